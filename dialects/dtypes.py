@@ -1,0 +1,159 @@
+"""Element types: weft's own dtype objects, their xDSL types, and JAX's promotion lattice.
+
+NumPy stays at the edge (weft also runs where there is no NumPy), so a dtype is a small interned object that *compares equal* to NumPy's dtype
+of the same name, to NumPy's scalar type and to the name itself. Signed and boolean types lower to signless integers, as MLIR's `arith` wants them;
+unsigned ones keep their sign in the array dialect (`ui32`), because there it decides what an op means.
+
+The lattice is the one of JAX's type promotion (https://docs.jax.dev/en/latest/type_promotion.html): Python scalars are *weak*, and a weak type
+only decides the kind.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from xdsl.dialects.builtin import BFloat16Type, ComplexType, Float16Type, Float32Type, Float64Type, IntegerType, Signedness
+from xdsl.ir import Attribute
+
+
+class DType:
+    """An element type. `kind` is NumPy's letter: b bool, i signed, u unsigned, f floating (V in NumPy for bfloat16), c complex."""
+
+    __slots__ = ("bits", "itemsize", "kind", "name", "type")
+    __array_priority__ = 100
+
+    def __init__(self, name: str, kind: str, bits: int, type: Attribute):
+        self.name, self.kind, self.bits, self.type = name, kind, bits, type
+        self.itemsize = max(1, bits // 8)
+
+    def __repr__(self) -> str:
+        return f"dtype({self.name})"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if isinstance(other, DType):
+            return False
+        if isinstance(other, str):
+            return self.name == other
+        name = getattr(other, "name", None) or getattr(other, "__name__", None)  # a NumPy dtype, or a scalar type
+        return name == self.name or (name == "bool" and self.name == "bool")
+
+    def __reduce__(self):
+        return (as_dtype, (self.name,))
+
+    @property
+    def is_floating(self) -> bool:
+        return self.kind == "f"
+
+    @property
+    def is_integer(self) -> bool:
+        return self.kind in "iu"
+
+    @property
+    def is_inexact(self) -> bool:
+        return self.kind in "fc"
+
+
+def _unsigned(width: int) -> IntegerType:
+    return IntegerType(width, Signedness.UNSIGNED)
+
+
+bool_ = DType("bool", "b", 1, IntegerType(1))
+int8 = DType("int8", "i", 8, IntegerType(8))
+int16 = DType("int16", "i", 16, IntegerType(16))
+int32 = DType("int32", "i", 32, IntegerType(32))
+int64 = DType("int64", "i", 64, IntegerType(64))
+uint8 = DType("uint8", "u", 8, _unsigned(8))
+uint16 = DType("uint16", "u", 16, _unsigned(16))
+uint32 = DType("uint32", "u", 32, _unsigned(32))
+uint64 = DType("uint64", "u", 64, _unsigned(64))
+float16 = DType("float16", "f", 16, Float16Type())
+bfloat16 = DType("bfloat16", "f", 16, BFloat16Type())
+float32 = DType("float32", "f", 32, Float32Type())
+float64 = DType("float64", "f", 64, Float64Type())
+complex64 = DType("complex64", "c", 64, ComplexType(Float32Type()))
+complex128 = DType("complex128", "c", 128, ComplexType(Float64Type()))
+
+ALL = (bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, bfloat16, float32, float64, complex64, complex128)
+_BY_NAME = {d.name: d for d in ALL} | {"bool_": bool_, "float": float64, "int": int64, "complex": complex128}
+_BY_TYPE: dict[Attribute, DType] = {d.type: d for d in ALL}
+_PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
+
+
+def from_type(type: Attribute) -> DType:
+    """The dtype of an xDSL element type. Raises TypeError for a type that is no element of an array."""
+    try:
+        return _BY_TYPE[type]
+    except KeyError:
+        raise TypeError(f"{type} is not an element type of the array dialect") from None
+
+
+def as_dtype(spec: object) -> DType:
+    """A DType from a DType, a name, a Python type, a NumPy dtype or a NumPy scalar type. Raises TypeError for anything else."""
+    if isinstance(spec, DType):
+        return spec
+    if isinstance(spec, type) and spec in _PYTHON:
+        return _PYTHON[spec]
+    name = spec if isinstance(spec, str) else getattr(spec, "name", None) or getattr(spec, "__name__", None)
+    if isinstance(name, str) and name in _BY_NAME:
+        return _BY_NAME[name]
+    if isinstance(spec, str):  # array-protocol codes: "<f4", "f4", "?"
+        code = spec.lstrip("<=|")
+        for d in ALL:
+            if d.name != "bfloat16" and code == f"{d.kind}{d.itemsize}" or (d is bool_ and code in ("?", "b1")):
+                return d
+    raise TypeError(f"Cannot interpret {spec!r} as a data type")
+
+
+# JAX's lattice: an edge goes from a type to the next larger ones; "i*", "f*", "c*" are the weak (Python scalar) types.
+_EDGES: dict[str, tuple[str, ...]] = {
+    "bool": ("i*",),
+    "i*": ("uint8", "int8"),
+    "uint8": ("int16", "uint16"),
+    "int8": ("int16",),
+    "uint16": ("int32", "uint32"),
+    "int16": ("int32",),
+    "uint32": ("int64", "uint64"),
+    "int32": ("int64",),
+    "uint64": ("f*",),
+    "int64": ("f*",),
+    "f*": ("bfloat16", "float16", "c*"),
+    "bfloat16": ("float32",),
+    "float16": ("float32",),
+    "float32": ("float64", "complex64"),
+    "float64": ("complex128",),
+    "c*": ("complex64",),
+    "complex64": ("complex128",),
+    "complex128": (),
+}
+
+
+@cache
+def _upper(name: str) -> frozenset[str]:
+    return frozenset({name}).union(*(_upper(n) for n in _EDGES[name]))
+
+
+def _lattice_name(dtype: DType, weak: bool) -> str:
+    return dtype.name if not weak or dtype.kind == "b" else {"i": "i*", "u": "i*", "f": "f*", "c": "c*"}[dtype.kind]
+
+
+@cache
+def promote_types(a: DType, b: DType, weak_a: bool = False, weak_b: bool = False) -> tuple[DType, bool]:
+    """The least upper bound of two types in JAX's lattice, and whether it is weak.
+
+    A weak result keeps the wider of the weak operands' dtypes (int32 or float32 unless x64 is on, which the caller's scalars decide).
+    """
+    name_a, name_b = _lattice_name(a, weak_a), _lattice_name(b, weak_b)
+    common = _upper(name_a) & _upper(name_b)
+    least = next(n for n in common if common <= _upper(n))
+    if least.endswith("*"):
+        same_kind = [d for d, n in ((a, name_a), (b, name_b)) if n == least]
+        return max(same_kind, key=lambda d: d.bits), True
+    return _BY_NAME[least], False
