@@ -1,0 +1,236 @@
+"""The host's side of a program in the kernel dialect: functions that hold one nest each, and a program that allocates buffers and launches them.
+
+A `kernel.program` has the caller's buffers as arguments, first the inputs, then the outputs. Everything between lives in its arena: `kernel.alloc` names a byte offset
+in it (Wasm: an address relative to the arena's base) and a slot (WebGPU: one whole buffer a slot, since one dispatch may not bind a buffer both to read and to write).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseIntOrFPElementsAttr,
+    FunctionType,
+    IntegerAttr,
+    MemRefType,
+    StringAttr,
+    SymbolRefAttr,
+)
+from xdsl.ir import Attribute, Region, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import IsolatedFromAbove, MemoryWriteEffect, NoTerminator, Pure, SymbolOpInterface
+from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.kernel.ops import NestOp
+
+
+class _Callable(IRDLOperation):
+    """What `kernel.func` and `kernel.program` share: a name, arguments, one block without a terminator."""
+
+    sym_name = prop_def(StringAttr)
+    function_type = prop_def(FunctionType)
+    number_of_outputs = prop_def(IntegerAttr)
+    body = region_def("single_block")
+
+    traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
+
+    @property
+    def outputs(self) -> int:
+        """How many of the last arguments are written."""
+        return self.number_of_outputs.value.data
+
+    def verify_(self) -> None:
+        if [a.type for a in self.body.block.args] != list(self.function_type.inputs.data):
+            raise VerifyException("the body's arguments must have the types of the signature")
+        if not 0 <= self.outputs <= len(self.function_type.inputs):
+            raise VerifyException(f"{self.outputs} outputs of {len(self.function_type.inputs)} arguments")
+        if not all(isinstance(t, MemRefType) for t in self.function_type.inputs):
+            raise VerifyException(f"arguments must be memrefs, got {self.function_type.inputs}")
+
+    @classmethod
+    def parse(cls, parser: Parser):
+        name = parser.parse_symbol_name()
+        ins = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+        parser.parse_punctuation("->")
+        outs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        region = parser.parse_region([*ins, *outs])
+        return cls.make(name.data, region, len(outs), attributes.data if attributes else None)
+
+    @classmethod
+    def make(cls, name: str, body: Region, outputs: int, attributes: dict[str, Attribute] | None = None):
+        """One from its body, whose last `outputs` arguments are written."""
+        return cls.create(
+            properties={
+                "sym_name": StringAttr(name),
+                "function_type": FunctionType.from_lists([a.type for a in body.block.args], []),
+                "number_of_outputs": IntegerAttr(outputs, 64),
+            },
+            attributes=attributes or {},
+            regions=[body],
+        )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        args = self.body.block.args
+        first = len(args) - self.outputs
+        for keyword, values in (("", args[:first]), (" -> ", args[first:])):
+            printer.print_string(keyword + "(")
+            printer.print_list(values, printer.print_block_argument)
+            printer.print_string(")")
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+
+@irdl_op_definition
+class FuncOp(_Callable):
+    """One kernel: a nest over its arguments, the read buffers first and after the arrow the written ones.
+
+    kernel.func @k0(%x : memref<8xf32>) -> (%o : memref<8xf32>) { kernel.nest … }
+    """
+
+    name = "kernel.func"
+
+    @property
+    def nest(self) -> NestOp:
+        """The nest that it holds."""
+        for op in self.body.block.ops:
+            if isinstance(op, NestOp):
+                return op
+        raise ValueError(f"kernel.func @{self.sym_name.data} holds no nest")
+
+
+@irdl_op_definition
+class ProgramOp(_Callable):
+    """A whole program: the order of its launches, over the caller's inputs and (after the arrow) outputs.
+
+    kernel.program @main(%x : memref<8xf32>) -> (%y : memref<8xf32>) attributes {arena = 64 : i64} {
+      %t = kernel.alloc at 0 slot 0 : memref<8xf32>
+      kernel.launch @k0 ins(%x : memref<8xf32>) outs(%t : memref<8xf32>)
+    }
+
+    `arena`: bytes of memory that its allocs need. `donated`: array<i64> of pairs (output, input): the output may be the input's own buffer.
+    """
+
+    name = "kernel.program"
+
+
+@irdl_op_definition
+class AllocOp(IRDLOperation):
+    """A buffer of the program's own: at a byte offset of the arena (Wasm), or in a slot of its pool (WebGPU).
+
+    %t = kernel.alloc at 0 slot 0 : memref<8xf32>
+    """
+
+    name = "kernel.alloc"
+
+    result = result_def(MemRefType)
+    offset = prop_def(IntegerAttr)
+    slot = prop_def(IntegerAttr)
+
+    traits = traits_def()
+
+    @classmethod
+    def parse(cls, parser: Parser) -> AllocOp:
+        parser.parse_keyword("at")
+        offset = parser.parse_integer(allow_negative=False)
+        parser.parse_keyword("slot")
+        slot = parser.parse_integer(allow_negative=False)
+        parser.parse_punctuation(":")
+        return cls.make(offset, slot, parser.parse_type())
+
+    @classmethod
+    def make(cls, offset: int, slot: int, type: Attribute) -> AllocOp:
+        return cls.create(result_types=[type], properties={"offset": IntegerAttr(offset, 64), "slot": IntegerAttr(slot, 64)})
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" at {self.offset.value.data} slot {self.slot.value.data} : ")
+        printer.print_attribute(self.result.type)
+
+
+@irdl_op_definition
+class ConstantOp(IRDLOperation):
+    """Data that the program carries: a buffer filled once, when it is loaded.
+
+    %c = kernel.constant dense<[1.0, 2.0]> : tensor<2xf32> -> memref<2xf32>
+    """
+
+    name = "kernel.constant"
+
+    result = result_def(MemRefType)
+    value = prop_def(DenseIntOrFPElementsAttr)
+
+    traits = traits_def(Pure())
+    assembly_format: ClassVar = "$value attr-dict `->` type($result)"
+
+
+@irdl_op_definition
+class LaunchOp(IRDLOperation):
+    """Runs a kernel. Launches take effect in order.
+
+    kernel.launch @k0 ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)
+    """
+
+    name = "kernel.launch"
+
+    kernel = prop_def(SymbolRefAttr)
+    ins = var_operand_def(MemRefType)
+    outs = var_operand_def(MemRefType)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(MemoryWriteEffect())
+    assembly_format: ClassVar = "$kernel `ins` `(` $ins `:` type($ins) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict"
+
+
+@irdl_op_definition
+class CopyOp(IRDLOperation):
+    """Copies a whole buffer to another of the same type.
+
+    kernel.copy %x to %y : memref<8xf32>
+    """
+
+    name = "kernel.copy"
+
+    source = operand_def(MemRefType)
+    target = operand_def(MemRefType)
+
+    traits = traits_def(MemoryWriteEffect())
+
+    def verify_(self) -> None:
+        if self.source.type != self.target.type:
+            raise VerifyException(f"copy from {self.source.type} to {self.target.type}")
+
+    @classmethod
+    def parse(cls, parser: Parser) -> CopyOp:
+        source = parser.parse_unresolved_operand()
+        parser.parse_keyword("to")
+        target = parser.parse_unresolved_operand()
+        parser.parse_punctuation(":")
+        type = parser.parse_type()
+        return cls.create(operands=[parser.resolve_operand(source, type), parser.resolve_operand(target, type)])
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_ssa_value(self.source)
+        printer.print_string(" to ")
+        printer.print_ssa_value(self.target)
+        printer.print_string(" : ")
+        printer.print_attribute(self.source.type)
+
+
