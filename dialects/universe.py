@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from xdsl.context import Context
 from xdsl.universe import XDSL_UNIVERSE, Universe
 
 
@@ -57,3 +58,11 @@ WEFT_UNIVERSE = Universe(
         "weft-wasm": _lazy("dialects.wasm.target_wasm", "WasmTarget"),
     },
 )
+
+
+def context() -> Context:
+    """A context that knows every dialect, xDSL's and ours, each loaded when it is first named."""
+    ctx = Context()
+    for name, load in (XDSL_UNIVERSE.all_dialects | WEFT_UNIVERSE.all_dialects).items():
+        ctx.register_dialect(name, load)
+    return ctx
