@@ -12,7 +12,15 @@ from __future__ import annotations
 
 from functools import cache
 
-from xdsl.dialects.builtin import BFloat16Type, ComplexType, Float16Type, Float32Type, Float64Type, IntegerType, Signedness
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    ComplexType,
+    Float16Type,
+    Float32Type,
+    Float64Type,
+    IntegerType,
+    Signedness,
+)
 from xdsl.ir import Attribute
 
 
@@ -81,7 +89,23 @@ float64 = DType("float64", "f", 64, Float64Type())
 complex64 = DType("complex64", "c", 64, ComplexType(Float32Type()))
 complex128 = DType("complex128", "c", 128, ComplexType(Float64Type()))
 
-ALL = (bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, bfloat16, float32, float64, complex64, complex128)
+ALL = (
+    bool_,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+    float16,
+    bfloat16,
+    float32,
+    float64,
+    complex64,
+    complex128,
+)
 _BY_NAME = {d.name: d for d in ALL} | {"bool_": bool_, "float": float64, "int": int64, "complex": complex128}
 _BY_TYPE: dict[Attribute, DType] = {d.type: d for d in ALL}
 _PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
@@ -107,7 +131,7 @@ def as_dtype(spec: object) -> DType:
     if isinstance(spec, str):  # array-protocol codes: "<f4", "f4", "?"
         code = spec.lstrip("<=|")
         for d in ALL:
-            if d.name != "bfloat16" and code == f"{d.kind}{d.itemsize}" or (d is bool_ and code in ("?", "b1")):
+            if (d.name != "bfloat16" and code == f"{d.kind}{d.itemsize}") or (d is bool_ and code in ("?", "b1")):
                 return d
     raise TypeError(f"Cannot interpret {spec!r} as a data type")
 

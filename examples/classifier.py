@@ -12,10 +12,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
-
 import weft
 import weft.numpy as wnp
+from tqdm import tqdm
 from weft import lax, nn, optim, random
 
 Params = dict[str, weft.Array]
@@ -89,7 +88,9 @@ class Training:
         self.step = weft.jit(self._step)
         self.predict = weft.jit(lambda params, images: wnp.argmax(self.network(params, images), axis=1))
 
-    def _step(self, params: Params, state: Any, images: weft.Array, labels: weft.Array) -> tuple[Params, Any, weft.Array]:
+    def _step(
+        self, params: Params, state: Any, images: weft.Array, labels: weft.Array
+    ) -> tuple[Params, Any, weft.Array]:
         loss, gradient = weft.value_and_grad(partial(cross_entropy, self.network))(params, images, labels)
         updates, state = self.optimizer.update(gradient, state, params)
         return optim.apply_updates(params, updates), state, loss
@@ -145,5 +146,7 @@ def train(
                     return accuracy
         accuracy = float(np.mean(training.classify(test_images, batch) == test_labels))
         training.accuracies.append(accuracy)
-        tqdm.write(f"{label} epoch {epoch + 1}: loss {np.mean(training.losses[-len(rounds) :]):.4f}, test accuracy {accuracy:.2%}")
+        tqdm.write(
+            f"{label} epoch {epoch + 1}: loss {np.mean(training.losses[-len(rounds) :]):.4f}, test accuracy {accuracy:.2%}"
+        )
     return accuracy

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from classifier import Training, convnet, cross_entropy, init_convnet, init_mlp, mlp, train
-
 import weft
+from classifier import Training, convnet, cross_entropy, init_convnet, init_mlp, mlp, train
 from weft import optim, random
 
 DATA = Path(__file__).parent / "data" / "digits.csv.gz"
@@ -55,7 +54,9 @@ def picture(path: Path, runs: dict[str, Training], images: np.ndarray, labels: n
 
 def show_stages(training: Training, images: np.ndarray, labels: np.ndarray) -> None:
     """Prints one kernel of the training step as each stage of the compiler sees it."""
-    lowered = weft.jit(weft.value_and_grad(partial(cross_entropy, training.network))).lower(training.params, images, labels)
+    lowered = weft.jit(weft.value_and_grad(partial(cross_entropy, training.network))).lower(
+        training.params, images, labels
+    )
     for stage in ("array", "kernel", "scheduled", "wgsl", "wat"):
         print(f"\n{'=' * 30} {stage} {'=' * (90 - len(stage))}")
         print(lowered.as_text(stage, kernel=0))

@@ -14,9 +14,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from classifier import Training, convnet, init_convnet, train
-
 import weft
+from classifier import Training, convnet, init_convnet, train
 from weft import optim, random
 
 WHERE = """MNIST is not in this repository. Its four idx files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,
@@ -69,7 +68,9 @@ def main() -> None:
 
     weft.set_default_device(args.device)
     training = Training(convnet, init_convnet(random.key(0), 28), optim.adam(2e-3))
-    accuracy = train(training, load(args.data), epochs=args.epochs, batch=args.batch, steps=args.steps, label=args.device)
+    accuracy = train(
+        training, load(args.data), epochs=args.epochs, batch=args.batch, steps=args.steps, label=args.device
+    )
     if args.losses is not None:
         np.savetxt(args.losses, training.losses, fmt="%.9g")
     if training.accuracies:

@@ -31,12 +31,11 @@ def compile_file(source: Path, target: Path, passes: str | None = None) -> None:
 
     Raises ValueError for an unknown suffix, xDSL's ParseError, VerifyException or PassFailedException for IR that is not right. Writes nothing then.
     """
+    from weft.dialects.universe import PASSES, context
+    from weft.passes.pipelines import pipeline
     from xdsl.parser import Parser
     from xdsl.passes import PassPipeline
     from xdsl.utils.parse_pipeline import parse_pipeline
-
-    from weft.dialects.universe import PASSES, context
-    from weft.passes.pipelines import pipeline
 
     if target.suffix not in SUFFIXES:
         raise ValueError(f"-o {target}: expected a name that ends in {', '.join(SUFFIXES)}")
@@ -65,7 +64,9 @@ def compile_file(source: Path, target: Path, passes: str | None = None) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the command; the exit status."""
-    parser = argparse.ArgumentParser(prog="weft", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="weft", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("devices", help="list the devices, and why one is missing")
     compiling = commands.add_parser("compile", help="compile an IR file to Wasm or WGSL")

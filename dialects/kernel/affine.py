@@ -161,7 +161,13 @@ class Expr:
                     new = Expr(0, ((atom, 1),))
             else:
                 inner = atom.expr.substitute(replace)
-                new = inner // atom.by if isinstance(atom, Div) else inner % atom.by if isinstance(atom, Mod) else inner.minimum(atom.limit)
+                new = (
+                    inner // atom.by
+                    if isinstance(atom, Div)
+                    else inner % atom.by
+                    if isinstance(atom, Mod)
+                    else inner.minimum(atom.limit)
+                )
             result = result + new * c
         return result
 
@@ -230,7 +236,12 @@ class Expr:
         common = gcd(by, *(c for _, c in rest.terms))
         if common > 1:  # (k*x + r) // (k*n) == x // n for 0 <= r < k
             return whole + Expr(rest.const // common, tuple((a, c // common) for a, c in rest.terms)) // (by // common)
-        if len(rest.terms) == 1 and not rest.const and rest.terms[0][1] == 1 and isinstance(inner := rest.terms[0][0], Div):
+        if (
+            len(rest.terms) == 1
+            and not rest.const
+            and rest.terms[0][1] == 1
+            and isinstance(inner := rest.terms[0][0], Div)
+        ):
             return whole + inner.expr // (inner.by * by)
         return whole + Expr(0, ((Div(rest, by), 1),))
 
@@ -243,8 +254,16 @@ class Expr:
             return rest - (lo // by) * by
         common = gcd(by, rest.const, *(c for _, c in rest.terms))
         if common > 1:
-            return (Expr(rest.const // common, tuple((a, c // common) for a, c in rest.terms)) % (by // common)) * common
-        if len(rest.terms) == 1 and not rest.const and rest.terms[0][1] == 1 and isinstance(inner := rest.terms[0][0], Mod) and inner.by % by == 0:
+            return (
+                Expr(rest.const // common, tuple((a, c // common) for a, c in rest.terms)) % (by // common)
+            ) * common
+        if (
+            len(rest.terms) == 1
+            and not rest.const
+            and rest.terms[0][1] == 1
+            and isinstance(inner := rest.terms[0][0], Mod)
+            and inner.by % by == 0
+        ):
             return inner.expr % by
         return Expr(0, ((Mod(rest, by), 1),))
 

@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim, symbol
 from xdsl.ir import Data
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
-
-from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim, symbol
 
 ROLES = ("par", "red")
 LEVELS = ("none", "grid", "local", "group", "loop", "reg", "unroll", "lane")
@@ -204,7 +203,9 @@ class ConditionsAttr(Data[tuple[Condition, ...]]):
     def parse_parameter(cls, parser: AttrParser) -> tuple[Condition, ...]:
         with parser.in_angle_brackets():
             lookup = _parse_space(parser)
-            return tuple(parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: parse_condition(parser, lookup)))
+            return tuple(
+                parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: parse_condition(parser, lookup))
+            )
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():

@@ -13,15 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntegerAttr, IntegerType, StringAttr, i1, i32
-from xdsl.ir import Attribute, Block, Operation, SSAValue
-
 from weft.dialects.dtypes import DType, from_type, int32
 from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim
 from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr, MapAttr
 from weft.dialects.kernel.ops import IndexOp, InsideOp, NestOp, ReduceOp, StoreOp, load, nest, scalar_type
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntegerAttr, IntegerType, StringAttr, i1
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 Emit = Callable[[], SSAValue]
 Producer = Callable[["NestBuilder", tuple[Expr, ...]], SSAValue]
@@ -123,19 +122,25 @@ class NestBuilder:
             return value
         over = ArrayAttr([StringAttr(n) for n in names])
         reduced = self._emit(
-            ReduceOp.create(operands=[value], result_types=[value.type], properties={"kind": StringAttr(kind), "over": over})
+            ReduceOp.create(
+                operands=[value], result_types=[value.type], properties={"kind": StringAttr(kind), "over": over}
+            )
         )
         self._dims_of[reduced] = self._depends(value) - set(names)
         return reduced
 
-    def op(self, cls: type[Operation], *values: SSAValue, type: Attribute | None = None, **properties: Attribute) -> SSAValue:
+    def op(
+        self, cls: type[Operation], *values: SSAValue, type: Attribute | None = None, **properties: Attribute
+    ) -> SSAValue:
         """The result of an `arith` or `math` op; its type is the first operand's unless given."""
         result = type if type is not None else values[0].type
         key = (cls, values, result, tuple(sorted(properties.items())) if properties else ())
         if (known := self._memo.get(key)) is None:
             if cls in _FASTMATH:
                 properties.setdefault("fastmath", _NO_FASTMATH)
-            known = self._memo[key] = self._emit(cls.create(operands=values, result_types=[result], properties=properties))
+            known = self._memo[key] = self._emit(
+                cls.create(operands=values, result_types=[result], properties=properties)
+            )
         return known
 
     def const(self, value: bool | int | float, dtype: DType) -> SSAValue:
@@ -147,7 +152,9 @@ class NestBuilder:
             attribute = FloatAttr(float(value), type)  # type: ignore[arg-type]
         key = ("const", attribute)
         if (known := self._memo.get(key)) is None:
-            known = self._memo[key] = self._emit(arith.ConstantOp.create(result_types=[type], properties={"value": attribute}))
+            known = self._memo[key] = self._emit(
+                arith.ConstantOp.create(result_types=[type], properties={"value": attribute})
+            )
         return known
 
     def index(self, expr: Expr, dtype: DType = int32) -> SSAValue:
@@ -157,7 +164,9 @@ class NestBuilder:
         key = ("index", expr, dtype)
         if (known := self._memo.get(key)) is None:
             exprs, symbols = self._localize((expr,))
-            op = IndexOp.create(operands=symbols, result_types=[scalar_type(dtype.type)], properties={"map": MapAttr(exprs)})
+            op = IndexOp.create(
+                operands=symbols, result_types=[scalar_type(dtype.type)], properties={"map": MapAttr(exprs)}
+            )
             known = self._memo[key] = self._emit(op)
             self._dims_of[known] = self._free((expr,))
         return known
@@ -168,7 +177,9 @@ class NestBuilder:
         self._symbol_dims.append(self._depends(value))
         return symbol_expr(len(self._symbols) - 1, lo, hi)
 
-    def inside(self, conditions: Sequence[tuple[Expr, int, int]], then: Emit, otherwise: SSAValue | Emit | None = None) -> SSAValue:
+    def inside(
+        self, conditions: Sequence[tuple[Expr, int, int]], then: Emit, otherwise: SSAValue | Emit | None = None
+    ) -> SSAValue:
         """`then()` where lo <= expr < hi for every condition, else `otherwise`.
 
         Loads made by `then` are valid only there: elsewhere they read nothing and give 0. Without `otherwise` the value elsewhere is what `then` makes of those zeros.
@@ -186,7 +197,13 @@ class NestBuilder:
             self._guard = outer
         if otherwise is None:
             return value
-        return self.op(arith.SelectOp, self.holds(needed), value, otherwise() if callable(otherwise) else otherwise, type=value.type)
+        return self.op(
+            arith.SelectOp,
+            self.holds(needed),
+            value,
+            otherwise() if callable(otherwise) else otherwise,
+            type=value.type,
+        )
 
     def holds(self, conditions: Sequence[Condition]) -> SSAValue:
         """Whether all conditions hold, as an i1."""
@@ -218,7 +235,9 @@ class NestBuilder:
         properties: dict[str, Attribute] = {"map": MapAttr(exprs[: len(index)])}
         if tests:
             local = exprs[len(index) :]
-            properties["conditions"] = ConditionsAttr(tuple(c._replace(expr=e) for c, e in zip(tests, local, strict=True)))
+            properties["conditions"] = ConditionsAttr(
+                tuple(c._replace(expr=e) for c, e in zip(tests, local, strict=True))
+            )
         if combine is not None:
             properties["combine"] = StringAttr(combine)
         self.block.add_op(StoreOp.create(operands=[value, self._args[destination], *symbols], properties=properties))
@@ -288,5 +307,15 @@ def _wrap(value: int, width: int) -> int:
 
 _NO_FASTMATH = arith.FastMathFlagsAttr("none")
 _FASTMATH = frozenset(
-    (arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.DivfOp, arith.MaximumfOp, arith.MinimumfOp, arith.MaxnumfOp, arith.MinnumfOp, arith.CmpfOp)
+    (
+        arith.AddfOp,
+        arith.SubfOp,
+        arith.MulfOp,
+        arith.DivfOp,
+        arith.MaximumfOp,
+        arith.MinimumfOp,
+        arith.MaxnumfOp,
+        arith.MinnumfOp,
+        arith.CmpfOp,
+    )
 )

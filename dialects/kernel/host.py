@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from weft.dialects.kernel.ops import NestOp
 from xdsl.dialects.builtin import (
-    ArrayAttr,
     DenseIntOrFPElementsAttr,
     FunctionType,
     IntegerAttr,
@@ -17,13 +17,12 @@ from xdsl.dialects.builtin import (
     StringAttr,
     SymbolRefAttr,
 )
-from xdsl.ir import Attribute, Region, SSAValue
+from xdsl.ir import Attribute, Region
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
     irdl_op_definition,
     operand_def,
-    opt_prop_def,
     prop_def,
     region_def,
     result_def,
@@ -34,8 +33,6 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, MemoryWriteEffect, NoTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
-
-from weft.dialects.kernel.ops import NestOp
 
 
 class _Callable(IRDLOperation):
@@ -157,7 +154,9 @@ class AllocOp(IRDLOperation):
 
     @classmethod
     def make(cls, offset: int, slot: int, type: Attribute) -> AllocOp:
-        return cls.create(result_types=[type], properties={"offset": IntegerAttr(offset, 64), "slot": IntegerAttr(slot, 64)})
+        return cls.create(
+            result_types=[type], properties={"offset": IntegerAttr(offset, 64), "slot": IntegerAttr(slot, 64)}
+        )
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" at {self.offset.value.data} slot {self.slot.value.data} : ")
@@ -195,7 +194,9 @@ class LaunchOp(IRDLOperation):
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryWriteEffect())
-    assembly_format: ClassVar = "$kernel `ins` `(` $ins `:` type($ins) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict"
+    assembly_format: ClassVar = (
+        "$kernel `ins` `(` $ins `:` type($ins) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict"
+    )
 
 
 @irdl_op_definition
@@ -232,5 +233,3 @@ class CopyOp(IRDLOperation):
         printer.print_ssa_value(self.target)
         printer.print_string(" : ")
         printer.print_attribute(self.source.type)
-
-

@@ -13,6 +13,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from weft.dialects.kernel.affine import Condition, Expr, Sym, symbol
+from weft.dialects.kernel.attributes import (
+    AxesAttr,
+    Axis,
+    ConditionsAttr,
+    MapAttr,
+    axes_in_scope,
+    parse_axis,
+    parse_condition,
+    parse_expr,
+    scope_lookup,
+)
 from xdsl.dialects.builtin import ArrayAttr, IntegerType, MemRefType, StringAttr, TensorType, i1, i32
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import (
@@ -32,19 +44,6 @@ from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, MemoryReadEffect, MemoryWriteEffect, NoTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
-
-from weft.dialects.kernel.affine import Condition, Expr, Sym, symbol
-from weft.dialects.kernel.attributes import (
-    AxesAttr,
-    Axis,
-    ConditionsAttr,
-    MapAttr,
-    axes_in_scope,
-    parse_axis,
-    parse_condition,
-    parse_expr,
-    scope_lookup,
-)
 
 REDUCTIONS = ("add", "mul", "max", "min", "umax", "umin", "and", "or", "xor")
 """What a reduction combines with. max and min propagate NaN; umax and umin read integers as unsigned."""
@@ -81,7 +80,9 @@ def _print_symbols(printer: Printer, exprs: Sequence[Expr], symbols: Sequence[SS
     printer.print_string(")")
 
 
-def _print_point(printer: Printer, exprs: Sequence[Expr] | None, symbols: Sequence[SSAValue], conditions: ConditionsAttr | None) -> None:
+def _print_point(
+    printer: Printer, exprs: Sequence[Expr] | None, symbols: Sequence[SSAValue], conditions: ConditionsAttr | None
+) -> None:
     tests = conditions.data if conditions is not None else ()
     _print_symbols(printer, [*(exprs or ()), *(c.expr for c in tests)], symbols)
     if exprs is not None:
@@ -90,7 +91,9 @@ def _print_point(printer: Printer, exprs: Sequence[Expr] | None, symbols: Sequen
         printer.print_string(" if (" + ", ".join(map(str, tests)) + ")")
 
 
-def _parse_point(parser: Parser, bracketed: bool = True) -> tuple[tuple[Expr, ...], list[SSAValue], ConditionsAttr | None]:
+def _parse_point(
+    parser: Parser, bracketed: bool = True
+) -> tuple[tuple[Expr, ...], list[SSAValue], ConditionsAttr | None]:
     names: dict[str, Expr] = {}
     operands: list[UnresolvedOperand] = []
 
@@ -115,7 +118,9 @@ def _parse_point(parser: Parser, bracketed: bool = True) -> tuple[tuple[Expr, ..
     return exprs, [parser.resolve_operand(o, i32) for o in operands], conditions
 
 
-def _verify_point(op: IRDLOperation, exprs: Sequence[Expr], conditions: ConditionsAttr | None, symbols: Sequence[SSAValue]) -> None:
+def _verify_point(
+    op: IRDLOperation, exprs: Sequence[Expr], conditions: ConditionsAttr | None, symbols: Sequence[SSAValue]
+) -> None:
     """Axes exist in the nest with the extents that the expressions carry, symbols have their operands."""
     nest = op.parent_op()
     every = [*exprs, *(c.expr for c in conditions.data)] if conditions is not None else list(exprs)
@@ -139,7 +144,9 @@ def _verify_access(op: LoadOp | StoreOp) -> None:
         for k, (expr, extent) in enumerate(zip(op.map.data, shape, strict=True)):
             lo, hi = expr.bounds
             if lo < 0 or hi >= extent:
-                raise VerifyException(f"index {k} ({expr}) ranges over [{lo}, {hi}], dimension {k} of the buffer has extent {extent}")
+                raise VerifyException(
+                    f"index {k} ({expr}) ranges over [{lo}, {hi}], dimension {k} of the buffer has extent {extent}"
+                )
 
 
 # -- the nest -------------------------------------------------------------------------------------------------------------------------------
@@ -280,7 +287,9 @@ class LoadOp(IRDLOperation):
         _verify_access(self)
         expected = scalar_type(_buffer_type(self.buffer).element_type)
         if self.result.type != expected:
-            raise VerifyException(f"the result of loading from {self.buffer.type} is {expected}, got {self.result.type}")
+            raise VerifyException(
+                f"the result of loading from {self.buffer.type} is {expected}, got {self.result.type}"
+            )
 
     @classmethod
     def parse(cls, parser: Parser) -> LoadOp:
@@ -507,13 +516,17 @@ class EmptyOp(IRDLOperation):
     assembly_format: ClassVar = "attr-dict `:` type($result)"
 
 
-def load(buffer: SSAValue, index: tuple[Expr, ...], symbols: Sequence[SSAValue] = (), conditions: tuple[Condition, ...] = ()) -> LoadOp:
+def load(
+    buffer: SSAValue, index: tuple[Expr, ...], symbols: Sequence[SSAValue] = (), conditions: tuple[Condition, ...] = ()
+) -> LoadOp:
     """A `kernel.load`, made the fast way."""
     properties: dict[str, Attribute] = {"map": MapAttr(index)}
     if conditions:
         properties["conditions"] = ConditionsAttr(conditions)
     return LoadOp.create(
-        operands=[buffer, *symbols], result_types=[scalar_type(_buffer_type(buffer).element_type)], properties=properties
+        operands=[buffer, *symbols],
+        result_types=[scalar_type(_buffer_type(buffer).element_type)],
+        properties=properties,
     )
 
 

@@ -57,6 +57,8 @@ def test_heavy_packages_load_late(package: str) -> None:
 @pytest.mark.parametrize("folder", ORDER)
 def test_every_module_says_what_it_is_for(folder: str) -> None:
     silent = [
-        str(path.relative_to(ROOT)) for path in sources(folder) if path.stat().st_size and ast.get_docstring(ast.parse(path.read_text())) is None
+        str(path.relative_to(ROOT))
+        for path in sources(folder)
+        if path.stat().st_size and ast.get_docstring(ast.parse(path.read_text())) is None
     ]
     assert not silent
