@@ -6,9 +6,10 @@ custom form of the ops prints the expressions alone; parsing them needs the axes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import NamedTuple
 
 from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim, symbol
@@ -41,7 +42,7 @@ class Axis(NamedTuple):
         return f"{self.name}: {self.role}{level} {self.extent}"
 
 
-_scope: ContextVar[dict[str, int]] = ContextVar("axes_in_scope", default={})
+_scope: ContextVar[Mapping[str, int]] = ContextVar("axes_in_scope", default=MappingProxyType({}))  # noqa: B039, it cannot be mutated
 
 
 @contextmanager
