@@ -72,7 +72,16 @@ class Node:
 
     __slots__ = ("__weakref__", "aval", "holders", "inputs", "loc", "mark", "op", "params", "serial", "value")
 
-    def __init__(self, op: Any, inputs: tuple[Node, ...], params: dict[str, Any], aval: Any, serial: int, mark: int, loc: Location | None):
+    def __init__(
+        self,
+        op: Any,
+        inputs: tuple[Node, ...],
+        params: dict[str, Any],
+        aval: Any,
+        serial: int,
+        mark: int,
+        loc: Location | None,
+    ):
         self.op, self.inputs, self.params, self.aval = op, inputs, params, aval
         self.serial, self.mark, self.loc = serial, mark, loc
         self.value: Any = None
@@ -103,7 +112,9 @@ class _State(threading.local):
 
     def __init__(self) -> None:
         self.live: set[int] = set()  # marks of the transforms that are running
-        self.pending: list[Node] | None = None  # the lazy eager mode's list: every node without a mark is put here, if there is a list
+        self.pending: list[Node] | None = (
+            None  # the lazy eager mode's list: every node without a mark is put here, if there is a list
+        )
         self.loc: Location | None = None  # while a walk derives nodes: the line of the node that they come from
 
 
@@ -189,7 +200,9 @@ def results(node: Node) -> tuple[Node, ...]:
     """The results of a node, one node each: the node itself, or ResultOp nodes that name the results of one with several."""
     if node.aval.__class__ is Aval:
         return (node,)
-    return tuple([Node(ResultOp, (node,), {"index": i}, a, _next_serial(), node.mark, node.loc) for i, a in enumerate(node.aval)])
+    return tuple(
+        [Node(ResultOp, (node,), {"index": i}, a, _next_serial(), node.mark, node.loc) for i, a in enumerate(node.aval)]
+    )
 
 
 def leaf(aval: Aval, value: Any = None, mark: int = 0) -> Node:
