@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, i32, i64
-
 from weft.dialects.wasm.builder import FuncBuilder, ModuleBuilder
 from weft.dialects.wasm.module import PAGE, ModuleOp
+from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, i32, i64
 
 BARRIER_BYTES = 64
 """The barrier's place in memory: a counter and a generation, zero at the start, in a cache line of their own."""
@@ -46,7 +45,9 @@ class Program:
         """Reads it back. Raises ValueError where the module carries no program."""
         attribute = module.attributes.get("program")
         if not isinstance(attribute, DictionaryAttr):
-            raise ValueError("this wasm.module is no program: it has no attribute 'program' that tells its inputs and outputs")
+            raise ValueError(
+                "this wasm.module is no program: it has no attribute 'program' that tells its inputs and outputs"
+            )
         values = attribute.data
         flat = values["donated"].get_values()  # type: ignore[attr-defined]
         return cls(

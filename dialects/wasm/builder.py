@@ -26,14 +26,23 @@ from functools import cache
 from types import TracebackType
 from typing import Self
 
+from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
+from weft.dialects.wasm.module import (
+    CallOp,
+    DataOp,
+    FuncOp,
+    GlobalGetOp,
+    GlobalOp,
+    GlobalSetOp,
+    MemoryOp,
+    ModuleOp,
+    ReturnOp,
+)
+from weft.dialects.wasm.opcodes import OPCODES
+from weft.dialects.wasm.values import ConstOp, InstOp, const_type, inst_properties, inst_results, vector_attr
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, SymbolRefAttr, f32, f64, i32, i64
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.traits import IsTerminator
-
-from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
-from weft.dialects.wasm.module import CallOp, DataOp, FuncOp, GlobalGetOp, GlobalOp, GlobalSetOp, MemoryOp, ModuleOp, ReturnOp
-from weft.dialects.wasm.opcodes import OPCODES
-from weft.dialects.wasm.values import ConstOp, InstOp, const_type, inst_properties, inst_results, vector_attr
 
 
 class ModuleBuilder:
@@ -45,7 +54,12 @@ class ModuleBuilder:
         self._functions: dict[str, FuncOp] = {}
 
     def memory(
-        self, minimum: int, maximum: int | None = None, *, shared: bool = False, import_from: tuple[str, str] | None = None
+        self,
+        minimum: int,
+        maximum: int | None = None,
+        *,
+        shared: bool = False,
+        import_from: tuple[str, str] | None = None,
     ) -> None:
         """The memory, sized in pages of 64 KiB."""
         self._block.add_op(MemoryOp("memory", minimum, maximum, shared=shared, import_from=import_from))
@@ -56,7 +70,9 @@ class ModuleBuilder:
         """Starts a function of the module."""
         return FuncBuilder(self, self._add(FuncOp(name, (inputs, outputs), export=export)))
 
-    def import_func(self, name: str, inputs: Sequence[Attribute], outputs: Sequence[Attribute], import_from: tuple[str, str]) -> None:
+    def import_func(
+        self, name: str, inputs: Sequence[Attribute], outputs: Sequence[Attribute], import_from: tuple[str, str]
+    ) -> None:
         self._add(FuncOp(name, (inputs, outputs), import_from=import_from))
 
     def global_(self, name: str, value: Attribute, *, mutable: bool = False) -> None:
@@ -93,11 +109,15 @@ class FuncBuilder:
         self.block.add_op(op)
         return op.results[0] if op.results else None  # type: ignore[return-value]
 
-    def load(self, mnemonic: str, address: SSAValue, offset: int = 0, *values: SSAValue, lane: int | None = None) -> SSAValue:
+    def load(
+        self, mnemonic: str, address: SSAValue, offset: int = 0, *values: SSAValue, lane: int | None = None
+    ) -> SSAValue:
         """A load (or load_lane: the vector follows). `align` is only a hint in wasm: it is always given as natural."""
         return self.inst(mnemonic, address, *values, imm=memarg(mnemonic, offset, lane))
 
-    def store(self, mnemonic: str, address: SSAValue, value: SSAValue, offset: int = 0, *, lane: int | None = None) -> None:
+    def store(
+        self, mnemonic: str, address: SSAValue, value: SSAValue, offset: int = 0, *, lane: int | None = None
+    ) -> None:
         self.inst(mnemonic, address, value, imm=memarg(mnemonic, offset, lane))
 
     def const(self, value: Attribute) -> SSAValue:
@@ -201,7 +221,13 @@ class Structure:
 
     __slots__ = ("_builder", "_kind", "_operands", "args", "block", "op", "outer")
 
-    def __init__(self, builder: FuncBuilder, kind: type[Operation], operands: Sequence[SSAValue] = (), carried: Sequence[Attribute] = ()):
+    def __init__(
+        self,
+        builder: FuncBuilder,
+        kind: type[Operation],
+        operands: Sequence[SSAValue] = (),
+        carried: Sequence[Attribute] = (),
+    ):
         self._builder, self._kind, self._operands = builder, kind, operands
         self.block = Block(arg_types=carried)
         self.args = tuple(self.block.args)
@@ -211,7 +237,9 @@ class Structure:
         self._builder.block = self.block
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._builder.block = self.outer
         if kind is None:
             types = _finish(self.block)
@@ -243,7 +271,9 @@ class _Else:
     def __enter__(self) -> None:
         self._branch._builder.block = self._block
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._branch._builder.block = self._branch.outer
         if kind is None:
             _finish(self._block)

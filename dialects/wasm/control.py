@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+from weft.dialects.wasm.values import verify_value_types
 from xdsl.dialects.builtin import i32
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
@@ -36,8 +37,6 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsTerminator, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
-
-from weft.dialects.wasm.values import verify_value_types
 
 # -- syntax that the operations of this file share -------------------------------------------------------------------------------------------
 
@@ -113,7 +112,11 @@ class _Structured(IRDLOperation):
     def verify_(self) -> None:
         verify_value_types(self.result_types)
         for region in self.regions:
-            if len(region.blocks) != 1 or region.block.last_op is None or not region.block.last_op.has_trait(IsTerminator):
+            if (
+                len(region.blocks) != 1
+                or region.block.last_op is None
+                or not region.block.last_op.has_trait(IsTerminator)
+            ):
                 raise VerifyException("a region is one block that ends in a terminator")
 
 
@@ -174,14 +177,17 @@ class LoopOp(_Structured):
         super().verify_()
         carried = tuple(a.type for a in self.body.block.args)
         if carried != tuple(self.operand_types):
-            raise VerifyException(f"the body takes {_show(carried)}, the initial values are {_show(self.operand_types)}")
+            raise VerifyException(
+                f"the body takes {_show(carried)}, the initial values are {_show(self.operand_types)}"
+            )
 
     def print(self, printer: Printer) -> None:
         if self.inits:
             printer.print_string(" ")
             with printer.in_parens():
                 printer.print_list(
-                    list(zip(self.body.block.args, self.inits, strict=True)), lambda pair: self._print_carried(printer, *pair)
+                    list(zip(self.body.block.args, self.inits, strict=True)),
+                    lambda pair: self._print_carried(printer, *pair),
                 )
         print_results(printer, self.result_types)
         _print_region(printer, self.body)
@@ -235,7 +241,9 @@ class IfOp(_Structured):
 
     traits = traits_def(RecursiveMemoryEffect())
 
-    def __init__(self, cond: SSAValue, result_types: Sequence[Attribute], then: Region, otherwise: Region | None = None):
+    def __init__(
+        self, cond: SSAValue, result_types: Sequence[Attribute], then: Region, otherwise: Region | None = None
+    ):
         regions = [then, [] if otherwise is None else [otherwise]]
         super().__init__(operands=[cond], result_types=[result_types], regions=regions)
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from weft.dialects.wasm.values import VALUE_TYPES, ConstOp, InstOp
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
-
-from weft.dialects.wasm.values import VALUE_TYPES, ConstOp, InstOp
 
 Fold = Callable[[int, int, int], int | None]
 
@@ -65,7 +64,19 @@ _FOLDS: dict[str, Fold] = {
     "ge_u": lambda x, y, n: _unsigned(x, n) >= _unsigned(y, n),
 }
 _COMMUTATIVE = {"add", "mul", "and", "or", "xor", "eq", "ne"}
-_NEUTRAL = {"add": 0, "sub": 0, "mul": 1, "or": 0, "xor": 0, "and": -1, "shl": 0, "shr_s": 0, "shr_u": 0, "div_s": 1, "div_u": 1}
+_NEUTRAL = {
+    "add": 0,
+    "sub": 0,
+    "mul": 1,
+    "or": 0,
+    "xor": 0,
+    "and": -1,
+    "shl": 0,
+    "shr_s": 0,
+    "shr_u": 0,
+    "div_s": 1,
+    "div_u": 1,
+}
 """The right operand that leaves the left one as it is."""
 _ABSORBING = {"mul": 0, "and": 0, "or": -1}
 """The right operand that is the result."""
@@ -93,7 +104,7 @@ class Simplify(RewritePattern):
             _select(op, rewriter)
         if (arithmetic := _integer(op)) is None:
             return
-        type, name, bits = arithmetic
+        _, name, bits = arithmetic
         if name == "eqz" and (value := _constant(op.args[0])) is not None:
             rewriter.replace_op(op, ConstOp(IntegerAttr(int(value == 0), VALUE_TYPES["i32"])))  # type: ignore[arg-type]
         if name not in _FOLDS:

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO, Self
 
+from weft.dialects.wasm.control import parse_results, parse_types, print_results
+from weft.dialects.wasm.values import TYPE_NAMES, const_type, verify_value_types
 from xdsl.dialects.builtin import (
     ArrayAttr,
     BytesAttr,
     DenseArrayBase,
-    SymbolRefAttr,
     FlatSymbolRefAttrConstr,
     FunctionType,
     IntegerAttr,
     StringAttr,
     SymbolNameConstraint,
+    SymbolRefAttr,
     UnitAttr,
     i8,
     i64,
@@ -43,9 +45,6 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, NoTerminator, SymbolOpInterface, SymbolTable
 from xdsl.utils.exceptions import VerifyException
-
-from weft.dialects.wasm.control import parse_results, parse_types, print_results
-from weft.dialects.wasm.values import TYPE_NAMES, const_type, verify_value_types
 
 PAGE = 65536
 """Bytes of a page, the unit that memories are counted in."""
@@ -307,7 +306,9 @@ class MemoryOp(Entry):
         minimum = self.minimum.value.data
         maximum = PAGE if self.maximum is None else self.maximum.value.data
         if not 0 <= minimum <= maximum <= PAGE:
-            raise VerifyException(f"sizes in pages must hold 0 <= minimum <= maximum <= {PAGE}, got {minimum} to {maximum}")
+            raise VerifyException(
+                f"sizes in pages must hold 0 <= minimum <= maximum <= {PAGE}, got {minimum} to {maximum}"
+            )
         if self.shared is not None and self.maximum is None:
             raise VerifyException("a shared memory needs a maximum")
 
@@ -555,4 +556,6 @@ class ReturnOp(IRDLOperation):
             raise VerifyException("wasm.return stands in no wasm.func")
         expected, given = parent.function_type.outputs.data, tuple(self.operand_types)
         if given != expected:
-            raise VerifyException(f"the function returns ({', '.join(map(str, expected))}), got ({', '.join(map(str, given))})")
+            raise VerifyException(
+                f"the function returns ({', '.join(map(str, expected))}), got ({', '.join(map(str, given))})"
+            )

@@ -228,7 +228,11 @@ def _access_bytes(mnemonic: str) -> int:
 
 
 def _effect(mnemonic: str, prefix: int | None, results: str, immediates: str) -> Effect:
-    if prefix == 0xFE or mnemonic == "unreachable" or mnemonic.startswith(("memory.", "data.")) and mnemonic != "memory.size":
+    if (
+        prefix == 0xFE
+        or mnemonic == "unreachable"
+        or (mnemonic.startswith(("memory.", "data.")) and mnemonic != "memory.size")
+    ):
         return "write"
     if "m" in immediates:
         return "read" if results else "write"

@@ -15,12 +15,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from xdsl.ir import Attribute, Block, Operation, SSAValue
-
 from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
 from weft.dialects.wasm.module import CallOp, FuncOp, GlobalGetOp, GlobalSetOp, ReturnOp
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.values import TYPE_NAMES, ConstOp, InstOp
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 Instruction = tuple
 """A mnemonic and its immediates: ("f32x4.add",), ("local.get", 3), ("v128.load", align, offset). Float and vector constants are bytes."""
@@ -29,7 +28,9 @@ _DEAD = 1 << 60
 """The root of code that is left out; also "after everything"."""
 
 
-def stackify(function: FuncOp, functions: Mapping[str, int], globals: Mapping[str, int]) -> tuple[list[str], list[Instruction]]:
+def stackify(
+    function: FuncOp, functions: Mapping[str, int], globals: Mapping[str, int]
+) -> tuple[list[str], list[Instruction]]:
     """The types of a function's locals after its parameters, and its code without the last `end`. The mappings number the symbols."""
     stackifier = _Stackifier(function.body.block, functions, globals)
     stackifier.block(function.body.block)
@@ -47,7 +48,9 @@ class _Stackifier:
         self.free: defaultdict[Attribute, list[int]] = defaultdict(list)
         self.last_use: dict[SSAValue, int] = {}  # where in its block a value is needed last, -1: nowhere
         self.dying: list[defaultdict[int, list[SSAValue]]] = []  # per open block: what dies with which operation
-        self.labels: list[tuple[str, Operation]] = []  # innermost last: "break", "continue" or "if", and of which operation
+        self.labels: list[
+            tuple[str, Operation]
+        ] = []  # innermost last: "break", "continue" or "if", and of which operation
 
     # -- a block: roots backward, code forward
 
@@ -194,7 +197,9 @@ class _Stackifier:
             case _:
                 self._emit([*self._push(op.operands), self._own(op)])
                 self._take_results(op)
-                self.out += [("local.set", self.local[r]) if r in self.local else ("drop",) for r in reversed(op.results)]
+                self.out += [
+                    ("local.set", self.local[r]) if r in self.local else ("drop",) for r in reversed(op.results)
+                ]
 
     def _target(self, kind: str) -> Operation:
         return next(op for label, op in reversed(self.labels) if label == kind)
@@ -213,7 +218,7 @@ class _Stackifier:
         self._take_results(op)
         self._emit(self._push([op.cond]))
         self._region(op.then.block, "if", ("if", op))
-        if op.otherwise is not None and len(op.otherwise.block.ops) > 1 or op.results:
+        if (op.otherwise is not None and len(op.otherwise.block.ops) > 1) or op.results:
             self.out.pop()
             self._region(op.otherwise.block, "else", ("if", op))  # type: ignore[union-attr]
 

@@ -13,7 +13,21 @@ from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import ClassVar, Self
 
-from xdsl.dialects.builtin import BytesAttr, DenseArrayBase, FloatAttr, IntegerAttr, IntegerType, StringAttr, f32, f64, i8, i16, i32, i64
+from weft.dialects.wasm.opcodes import OPCODES, Opcode
+from xdsl.dialects.builtin import (
+    BytesAttr,
+    DenseArrayBase,
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    StringAttr,
+    f32,
+    f64,
+    i8,
+    i16,
+    i32,
+    i64,
+)
 from xdsl.interfaces import HasFolderInterface
 from xdsl.ir import Attribute, Operation, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import (
@@ -39,8 +53,6 @@ from xdsl.traits import (
     Pure,
 )
 from xdsl.utils.exceptions import VerifyException
-
-from weft.dialects.wasm.opcodes import OPCODES, Opcode
 
 
 @irdl_attr_definition
@@ -122,7 +134,11 @@ class ConstOp(IRDLOperation, HasFolderInterface):
             printer.print_attribute(value)
             return
         printer.print_string(_SHAPE_NAMES[value.elt_type] + " [")
-        show = printer.print_int if isinstance(value.elt_type, IntegerType) else lambda x: printer.print_float(x, value.elt_type)
+        show = (
+            printer.print_int
+            if isinstance(value.elt_type, IntegerType)
+            else lambda x: printer.print_float(x, value.elt_type)
+        )
         printer.print_list(value.get_values(), show)
         printer.print_string("]")
 
@@ -222,10 +238,15 @@ class InstOp(IRDLOperation):
             raise VerifyException(f"'{mnemonic}' is no instruction of WebAssembly")
         verify_value_types(self.operand_types)
         generic = self.operand_types[0] if self.operands else None
-        for words, names, given in (("operands", opcode.operands, self.operand_types), ("results", opcode.results, self.result_types)):
+        for words, names, given in (
+            ("operands", opcode.operands, self.operand_types),
+            ("results", opcode.results, self.result_types),
+        ):
             expected = tuple(generic if name == "t" else VALUE_TYPES[name] for name in names)
             if tuple(given) != expected:
-                raise VerifyException(f"{mnemonic} has {words} ({', '.join(names)}), got ({', '.join(map(str, given))})")
+                raise VerifyException(
+                    f"{mnemonic} has {words} ({', '.join(names)}), got ({', '.join(map(str, given))})"
+                )
         immediates = self.immediate_values
         if len(immediates) != opcode.immediate_count:
             raise VerifyException(f"{mnemonic} has {opcode.immediate_count} immediates, got {len(immediates)}")
