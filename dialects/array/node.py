@@ -169,7 +169,7 @@ def bind(op: Any, *inputs: Node, **params: Any) -> Any:
     out = _inferred.get(key)
     if out is None:
         out = _inferred[key] = op.infer(*avals, **params)
-    node = _make(op, inputs, params, out)
+    node = make(op, inputs, params, out)
     return node if out.__class__ is Aval else results(node)
 
 
@@ -178,12 +178,13 @@ def rebind(node: Node, inputs: Iterable[Node]) -> Node:
     outer = STATE.loc
     STATE.loc = node.loc
     try:
-        return _make(node.op, tuple(inputs), node.params, node.aval)
+        return make(node.op, tuple(inputs), node.params, node.aval)
     finally:
         STATE.loc = outer
 
 
-def _make(op: Any, inputs: tuple[Node, ...], params: dict[str, Any], out: Any) -> Node:
+def make(op: Any, inputs: tuple[Node, ...], params: dict[str, Any], out: Any) -> Node:
+    """`bind` for those who know the result's aval: nothing is inferred, nothing remembered, several results stay in one node."""
     state = STATE
     mark = 0
     for n in inputs:  # mark_of, written out
@@ -219,6 +220,16 @@ def wrap(node: Node, mark: int) -> Node:
     return made
 
 
+def settle(nodes: Iterable[Node]) -> None:
+    """Results leave the transform that they were traced under: those that no transform waits for any more become pending."""
+    pending = STATE.pending
+    for node in nodes:
+        if node.mark:
+            node.mark = mark_of((node,))
+            if not node.mark and pending is not None:
+                pending.append(node)
+
+
 # -- operations that are no arithmetic: they never become IR ops --------------------------------------------------------------------------
 
 
@@ -232,7 +243,7 @@ class IdentityOp:
     """Its input. A transform's arguments are wrapped in it, so that walks know where to stop; it disappears when a graph is staged."""
 
     name = "identity"
-    not_differentiable = False
+    NOT_DIFFERENTIABLE = False
 
     @classmethod
     def infer(cls, x: Aval) -> Aval:

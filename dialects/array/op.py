@@ -100,10 +100,7 @@ class ArrayOp(IRDLOperation):
         """Whether the op has a rule of its own."""
         return getattr(getattr(cls, rule), "__func__", None) is not getattr(ArrayOp, rule).__func__
 
-    @classmethod
-    def bind(cls, *inputs: Node, **params: Any) -> Any:
-        """Applies the op to nodes: a Node, or a tuple of them."""
-        return bind(cls, *inputs, **params)
+    bind = classmethod(bind)  # AddOp.bind(x, y): applies the op to nodes
 
     # -- to and from the IR
 

@@ -1,0 +1,133 @@
+"""A closed piece of a program: some nodes taken as inputs, some as outputs.
+
+Any nodes can be the inputs (those that made them are simply out of sight), so a graph is taken *out of* the nodes that a function left behind, without copying. Two
+graphs are equal if they compute the same in the same way: that is what compiled programs are found by, and what lets a graph be a parameter of an operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+from weft.dialects.array.constant import ConstantOp
+from weft.dialects.array.node import Aval, IdentityOp, LeafOp, Node, rebind
+
+by_serial = attrgetter("serial")
+
+
+class Graph:
+    """Nodes `outs` as a function of nodes `ins`. Apart from `ins` it has no leaves without a value (`close` sees to that)."""
+
+    def __init__(self, ins: Sequence[Node], outs: Sequence[Node]):
+        self.ins, self.outs = tuple(ins), tuple(outs)
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """What is computed between inputs and outputs, operands first."""
+        return reachable(self.outs, self.ins)
+
+    @property
+    def in_avals(self) -> tuple[Aval, ...]:
+        return tuple([n.aval for n in self.ins])
+
+    @property
+    def out_avals(self) -> tuple[Aval, ...]:
+        return tuple([n.aval for n in self.outs])
+
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        """The structure as a hashable value: operations, who feeds whom, parameters, avals of the inputs. Not the values of leaves."""
+        number = {n: i for i, n in enumerate(self.ins)}
+        key: list[Any] = [self.in_avals]
+        add = key.append
+        for n in self.nodes:
+            op = n.op
+            if op is IdentityOp:
+                number[n] = number[n.inputs[0]]
+                continue
+            add(op)
+            if n.inputs:
+                add(tuple([number[i] for i in n.inputs]))
+            if n.params:
+                add(tuple(n.params.items()))
+            if op is ConstantOp:
+                add(repr(n.params["value"]))  # 0.0 == -0.0 == False, but not as constants
+            elif op is LeafOp:
+                add(n.aval)
+            number[n] = len(number)
+        add(tuple([number[o] for o in self.outs]))
+        return tuple(key)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Graph) and self._hash == other._hash and self.key == other.key)
+
+    def __repr__(self) -> str:
+        ins = " ".join(f"%{n.serial}:{n.aval}" for n in self.ins)
+        body = "".join(f"  {n}\n" for n in self.nodes)
+        return f"graph {ins} {{\n{body}}} -> {' '.join(f'%{n.serial}' for n in self.outs)}"
+
+
+def reachable(outs: Iterable[Node], stop: Collection[Node] = (), since: int = 0) -> list[Node]:
+    """The nodes that `outs` are computed from, operands first. The search goes not beyond `stop`, nor below the serial `since`."""
+    seen = set(stop)
+    found = []
+    stack = list(outs)
+    while stack:
+        n = stack.pop()
+        if n in seen or n.serial < since:
+            continue
+        seen.add(n)
+        found.append(n)
+        stack.extend(n.inputs)
+    found.sort(key=by_serial)
+    return found
+
+
+def close(ins: Sequence[Node], outs: Sequence[Node], since: int = 0) -> tuple[Graph, list[Node]]:
+    """The graph from `ins` to `outs`, with what it captures as further inputs, and these captures.
+
+    Captured are leaves, and whatever is older than `since`, except constants and the like: what has no inputs can be made again. Captures come in the order of their
+    first use, which does not change when a loop replaces some of them by newer values.
+    """
+    seen = set(ins)
+    inside, captured = [], set()
+    stack = list(outs)
+    while stack:
+        n = stack.pop()
+        if n in seen:
+            continue
+        seen.add(n)
+        if n.op is LeafOp or (n.inputs and n.serial < since):
+            captured.add(n)
+        else:
+            inside.append(n)
+            stack.extend(n.inputs)
+    inside.sort(key=by_serial)
+    captures: list[Node] = []
+    if captured:
+        used = dict.fromkeys(i for n in inside for i in n.inputs if i in captured)
+        captures = list(used | dict.fromkeys(o for o in outs if o in captured))
+    graph = Graph((*ins, *captures), outs)
+    graph.__dict__["nodes"] = inside  # just found: fills the cached property
+    return graph, captures
+
+
+def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:
+    """The graph's outputs for other inputs, which have the same shapes and dtypes. What does not depend on inputs is shared, not copied."""
+    env = dict(zip(graph.ins, args, strict=True))
+    for n in graph.nodes:
+        inputs = [env.get(i, i) for i in n.inputs]
+        if n.op is IdentityOp:
+            env[n] = inputs[0]
+        elif any(a is not b for a, b in zip(inputs, n.inputs, strict=True)):
+            env[n] = rebind(n, inputs)
+    return [env.get(o, o) for o in graph.outs]
