@@ -15,7 +15,14 @@ from weft.dialects.wasm.module import PAGE, ModuleOp
 from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, i32, i64
 
 BARRIER_BYTES = 64
-"""The barrier's place in memory: a counter and a generation, zero at the start, in a cache line of their own."""
+"""The barrier's place in memory, zero at the start, in a cache line of its own: how many have arrived, the generation, the poison."""
+
+GENERATION_OFFSET = 4
+POISON_OFFSET = 8
+"""The host writes a 1 here when a thread has trapped, so that the others do not wait for it: they trap as well."""
+
+_SPINS = 20_000
+_NAP_NANOSECONDS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -64,3 +71,28 @@ def program_module() -> tuple[ModuleBuilder, FuncBuilder]:
     module = ModuleBuilder()
     module.memory(1, PAGE, shared=True, import_from=("env", "memory"))
     return module, module.func("main", [i32, i32, i32], export="main")
+
+
+def add_barrier(module: ModuleBuilder) -> None:
+    """Defines `@barrier(address, nthreads)`, where all threads of a program wait for each other.
+
+    The last to arrive opens the next generation. The others look for it for some twenty microseconds and then sleep, never for so long that they would miss the poison.
+    """
+    b = module.func("barrier", [i32, i32])
+    address, nthreads = b.args
+    with b.if_(b.inst("i32.gt_u", nthreads, b.const_i32(1))):
+        generation = b.load("i32.atomic.load", address, GENERATION_OFFSET)
+        arrived = b.load("i32.atomic.rmw.add", address, 0, b.const_i32(1))
+        with b.if_(b.inst("i32.eq", b.inst("i32.add", arrived, b.const_i32(1)), nthreads)) as last:
+            b.store("i32.atomic.store", address, b.const_i32(0))
+            b.store("i32.atomic.store", address, b.inst("i32.add", generation, b.const_i32(1)), GENERATION_OFFSET)
+            b.load("memory.atomic.notify", address, GENERATION_OFFSET, b.const_i32(-1))
+        with last.else_(), b.loop(b.const_i32(_SPINS)) as waiting:
+            (spins,) = waiting.args
+            with b.if_(b.load("i32.atomic.load", address, POISON_OFFSET)):
+                b.inst("unreachable")
+            b.break_if(b.inst("i32.ne", b.load("i32.atomic.load", address, GENERATION_OFFSET), generation))
+            with b.if_(b.inst("i32.eqz", spins)):
+                b.load("memory.atomic.wait32", address, GENERATION_OFFSET, generation, b.const_i64(_NAP_NANOSECONDS))
+            b.continue_(b.select(spins, b.inst("i32.sub", spins, b.const_i32(1)), b.const_i32(0)))
+    b.return_()

@@ -1,0 +1,106 @@
+"""The wasm device: compiles array programs to WebAssembly and runs them with wasmtime.
+
+`compile` is the pipeline `array-to-wasm`, the encoder, and loading. Machine code is kept on disk by the digest of the binary and of what else decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import wasmtime
+from weft.backends.wasm.cache import DiskCache, digest
+from weft.backends.wasm.engine import make_engine
+from weft.backends.wasm.memory import Allocation, Buffer, DeviceMemory
+from weft.backends.wasm.program import Executable
+from weft.backends.wasm.record import record
+from weft.backends.wasm.workers import Workers, default_threads
+from weft.dialects.wasm import ModuleOp as WasmModuleOp
+from weft.dialects.wasm.abi import Program
+from weft.dialects.wasm.encode import encode
+from weft.dialects.wasm.wat import print_wat
+from xdsl.dialects.builtin import ModuleOp
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer as Bytes
+    from weft.dialects.array.node import Aval
+
+
+class WasmBackend:
+    """One device: an engine, its linear memory, its worker threads. `num_threads` may be set at any time."""
+
+    name = "wasm"
+
+    def __init__(self, num_threads: int | None = None, cache: DiskCache | None = None):
+        self.num_threads = num_threads or default_threads()
+        self.workers = Workers()
+        self._cache = cache or DiskCache("wasm")
+        self._arena: Allocation | None = None
+
+    @cached_property
+    def engine(self) -> wasmtime.Engine:
+        return make_engine()
+
+    @cached_property
+    def memory(self) -> DeviceMemory:
+        return DeviceMemory(self.engine)
+
+    # -- buffers
+
+    def put(self, data: Bytes, aval: Aval) -> Buffer:
+        """Copies host bytes to the device."""
+        return self.memory.put(data, aval.nbytes)
+
+    def get(self, buffer: Buffer, aval: Aval) -> memoryview:
+        """The bytes of a buffer where they lie: read-only, valid as long as the view is."""
+        return self.memory.get(buffer)
+
+    def live_bytes(self) -> int:
+        """Bytes in live buffers, each rounded up to 64."""
+        return self.memory.live_bytes()
+
+    def arena(self, nbytes: int) -> int:
+        """The address of the scratch memory that programs share; it grows to the largest that one has asked for."""
+        if nbytes and (self._arena is None or self._arena.nbytes < nbytes):
+            self._arena = None
+            self._arena = self.memory.allocate(nbytes, counted=False)
+        return self._arena.address if self._arena is not None else 0
+
+    # -- programs
+
+    def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
+        """Lowers an array module, in place, and loads the result."""
+        from weft.passes.pipelines import array_to_wasm
+
+        array_to_wasm(module, donate)
+        (wasm_module,) = (op for op in module.ops if isinstance(op, WasmModuleOp))
+        return self.load(wasm_module)
+
+    def load(self, module: WasmModuleOp) -> Executable:
+        """A program from its `wasm.module`. Raises ValueError with the engine's message if the engine does not accept it."""
+        binary = encode(module, names=True)
+        stages: Mapping[str, Callable[[], str]] = {"wat": lambda: print_wat(module)}
+        return Executable(self, self._machine_code(binary), Program.of(module), binary, stages)
+
+    def _machine_code(self, binary: bytes) -> wasmtime.Module:
+        record(binary)
+        key = digest(binary, self._fingerprint)
+        if (code := self._cache.get(key)) is not None:
+            try:
+                return wasmtime.Module.deserialize(self.engine, code)
+            except wasmtime.WasmtimeError:  # made by another build of the engine, or for another processor
+                pass
+        try:
+            module = wasmtime.Module(self.engine, binary)
+        except wasmtime.WasmtimeError as error:
+            raise ValueError(f"the engine refuses the WebAssembly module: {error}") from error
+        self._cache.put(key, bytes(module.serialize()))
+        return module
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """What else decides machine code: the engine's version. It checks the processor's features itself when it loads."""
+        from importlib.metadata import version
+
+        return f"wasmtime {version('wasmtime')}, guard 1 GiB, relaxed SIMD"

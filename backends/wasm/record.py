@@ -1,0 +1,20 @@
+"""Shows every module that is loaded to whoever asks: hooks in `observers`, and files in the directory that `WEFT_DUMP_DIR` names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from weft.backends.wasm.cache import digest
+
+observers: list[Callable[[bytes], None]] = []
+"""Called with each binary before it is compiled."""
+
+
+def record(binary: bytes) -> None:
+    for observe in observers:
+        observe(binary)
+    if directory := os.environ.get("WEFT_DUMP_DIR"):
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        (Path(directory) / f"{digest(binary)}.wasm").write_bytes(binary)
