@@ -6,13 +6,13 @@ graphs are equal if they compute the same in the same way: that is what compiled
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
 from weft.dialects.array.constant import ConstantOp
-from weft.dialects.array.node import Aval, IdentityOp, LeafOp, Node, rebind
+from weft.dialects.array.node import STATE, Aval, IdentityOp, LeafOp, Node, ResultOp, keep_location, rebind
 
 by_serial = attrgetter("serial")
 
@@ -131,3 +131,21 @@ def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:
         elif any(a is not b for a, b in zip(inputs, n.inputs, strict=True)):
             env[n] = rebind(n, inputs)
     return [env.get(o, o) for o in graph.outs]
+
+
+def expand(graph: Graph, wanted: Callable[[Any], bool]) -> Graph:
+    """The graph with the operations that are `wanted` written by their `decompose` rules, until none is left."""
+    while any(wanted(n.op) for n in graph.nodes):
+        env: dict[Node, Any] = {}
+        with keep_location():
+            for n in graph.nodes:
+                inputs = [env.get(i, i) for i in n.inputs]
+                if wanted(n.op):
+                    STATE.loc = n.loc
+                    env[n] = n.op.decompose(*inputs, **n.params)
+                elif n.op is ResultOp and isinstance(inputs[0], tuple):
+                    env[n] = inputs[0][n.params["index"]]
+                elif any(a is not b for a, b in zip(inputs, n.inputs, strict=True)):
+                    env[n] = rebind(n, inputs)
+        graph = Graph(graph.ins, [env.get(o, o) for o in graph.outs])
+    return graph

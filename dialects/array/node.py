@@ -80,7 +80,7 @@ class Node:
         aval: Any,
         serial: int,
         mark: int,
-        loc: Location | None,
+        loc: Any,
     ):
         self.op, self.inputs, self.params, self.aval = op, inputs, params, aval
         self.serial, self.mark, self.loc = serial, mark, loc
@@ -115,7 +115,7 @@ class _State(threading.local):
         self.pending: list[Node] | None = (
             None  # the lazy eager mode's list: every node without a mark is put here, if there is a list
         )
-        self.loc: Location | None = None  # while a walk derives nodes: the line of the node that they come from
+        self.loc: Any = None  # while a walk derives nodes: the line of the node that they come from
 
 
 STATE = _State()
@@ -136,10 +136,9 @@ def transform() -> Iterator[int]:
 
 
 @contextmanager
-def at_location(loc: Location | None) -> Iterator[None]:
-    """Nodes made within belong to this place instead of the caller's. Walks set and restore `STATE.loc` by this."""
+def keep_location() -> Iterator[None]:
+    """A walk sets `STATE.loc` to the place of each node that it derives others from; this restores it afterwards."""
     outer = STATE.loc
-    STATE.loc = loc
     try:
         yield
     finally:
@@ -275,7 +274,7 @@ class ResultOp:
 # -- where in the user's program ----------------------------------------------------------------------------------------------------------
 
 Location = tuple[CodeType, int]
-"""A code object and the offset of an instruction in it: cheap to take, decoded by `describe` only when somebody looks."""
+"""A code object and the offset of an instruction in it: cheap to take, decoded by `describe` only when somebody looks. (Nodes made from IR have the IR's location.)"""
 
 _is_ours: dict[str, bool] = {}
 

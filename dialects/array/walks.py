@@ -10,13 +10,25 @@ on nodes; `linearize`, `flip` and `batch_graph` apply one to a Graph, for operat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from weft.dialects.array.constant import ConstantOp
 from weft.dialects.array.graph import Graph, inline, reachable
-from weft.dialects.array.node import STATE, Aval, Node, ResultOp, aval, leaf, rebind, results, settle, transform, wrap
+from weft.dialects.array.node import (
+    STATE,
+    Aval,
+    Node,
+    ResultOp,
+    aval,
+    keep_location,
+    leaf,
+    rebind,
+    results,
+    settle,
+    transform,
+    wrap,
+)
 from weft.dialects.array.op import Replace, add, zeros
 
 Function = Callable[..., Sequence[Node]]
@@ -48,15 +60,6 @@ def residuals(outs: Sequence[Node], ins: Sequence[Node]) -> list[Node]:
     return [n for n in taken if n.op is not ConstantOp]
 
 
-@contextmanager
-def _keep_location() -> Iterator[None]:
-    outer = STATE.loc
-    try:
-        yield
-    finally:
-        STATE.loc = outer
-
-
 # -- the walks ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -67,7 +70,7 @@ def jvp_walk(outs: Sequence[Node], ins: Sequence[Node], tangents: Sequence[Maybe
     """
     tangent: dict[Node, Any] = {n: t for n, t in zip(ins, tangents, strict=True) if t is not None}
     replaced: dict[Node, Node] = {}
-    with _keep_location():
+    with keep_location():
         for n in dependents(outs, list(tangent)):
             incoming = [tangent.get(i) for i in n.inputs]
             if n.op is ResultOp:
@@ -115,7 +118,7 @@ def transpose_walk(outs: Sequence[Node], cts: Sequence[Maybe], ins: Sequence[Nod
             total[n] = add(total.get(n), ct)
 
     inputs = set(ins)
-    with _keep_location():
+    with keep_location():
         for o, ct in zip(outs, cts, strict=True):
             give(o, ct)
         for n in reversed(way):
@@ -133,7 +136,7 @@ def batch_walk(
 ) -> list[tuple[Node, int | None]]:
     """Outputs with their batch axes, given `args` that stand for `ins` with an axis of `size` at `dims` (None: not batched)."""
     env: dict[Node, Any] = {n: (a, d) for n, a, d in zip(ins, args, dims, strict=True) if a is not n or d is not None}
-    with _keep_location():
+    with keep_location():
         for n in dependents(outs, list(env)):
             if n.op is ResultOp:
                 made, places = env[n.inputs[0]]

@@ -1,0 +1,93 @@
+"""What a device is: it compiles modules of the array dialect, keeps buffers, and runs.
+
+A package of `weft.backends` is a device if it defines two functions:
+
+    unavailable() -> str | None     why the device cannot be used here; None if it can. Quick, and never raises.
+    create() -> Backend             the device; called once.
+
+Neither this module nor the import of such a package may import NumPy, wgpu or wasmtime.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weft.dialects.array.node import Aval
+    from xdsl.dialects.builtin import ModuleOp
+
+
+class Buffer(ABC):
+    """Memory of a device that holds one array. It is freed when nothing refers to it any more, or by `delete`."""
+
+    nbytes: int
+    is_deleted: bool = False
+
+    @abstractmethod
+    def delete(self) -> None:
+        """Frees the memory now. Using the buffer afterwards raises RuntimeError."""
+
+
+class Executable(ABC):
+    """A compiled program."""
+
+    stages: Mapping[str, Callable[[], str]]
+    """The text of each stage of the compilation, made when it is asked for: `array`, `kernel`, … in the order of the pipeline."""
+
+    @abstractmethod
+    def __call__(self, args: Sequence[Any]) -> list[Any]:
+        """Runs on buffers and gives the results' buffers. Returns as soon as the work is queued."""
+
+
+class Backend(ABC):
+    """A device."""
+
+    name: str
+
+    @abstractmethod
+    def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
+        """Compiles `func.func @main` of a module of array ops. Buffers of the arguments `donate` may be overwritten, and are deleted by a call."""
+
+    @abstractmethod
+    def put(self, data: Any, aval: Aval) -> Buffer:
+        """A buffer with a copy of host data: contiguous bytes (anything with the buffer protocol) of the aval's shape and dtype."""
+
+    @abstractmethod
+    def get(self, buffer: Any, aval: Aval) -> memoryview:
+        """The bytes of a buffer, once it is computed. Not to be written to; no copy where the device's memory is the host's."""
+
+    @abstractmethod
+    def live_bytes(self) -> int:
+        """The size of all buffers that live."""
+
+
+DEVICES = {"cpu": "numpy", "wasm": "wasm", "webgpu": "webgpu"}
+"""Devices by name: their packages."""
+
+_created: dict[str, Backend] = {}
+_lock = Lock()
+
+
+def get_backend(name: str) -> Backend:
+    """The device of this name. Raises ValueError if there is no such device, RuntimeError if it cannot be used here (and says why)."""
+    backend = _created.get(name)
+    if backend is not None:
+        return backend
+    if name not in DEVICES:
+        raise ValueError(f"Unknown backend: '{name}' requested, known are {', '.join(map(repr, DEVICES))}.")
+    with _lock:
+        if name not in _created:
+            package = import_module(f"weft.backends.{DEVICES[name]}")
+            if (reason := package.unavailable()) is not None:
+                raise RuntimeError(f"Unable to initialize backend '{name}': {reason}")
+            _created[name] = package.create()
+    return _created[name]
+
+
+def available() -> dict[str, str | None]:
+    """Every device: None if it can be used here, else the reason why it cannot."""
+    return {name: import_module(f"weft.backends.{package}").unavailable() for name, package in DEVICES.items()}
