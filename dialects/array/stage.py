@@ -16,6 +16,7 @@ from weft.dialects.array.node import (
     STATE,
     Aval,
     IdentityOp,
+    LeafOp,
     Node,
     ResultOp,
     bind,
