@@ -106,7 +106,7 @@ class Simplify(RewritePattern):
             return
         _, name, bits = arithmetic
         if name == "eqz" and (value := _constant(op.args[0])) is not None:
-            rewriter.replace_op(op, ConstOp(IntegerAttr(int(value == 0), VALUE_TYPES["i32"])))  # type: ignore[arg-type]
+            rewriter.replace(op, ConstOp(IntegerAttr(int(value == 0), VALUE_TYPES["i32"])))  # type: ignore[arg-type]
         if name not in _FOLDS:
             return
         lhs, rhs = op.args
@@ -114,19 +114,19 @@ class Simplify(RewritePattern):
         if x is not None and y is not None:
             if (folded := _FOLDS[name](x, y, bits)) is not None:
                 result = op.results[0].type
-                rewriter.replace_op(op, ConstOp(IntegerAttr(_signed(int(folded), bits), result)))  # type: ignore[arg-type]
+                rewriter.replace(op, ConstOp(IntegerAttr(_signed(int(folded), bits), result)))  # type: ignore[arg-type]
         elif x is not None and name in _COMMUTATIVE:
-            rewriter.replace_op(op, InstOp(op.mnemonic.data, [rhs, lhs]))
+            rewriter.replace(op, InstOp(op.mnemonic.data, [rhs, lhs]))
         elif y is not None and _NEUTRAL.get(name) == y:
-            rewriter.replace_op(op, (), [lhs])
+            rewriter.replace(op, (), [lhs])
         elif y is not None and _ABSORBING.get(name) == y:
-            rewriter.replace_op(op, (), [rhs])
+            rewriter.replace(op, (), [rhs])
 
 
 def _select(op: InstOp, rewriter: PatternRewriter) -> None:
     cond = _constant(op.args[2])
     if cond is not None or op.args[0] is op.args[1]:
-        rewriter.replace_op(op, (), [op.args[1 if cond == 0 else 0]])
+        rewriter.replace(op, (), [op.args[1 if cond == 0 else 0]])
 
 
 class Reassociate(RewritePattern):
@@ -145,4 +145,4 @@ class Reassociate(RewritePattern):
         _, name, bits = arithmetic
         total = _signed(_FOLDS[name](constant, outer, bits) or 0, bits)
         gathered = ConstOp(IntegerAttr(total, op.results[0].type))  # type: ignore[arg-type]
-        rewriter.replace_op(op, [gathered, InstOp(op.mnemonic.data, [inner.args[0], gathered.result])])
+        rewriter.replace(op, [gathered, InstOp(op.mnemonic.data, [inner.args[0], gathered.result])])
