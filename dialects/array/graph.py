@@ -40,6 +40,7 @@ class Graph:
     def key(self) -> tuple[Any, ...]:
         """The structure as a hashable value: operations, who feeds whom, parameters, avals of the inputs. Not the values of leaves."""
         number = {n: i for i, n in enumerate(self.ins)}
+        count = len(number)
         key: list[Any] = [self.in_avals]
         add = key.append
         for n in self.nodes:
@@ -56,7 +57,8 @@ class Graph:
                 add(repr(n.params["value"]))  # 0.0 == -0.0 == False, but not as constants
             elif op is LeafOp:
                 add(n.aval)
-            number[n] = len(number)
+            number[n] = count
+            count += 1
         add(tuple([number[o] for o in self.outs]))
         return tuple(key)
 
