@@ -263,20 +263,22 @@ def common_dtype(cls: type[Elementwise], *avals: Aval) -> DType:
     return dtype
 
 
-def align(size: int, args: Sequence[Node], dims: Sequence[int | None]) -> tuple[list[Node], int | None]:
+def align(size: int, args: Sequence[Node], dims: Sequence[int | None]) -> tuple[Sequence[Node], int | None]:
     """Elementwise operands with their batch axes in one place, and that place. Operands of rank 0 stay as they are."""
-    places = {(d, a.shape) for a, d in zip(args, dims, strict=True) if d is not None}
-    rest = [a for a, d in zip(args, dims, strict=True) if d is None and a.ndim]
-    if not places:
-        return list(args), None
-    if len(places) == 1 and not rest:
-        return list(args), next(iter(places))[0]
-    rank = max(a.ndim - (d is not None) for a, d in zip(args, dims, strict=True))
-    shape = next(
-        tuple(n for i, n in enumerate(a.shape) if i != d)
-        for a, d in zip(args, dims, strict=True)
-        if a.ndim - (d is not None) == rank
-    )
+    place = shape = None
+    for a, d in zip(args, dims, strict=True):
+        if d is None and not a.aval.shape:
+            continue
+        if shape is None:
+            place, shape = d, a.aval.shape
+        elif d != place or a.aval.shape != shape:
+            break
+    else:
+        return args, place
+    ranks = [a.ndim - (d is not None) for a, d in zip(args, dims, strict=True)]
+    rank = max(ranks)
+    example = ranks.index(rank)
+    shape = tuple(n for i, n in enumerate(args[example].shape) if i != dims[example])
     aligned = []
     for a, d in zip(args, dims, strict=True):
         if d is not None:

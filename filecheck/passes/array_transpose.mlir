@@ -22,10 +22,10 @@ func.func @dot(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<f32> {
 
 // A value that is used twice gets the sum of two cotangents; a scalar that was added to every element gets the sum of all of them.
 // CHECK:      func.func @uses([[Y:%.*]]: tensor<4xf32>, [[CT:%.*]]: tensor<4xf32>) -> tensor<f32> {
-// CHECK-DAG:    array.mul %{{.*}}, %{{.*}} : tensor<4xf32>
-// CHECK-DAG:    array.reduce add %{{.*}} axes [0] : tensor<4xf32> -> tensor<f32>
-// CHECK-DAG:    array.reduce add [[CT]] axes [0] : tensor<4xf32> -> tensor<f32>
-// CHECK:        [[S:%.*]] = array.add %{{.*}}, %{{.*}} : tensor<f32>
+// CHECK-NEXT:   [[ADDED:%.*]] = array.reduce add [[CT]] axes [0] : tensor<4xf32> -> tensor<f32>
+// CHECK-NEXT:   [[P:%.*]] = array.mul {{.*}} : tensor<4xf32>
+// CHECK-NEXT:   [[SCALED:%.*]] = array.reduce add [[P]] axes [0] : tensor<4xf32> -> tensor<f32>
+// CHECK-NEXT:   [[S:%.*]] = array.add [[ADDED]], [[SCALED]] : tensor<f32>
 // CHECK-NEXT:   func.return [[S]] : tensor<f32>
 func.func @uses(%s: tensor<f32>, %y: tensor<4xf32>) -> tensor<4xf32> {
   %a = array.mul %y, %s : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
