@@ -10,12 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import wasmtime
+from weft.backends.base import Backend
 from weft.backends.wasm.cache import DiskCache, digest
 from weft.backends.wasm.engine import make_engine
 from weft.backends.wasm.memory import Allocation, Buffer, DeviceMemory
 from weft.backends.wasm.program import Executable
 from weft.backends.wasm.record import record
 from weft.backends.wasm.workers import Workers, default_threads
+from weft.dialects.universe import context
 from weft.dialects.wasm import ModuleOp as WasmModuleOp
 from weft.dialects.wasm.abi import Program
 from weft.dialects.wasm.encode import encode
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from weft.dialects.array.node import Aval
 
 
-class WasmBackend:
+class WasmBackend(Backend):
     """One device: an engine, its linear memory, its worker threads. `num_threads` may be set at any time."""
 
     name = "wasm"
@@ -70,18 +72,22 @@ class WasmBackend:
     # -- programs
 
     def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
-        """Lowers an array module, in place, and loads the result."""
-        from weft.passes.pipelines import array_to_wasm
+        """Lowers a module of array ops, in place, and loads the result."""
+        from weft.passes.pipelines import ArrayToWasmPass
 
-        array_to_wasm(module, donate)
-        (wasm_module,) = (op for op in module.ops if isinstance(op, WasmModuleOp))
-        return self.load(wasm_module)
+        source = module.clone()
+        ArrayToWasmPass(donate=donate).apply(context(), module)
+        (program,) = (op for op in module.ops if isinstance(op, WasmModuleOp))
+        return self.load(program, donate, {"array": lambda: str(source)})
 
-    def load(self, module: WasmModuleOp) -> Executable:
+    def load(
+        self, module: WasmModuleOp, donate: tuple[int, ...] = (), stages: Mapping[str, Callable[[], str]] | None = None
+    ) -> Executable:
         """A program from its `wasm.module`. Raises ValueError with the engine's message if the engine does not accept it."""
+        program = Program.of(module)
         binary = encode(module, names=True)
-        stages: Mapping[str, Callable[[], str]] = {"wat": lambda: print_wat(module)}
-        return Executable(self, self._machine_code(binary), Program.of(module), binary, stages)
+        stages = {**(stages or {}), "wasm": lambda: str(module), "wat": lambda: print_wat(module)}
+        return Executable(self, self._machine_code(binary), program, binary, donate, stages)
 
     def _machine_code(self, binary: bytes) -> wasmtime.Module:
         record(binary)

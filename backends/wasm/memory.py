@@ -14,6 +14,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 import wasmtime
+from weft.backends import base
 from weft.backends.wasm.allocator import ALIGNMENT, FreeList
 from weft.backends.wasm.engine import LIMIT, SharedMemory
 
@@ -42,10 +43,10 @@ class Allocation:
         return self.view is not None and self.view() is not None
 
 
-class Buffer:
+class Buffer(base.Buffer):
     """Bytes on the device."""
 
-    __slots__ = ("__weakref__", "_allocation")
+    __slots__ = ("_allocation",)
 
     def __init__(self, allocation: Allocation):
         self._allocation: Allocation | None = allocation
@@ -62,11 +63,11 @@ class Buffer:
         return self.allocation.address
 
     @property
-    def nbytes(self) -> int:
+    def nbytes(self) -> int:  # type: ignore[override]
         return self.allocation.nbytes
 
     @property
-    def is_deleted(self) -> bool:
+    def is_deleted(self) -> bool:  # type: ignore[override]
         return self._allocation is None
 
     def delete(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from weft.backends import base
 from weft.backends.wasm.engine import Thread, WasmTrap
 from weft.backends.wasm.memory import Allocation, Buffer
 from weft.dialects.wasm.abi import BARRIER_BYTES, POISON_OFFSET, Program
@@ -23,7 +24,7 @@ WORTH_THREADS = 1 << 20
 """Scalar operations from which on waking the workers pays: some 100 µs of one thread's time."""
 
 
-class Executable:
+class Executable(base.Executable):
     """A program, ready to be called with buffers."""
 
     def __init__(
@@ -32,9 +33,11 @@ class Executable:
         module: wasmtime.Module,
         program: Program,
         binary: bytes,
+        donate: tuple[int, ...],
         stages: Mapping[str, Callable[[], str]],
     ):
         self.backend, self.module, self.program, self.binary, self.stages = backend, module, program, binary, stages
+        self._donate = sorted({*donate, *(donor for _, donor in program.donated)})
         self._memory = backend.memory
         self._inputs = tuple(program.inputs)
         self._outputs = tuple(program.outputs)
@@ -71,7 +74,7 @@ class Executable:
                 self._main()
             else:
                 self._run_together(threads)
-        for _, donor in self.program.donated:
+        for donor in self._donate:
             args[donor].delete()
         return [Buffer(allocation) for allocation in outputs]
 

@@ -98,6 +98,7 @@ class FuncBuilder:
         self.module, self.function = module, function
         self.block: Block = function.body.block
         self.args: tuple[BlockArgument, ...] = tuple(self.block.args)
+        self._breakable: list[Structure] = []  # the open loops and blocks, innermost last
 
     # -- values
 
@@ -187,6 +188,7 @@ class FuncBuilder:
         self._exit(ContinueIfOp, (cond, *values))
 
     def break_if(self, cond: SSAValue, *values: SSAValue) -> None:
+        self._breakable[-1].types = tuple(value.type for value in values)
         self._exit(BreakIfOp, (cond, *values))
 
     def return_(self, *values: SSAValue) -> None:
@@ -219,7 +221,7 @@ class At:
 class Structure:
     """A loop, block or if under construction. After its `with`: `results`, and `result` where there is one."""
 
-    __slots__ = ("_builder", "_kind", "_operands", "args", "block", "op", "outer")
+    __slots__ = ("_builder", "_kind", "_operands", "args", "block", "op", "outer", "types")
 
     def __init__(
         self,
@@ -231,18 +233,23 @@ class Structure:
         self._builder, self._kind, self._operands = builder, kind, operands
         self.block = Block(arg_types=carried)
         self.args = tuple(self.block.args)
+        self.types: tuple[Attribute, ...] = ()
 
     def __enter__(self) -> Self:
-        self.outer = self._builder.block
-        self._builder.block = self.block
+        builder = self._builder
+        self.outer, builder.block = builder.block, self.block
+        if self._kind is not IfOp:
+            builder._breakable.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._builder.block = self.outer
+        if self._kind is not IfOp:
+            self._builder._breakable.pop()
         if kind is None:
-            types = _finish(self.block)
+            types = _finish(self.block) or self.types
             self.op = self._kind.create(operands=self._operands, result_types=types, regions=(Region(self.block),))
             self.outer.add_op(self.op)
 
