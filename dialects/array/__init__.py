@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Array: Dialect
 
 
-def all_ops() -> list[type[ArrayOp]]:
+def all_ops() -> Sequence[type[ArrayOp]]:
     """Every primitive, in the order of their definition: the classes are the registry."""
     import weft.dialects.array.constant
     import weft.dialects.array.ops  # noqa: F401  (these define them)
@@ -33,7 +33,7 @@ def all_ops() -> list[type[ArrayOp]]:
 def __getattr__(name: str) -> Any:
     if name != "Array":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from xdsl.ir import Dialect
+    from xdsl.ir import Dialect, Operation
 
-    globals()["Array"] = dialect = Dialect("array", all_ops(), [])
+    globals()["Array"] = dialect = Dialect("array", list[type[Operation]](all_ops()), [])
     return dialect

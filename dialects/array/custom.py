@@ -106,7 +106,7 @@ class CustomVjpTangent:
         cls, ct: Sequence[Maybe], args: Sequence[Node], linear: Sequence[bool], *, bwd: Any, count: int, outs: Any
     ) -> list[Maybe]:
         cts = [zeros(a) if c is None else c for a, c in zip(outs, ct, strict=True)]
-        return [None] * count + list(bwd(args[:count], cts))
+        return [*(None for _ in range(count)), *bwd(args[:count], cts)]
 
     @classmethod
     def batch(cls, size: int, args: Sequence[Node], dims: Dims, *, bwd: Any, count: int, outs: Any) -> Any:

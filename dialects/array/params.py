@@ -136,18 +136,18 @@ def element(value: Any, dtype: DType) -> Attribute:
     """A Python scalar as an attribute of an element type, rounded to it. Raises TypeError if the type cannot hold a value of that kind."""
     if isinstance(value, Attribute):
         return value
-    if value is None or isinstance(value, str) or (isinstance(value, complex) and dtype.kind != "c"):
+    if dtype.is_integer and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, {"i": int, "u": int, "c": int | float | complex}.get(dtype.kind, int | float)):
         raise TypeError(f"{value!r} is not a value of dtype {dtype}")
     if dtype.kind == "b":
         return BoolAttr.from_bool(bool(value))
+    type: Any = dtype.type
     if dtype.kind in "iu":
-        if value != int(value):
-            raise TypeError(f"{value!r} is not a value of dtype {dtype}")
-        return IntegerAttr(int(value), dtype.type)
+        return IntegerAttr(int(value), type)
     if dtype.kind == "c":
-        part = dtype.type.element_type  # type: ignore[attr-defined]
-        return ArrayAttr([as_float(value.real, part), as_float(value.imag, part)])
-    return as_float(value, dtype.type)
+        return ArrayAttr([as_float(part, type.element_type) for part in (value.real, value.imag)])
+    return as_float(value, type)
 
 
 def as_float(value: float, type: Any) -> FloatAttr:

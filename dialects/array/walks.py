@@ -194,8 +194,7 @@ def batch_call(
     """The results of `fun` for each of `size` examples, which lie along `dims` of `args`: nodes and their batch axes."""
     with transform() as mark:
         ins = [a if d is None else leaf(without_axis(a.aval, d), mark=mark) for a, d in zip(args, dims, strict=True)]
-        batched = [(i, a, d) for i, a, d in zip(ins, args, dims, strict=True) if d is not None]
-        outs = batch_walk(fun(*ins), *(zip(*batched, strict=True) if batched else ((), (), ())), size)
+        outs = batch_walk(fun(*ins), ins, args, dims, size)
     settle([n for n, _ in outs])
     return outs
 

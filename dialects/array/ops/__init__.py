@@ -1,0 +1,14 @@
+"""The primitives, one class each. Importing this package defines them all; nothing lists them: `weft.dialects.array.all_ops` reads the registry off the classes."""
+
+# ruff: noqa: F403
+from weft.dialects.array.constant import ConstantOp as ConstantOp
+from weft.dialects.array.ops.arithmetic import *
+from weft.dialects.array.ops.bits import *
+from weft.dialects.array.ops.contraction import *
+from weft.dialects.array.ops.creation import *
+from weft.dialects.array.ops.elementary import *
+from weft.dialects.array.ops.indexing import *
+from weft.dialects.array.ops.logic import *
+from weft.dialects.array.ops.reduction import *
+from weft.dialects.array.ops.shape import *
+from weft.dialects.array.ops.special import *
