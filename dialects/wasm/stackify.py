@@ -154,48 +154,45 @@ class _Stackifier:
         self.out += [("local.set", local) for _, local in reversed(moves)]
 
     def _defer(self, op: Operation) -> None:
-        if isinstance(op, ConstOp):
+        if type(op) is ConstOp:
             self.inline[op.results[0]] = [(f"{TYPE_NAMES[op.results[0].type]}.const", op.bits)]
         else:
             self.inline[op.results[0]] = [*self._push(op.operands), self._own(op)]
 
     def _own(self, op: Operation) -> Instruction:
         """The instruction of an operation that is no structure and no exit."""
-        if isinstance(op, InstOp):
+        kind = type(op)
+        if kind is InstOp:
             return (op.properties["mnemonic"].data, *op.immediate_values)  # type: ignore[attr-defined]
-        if isinstance(op, CallOp):
-            return ("call", self.functions[op.callee.root_reference.data])
-        if isinstance(op, GlobalGetOp):
-            return ("global.get", self.globals[op.global_name.root_reference.data])
-        if isinstance(op, GlobalSetOp):
-            return ("global.set", self.globals[op.global_name.root_reference.data])
+        if kind is CallOp:
+            return ("call", self.functions[op.callee.root_reference.data])  # type: ignore[attr-defined]
+        if kind is GlobalGetOp or kind is GlobalSetOp:
+            mnemonic = "global.get" if kind is GlobalGetOp else "global.set"
+            return (mnemonic, self.globals[op.global_name.root_reference.data])  # type: ignore[attr-defined]
         raise ValueError(f"{op.name} has no encoding in WebAssembly: lower it to the wasm dialect first")
 
     # -- operations at their own place
 
     def _operation(self, op: Operation, k: int) -> None:
-        match op:
-            case LoopOp():
-                self._loop(op)
-            case BlockOp():
-                self._take_results(op)
-                self._region(op.body.block, "block", ("break", op))
-            case IfOp():
-                self._if(op)
-            case YieldOp():
-                self._assign(op.values, op.parent_op().results)  # type: ignore[union-attr]
-            case ContinueOp():
-                self._continue(op.values)
-            case ContinueIfOp():
-                self._continue_if(op, k)
-            case BreakIfOp():
-                target = self._target("break")
-                self._assign(op.values, target.results, op.cond)
-                self.out.append(("br_if", self._depth("break", target)))
-            case ReturnOp():
-                self._emit([*self._push(op.values), ("return",)])
-            case _:
-                self._emit([*self._push(op.operands), self._own(op)])
+        kind = type(op)
+        if (write := _STRUCTURES.get(kind)) is not None:
+            self._take_results(op)
+            write(self, op)
+        elif kind is ContinueIfOp:
+            self._continue_if(op, k)  # type: ignore[arg-type]
+        elif kind is BreakIfOp:
+            target = self._target("break")
+            self._assign(op.operands[1:], target.results, op.operands[0])
+            self.out.append(("br_if", self._depth("break", target)))
+        elif kind is YieldOp:
+            self._assign(op.operands, op.parent_op().results)  # type: ignore[union-attr]
+        elif kind is ContinueOp:
+            self._continue(op.operands)
+        elif kind is ReturnOp:
+            self._emit([*self._push(op.operands), ("return",)])
+        else:
+            self._emit([*self._push(op.operands), self._own(op)])
+            if op.results:
                 self._take_results(op)
                 self.out += [
                     ("local.set", self.local[r]) if r in self.local else ("drop",) for r in reversed(op.results)
@@ -214,8 +211,10 @@ class _Stackifier:
         self.labels.pop()
         self.out.append(("end",))
 
+    def _run_once(self, op: BlockOp) -> None:
+        self._region(op.body.block, "block", ("break", op))
+
     def _if(self, op: IfOp) -> None:
-        self._take_results(op)
         self._emit(self._push([op.cond]))
         self._region(op.then.block, "if", ("if", op))
         if (op.otherwise is not None and len(op.otherwise.block.ops) > 1) or op.results:
@@ -224,7 +223,6 @@ class _Stackifier:
 
     def _loop(self, op: LoopOp) -> None:
         body = op.body.block
-        self._take_results(op)
         carried = [argument for argument in body.args if argument.first_use is not None]
         for argument in carried:  # kept for the whole loop: the next round reads what a `continue` has set
             self._take(argument)
@@ -258,22 +256,29 @@ class _Stackifier:
             self.out.append(("end",))
 
 
+_STRUCTURES = {LoopOp: _Stackifier._loop, BlockOp: _Stackifier._run_once, IfOp: _Stackifier._if}
+
+_EFFECTS = {
+    ConstOp: "const",
+    GlobalGetOp: "read",
+    ContinueIfOp: "round",
+    ContinueOp: "round",
+    BreakIfOp: "exit",
+    YieldOp: "exit",
+    ReturnOp: "exit",
+}
+
+
 def _effect(op: Operation) -> str:
     """What an operation may not move over: const and pure nothing, read and trap writes, a round (the end of one) all."""
-    if isinstance(op, ConstOp):
-        return "const"
-    if isinstance(op, InstOp):
+    if type(op) is InstOp:
         return OPCODES[op.properties["mnemonic"].data].effect  # type: ignore[attr-defined]
-    if isinstance(op, (ContinueIfOp, ContinueOp)):
-        return "round"
-    if isinstance(op, GlobalGetOp):
-        return "read"
-    return "exit" if isinstance(op, (YieldOp, BreakIfOp, ReturnOp)) else "write"
+    return _EFFECTS.get(type(op), "write")
 
 
 def _has_break(block: Block) -> bool:
     """Whether a `break_if` in this block leaves the loop whose body it is."""
     return any(
-        isinstance(op, BreakIfOp) or (isinstance(op, IfOp) and any(_has_break(b) for r in op.regions for b in r.blocks))
+        type(op) is BreakIfOp or (type(op) is IfOp and any(_has_break(b) for r in op.regions for b in r.blocks))
         for op in block.ops
     )
