@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from weft.dialects.array.node import Aval, Node, aval, bind
+from weft.dialects.array.node import Aval, Node, aval, make
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.params import Params, aval_of, decode, element, format_value, parse_value, shortest
 from weft.dialects.dtypes import DType
@@ -35,6 +35,11 @@ class ConstantOp(ArrayOp):
     traits = traits_def(ConstantLike())
 
     @classmethod
+    def bind(cls, *, value: Any, shape: tuple[int, ...], dtype: DType, weak_type: bool = False) -> Node:
+        params = {"value": value, "shape": shape, "dtype": dtype, "weak_type": weak_type}
+        return make(cls, (), params, aval(shape, dtype, weak_type))  # values are many: `bind` would remember each
+
+    @classmethod
     def infer(cls, *, value: Any, shape: tuple[int, ...], dtype: DType, weak_type: bool = False) -> Aval:
         return aval(shape, dtype, weak_type)
 
@@ -42,7 +47,7 @@ class ConstantOp(ArrayOp):
     def batch(
         cls, size: int, args: Sequence[Node], dims: Sequence[int | None], **params: Any
     ) -> tuple[Node, int | None]:
-        return bind(cls, **params), None
+        return cls.bind(**params), None
 
     @classmethod
     def properties_of(cls, params: Params) -> dict[str, Attribute]:

@@ -200,9 +200,12 @@ def results(node: Node) -> tuple[Node, ...]:
     """The results of a node, one node each: the node itself, or ResultOp nodes that name the results of one with several."""
     if node.aval.__class__ is Aval:
         return (node,)
-    return tuple(
-        [Node(ResultOp, (node,), {"index": i}, a, _next_serial(), node.mark, node.loc) for i, a in enumerate(node.aval)]
-    )
+    made = [
+        Node(ResultOp, (node,), {"index": i}, a, _next_serial(), node.mark, node.loc) for i, a in enumerate(node.aval)
+    ]
+    if not node.mark and (pending := STATE.pending) is not None:
+        pending.extend(made)
+    return tuple(made)
 
 
 def leaf(aval: Aval, value: Any = None, mark: int = 0) -> Node:

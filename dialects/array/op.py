@@ -299,18 +299,16 @@ def literal(value: complex, like: Node | Aval | DType) -> Node:
     from weft.dialects.array.constant import ConstantOp
 
     if isinstance(like, DType):
-        return bind(ConstantOp, value=value, shape=(), dtype=like)
+        return ConstantOp.bind(value=value, shape=(), dtype=like)
     a = like.aval if isinstance(like, Node) else like
-    if a.weak_type:
-        return bind(ConstantOp, value=value, shape=(), dtype=a.dtype, weak_type=True)
-    return bind(ConstantOp, value=value, shape=(), dtype=a.dtype)
+    return ConstantOp.bind(value=value, shape=(), dtype=a.dtype, weak_type=a.weak_type)
 
 
 def full(value: complex, a: Aval | Node) -> Node:
     """A constant of the shape and dtype of `a`."""
     from weft.dialects.array.constant import ConstantOp
 
-    return bind(ConstantOp, value=value, shape=a.shape, dtype=a.dtype)
+    return ConstantOp.bind(value=value, shape=a.shape, dtype=a.dtype)
 
 
 def zeros(a: Aval | Node) -> Node:
