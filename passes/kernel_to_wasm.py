@@ -1,0 +1,310 @@
+"""kernel-to-wasm: a program of kernels becomes one WebAssembly module.
+
+Each `kernel.func` becomes a function that takes the addresses of its buffers; `main` calls them in the order of the launches, with barriers between. Every thread runs
+`main` and takes its share of each kernel: the rounds of an outermost axis on level grid; a nest without one is the first thread's. How a nest becomes loops is in
+passes/wasm/emitter.py; what the host must know is in dialects/wasm/abi.py.
+
+A copy staged at "entry" is made by a function of its own before the kernel, so that all threads share the work and the copy.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from weft.dialects.kernel.affine import Expr, dim
+from weft.dialects.kernel.attributes import Axis, MapAttr
+from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
+from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp
+from weft.dialects.kernel.ops import load as load_op
+from weft.dialects.kernel.ops import nest as nest_op
+from weft.dialects.wasm.abi import Program, program_module
+from weft.dialects.wasm.builder import FuncBuilder, ModuleBuilder
+from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
+from weft.passes.wasm.emitter import REGISTER_LEVELS, Access, Emitter
+from weft.passes.wasm.memory import element_bytes
+from xdsl.context import Context
+from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type, IntegerType, MemRefType, ModuleOp, i32
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+MAX_THREADS = 64
+"""For how many threads a program reserves scratch memory (which the machine only provides once it is touched)."""
+
+ALIGNMENT = 64
+
+
+def aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+@dataclass
+class Kernel:
+    """A kernel's functions, run in order with a barrier after each, and the scratch memory they need: shared, and for each thread."""
+
+    functions: list[str] = field(default_factory=list)
+    shared: int = 0
+    private: int = 0
+
+
+class Lowering:
+    """One program."""
+
+    def __init__(self, relaxed: bool = True):
+        self.relaxed = relaxed
+        self.module, self.main = program_module()
+        self.kernels: dict[str, Kernel] = {}
+        self.segments = 0
+
+    # -- kernels ------------------------------------------------------------------------------------------------------------------------
+
+    def kernel(self, func: FuncOp) -> None:
+        """The functions of one kernel: those that fill its shared copies, then itself. Arguments: its buffers, shared, private, tid, nthreads."""
+        name = func.sym_name.data
+        kernel = self.kernels[name] = Kernel()
+        body = func.body.block
+        nests = [op for op in body.ops if isinstance(op, NestOp)]
+        staged: dict[Operation, tuple[int, MemRefType, Expr]] = {}
+        for nest in nests:
+            for load in nest.block.ops:
+                if isinstance(load, LoadOp) and load.stage is not None and load.stage.data["at"].data == "entry":  # type: ignore[attr-defined]
+                    copy, type, flat = stage_nest(nest, load)
+                    staged[load] = kernel.shared, type, flat
+                    source = body.args.index(nest.operands[nest.block.args.index(load.buffer)])  # type: ignore[arg-type]
+                    b = self._function(f"{name}_stage{len(kernel.functions)}", kernel, len(body.args))
+                    target = b.inst("i32.add", b.args[-4], b.const_i32(kernel.shared))
+                    self._nest(b, kernel, copy, [b.args[source], target], {})
+                    b.return_()
+                    kernel.shared += aligned(prod(type.get_shape()) * element_bytes(type.element_type))
+        b = self._function(name, kernel, len(body.args))
+        index = {arg: k for k, arg in enumerate(body.args)}
+        for nest in nests:
+            shared: dict[Operation, Access] = {
+                load: Access(b.inst("i32.add", b.args[-4], b.const_i32(offset)), type.element_type, flat)
+                for load, (offset, type, flat) in staged.items()
+                if load.parent_op() is nest
+            }
+            self._nest(b, kernel, nest, [b.args[index[v]] for v in nest.operands], shared)  # type: ignore[index]
+        b.return_()
+
+    def _function(self, name: str, kernel: Kernel, buffers: int) -> FuncBuilder:
+        kernel.functions.append(name)
+        return self.module.func(name, [i32] * (buffers + 4))
+
+    def _nest(
+        self, b: FuncBuilder, kernel: Kernel, nest: NestOp, bases: Sequence[SSAValue], staged: dict[Operation, Access]
+    ) -> None:
+        private, tid, nthreads = b.args[-3:]
+        used = 0
+
+        def scratch(size: int) -> SSAValue:
+            nonlocal used
+            offset, used = used, used + aligned(size)
+            kernel.private = max(kernel.private, used)
+            return b.inst("i32.add", private, b.const_i32(offset)) if offset else private
+
+        axes = [a for a in nest.axes.data if a.extent != 1 and a.level not in REGISTER_LEVELS]
+        bounds = None
+        if axes and axes[0].level == "grid":
+            n = axes[0].extent
+            size = b.const_i32(n)
+            share = b.inst("i32.div_u", b.inst("i32.add", nthreads, b.const_i32(n - 1)), nthreads)
+            first = b.inst("i32.mul", tid, share)
+            last = b.inst("i32.add", first, share)
+            last = b.select(b.inst("i32.lt_u", last, size), last, size)
+            bounds = first, last
+            mine = b.inst("i32.lt_u", first, last)
+        else:
+            mine = b.inst("i32.eqz", tid)
+        with b.if_(mine):
+            Emitter(b, nest, bases, scratch=scratch, bounds=bounds, staged=dict(staged), relaxed=self.relaxed).emit()
+
+    # -- the program --------------------------------------------------------------------------------------------------------------------
+
+    def program(self, program: ProgramOp) -> None:
+        """`main`."""
+        barrier(self.module)
+        b, (params, tid, nthreads) = self.main, self.main.args
+        block = program.body.block
+        args = list(block.args)
+        arena_size = program.attributes.get("arena")
+        planned = aligned(arena_size.value.data if arena_size is not None else 0)  # type: ignore[attr-defined]
+        address: dict[SSAValue, SSAValue] = {arg: b.load("i32.load", params, 4 * k) for k, arg in enumerate(args)}
+        arena = b.load("i32.load", params, 4 * len(args))
+        barrier_address = b.load("i32.load", params, 4 * len(args) + 4)
+        constants = sum(aligned(nbytes(op.result.type)) for op in block.ops if isinstance(op, ConstantOp))
+        shared = aligned(max((k.shared for k in self.kernels.values()), default=0))
+        private = aligned(max((k.private for k in self.kernels.values()), default=0))
+        shared_base = b.inst("i32.add", arena, b.const_i32(planned + constants))
+        private_base = b.inst(
+            "i32.add", shared_base, b.inst("i32.add", b.const_i32(shared), b.inst("i32.mul", tid, b.const_i32(private)))
+        )
+
+        def wait() -> None:
+            with b.if_(b.inst("i32.ne", nthreads, b.const_i32(1))):
+                b.call("barrier", barrier_address, nthreads)
+
+        place = planned
+        pending = False  # something was written that other threads may not see yet
+        for op in block.ops:
+            if isinstance(op, AllocOp):
+                address[op.result] = b.inst("i32.add", arena, b.const_i32(op.offset.value.data))
+            elif isinstance(op, ConstantOp):
+                address[op.result] = b.inst("i32.add", arena, b.const_i32(place))
+                place += aligned(nbytes(op.result.type))
+                self._constant(op, address[op.result])
+                pending = True
+            elif isinstance(op, CopyOp):
+                if pending:
+                    wait()
+                size = nbytes(op.source.type)
+                with b.if_(b.inst("i32.eqz", tid)):
+                    b.inst("memory.copy", address[op.target], address[op.source], b.const_i32(size))
+                pending = True
+            elif isinstance(op, LaunchOp):
+                buffers = [address[v] for v in op.operands]
+                for function in self.kernels[op.kernel.root_reference.data].functions:
+                    if pending:
+                        wait()
+                    b.call(function, *buffers, shared_base, private_base, tid, nthreads)
+                    pending = True
+        b.return_()
+        pairs = program.attributes.get("donated")
+        flat = list(pairs.get_values()) if pairs is not None else []  # type: ignore[attr-defined]
+        inputs = args[: len(args) - program.outputs]
+        Program(
+            [nbytes(a.type) for a in inputs],
+            [nbytes(a.type) for a in args[len(inputs) :]],
+            arena=planned + constants + shared + private * MAX_THREADS,
+            work=work(program),
+            donated=tuple(zip(flat[::2], flat[1::2], strict=True)),
+        ).store(self.module.module)
+
+    def _constant(self, op: ConstantOp, address: SSAValue) -> None:
+        b, contents = self.main, constant_bytes(op)
+        self.module.data(contents)
+        with b.if_(b.inst("i32.eqz", b.args[1])):
+            b.inst("memory.init", address, b.const_i32(0), b.const_i32(len(contents)), imm=(self.segments,))
+        self.segments += 1
+
+
+def stage_nest(nest: NestOp, load: LoadOp) -> tuple[NestOp, MemRefType, Expr]:
+    """The nest that copies what `load` reads into a panel, the panel's type, and the position in it that the load then has."""
+    names = load.stage.data["panel"].data.split(",")  # type: ignore[union-attr]
+    axes = [nest.axis(name) for name in names]
+    used = {d for e in load.map.data for d in e.dims()}
+    if lost := used - set(names):
+        raise PassFailedException(
+            f"kernel-to-wasm: a panel of axes {names} lacks {sorted(lost)}, on which the load depends"
+        )
+    type = MemRefType(load.buffer.type.element_type, [a.extent for a in axes])  # type: ignore[attr-defined]
+    block = Block(arg_types=[load.buffer.type, type])
+    tests = load.conditions.data if load.conditions is not None else ()
+    copied = load_op(block.args[0], load.map.data, (), tests)
+    target = MapAttr(tuple(dim(a.name, a.extent) for a in axes))
+    block.add_ops([copied, StoreOp.create(operands=[copied.result, block.args[1]], properties={"map": target})])
+    flat, size = Expr(), 1
+    for axis in reversed(axes):
+        flat, size = flat + dim(axis.name, axis.extent) * size, size * axis.extent
+    outer = next((k for k, a in enumerate(axes) if a.extent != 1 and a.level not in REGISTER_LEVELS), None)
+    roles = [
+        Axis(a.name, "par", a.extent, "grid" if k == outer else "loop" if a.level == "grid" else a.level)
+        for k, a in enumerate(axes)
+    ]
+    operands = Block(arg_types=[load.buffer.type, type]).args
+    return nest_op(roles, [operands[0]], [operands[1]], block), type, flat
+
+
+def barrier(module: ModuleBuilder) -> None:
+    """A function in which every thread waits for all others: a counter, and a generation that the last one advances."""
+    b = module.func("barrier", [i32, i32])
+    address, nthreads = b.args
+    generation = b.inst("i32.atomic.load", address, imm=(2, 4))
+    arrived = b.inst("i32.atomic.rmw.add", address, b.const_i32(1), imm=(2, 0))
+    with b.if_(b.inst("i32.eq", arrived, b.inst("i32.sub", nthreads, b.const_i32(1)))) as last:
+        b.inst("i32.atomic.store", address, b.const_i32(0), imm=(2, 0))
+        b.inst("i32.atomic.rmw.add", address, b.const_i32(1), imm=(2, 4))
+        b.inst("memory.atomic.notify", address, b.const_i32(-1), imm=(2, 4))
+    with (
+        last.else_(),
+        b.loop(b.const_i32(SPINS)) as loop,
+    ):  # spin for a while: a fork and join is 1 µs so, and 30 through a futex
+        (left,) = loop.args
+        now = b.inst("i32.atomic.load", address, imm=(2, 4))
+        waiting = b.inst("i32.eq", now, generation)
+        with b.if_(b.inst("i32.and", waiting, b.inst("i32.eqz", left))):
+            b.inst("memory.atomic.wait32", address, generation, b.const_i64(-1), imm=(2, 4))
+        fewer = b.inst("i32.sub", left, b.inst("i32.ne", left, b.const_i32(0)))
+        b.continue_if(waiting, fewer)
+    b.return_()
+
+
+SPINS = 20_000
+
+
+def nbytes(type: MemRefType) -> int:
+    """Bytes of a buffer."""
+    return prod(type.get_shape()) * element_bytes(type.element_type)
+
+
+def work(program: ProgramOp) -> int:
+    """A rough count of scalar operations: points of each launched nest times ops of its body."""
+    module = program.parent_op()
+    assert module is not None
+    cost: dict[str, int] = {}
+    for func in module.regions[0].block.ops:
+        if isinstance(func, FuncOp):
+            nests = [op for op in func.body.block.ops if isinstance(op, NestOp)]
+            cost[func.sym_name.data] = sum(prod(a.extent for a in n.axes.data) * len(n.block.ops) for n in nests)
+    return sum(cost[op.kernel.root_reference.data] for op in program.body.block.ops if isinstance(op, LaunchOp))
+
+
+def constant_bytes(op: ConstantOp) -> bytes:
+    """The contents of a constant as they lie in memory."""
+    type = op.value.get_element_type()
+    values = list(op.value.get_values())
+    if isinstance(type, IntegerType):
+        size = element_bytes(type)
+        mask = (1 << size * 8) - 1
+        if type.width.data == 1:
+            return bytes(abs(int(v)) for v in values)
+        return b"".join((int(v) & mask).to_bytes(size, "little") for v in values)
+    code = {Float16Type: "e", Float32Type: "f", Float64Type: "d"}[type.__class__]
+    return struct.pack(f"<{len(values)}{code}", *values)
+
+
+def lower(module: ModuleOp, *, relaxed: bool = True) -> WasmModuleOp:
+    """The `wasm.module` of a module that holds one `kernel.program` and its kernels."""
+    lowering = Lowering(relaxed)
+    program = None
+    for op in module.body.block.ops:
+        if isinstance(op, FuncOp):
+            lowering.kernel(op)
+        elif isinstance(op, ProgramOp):
+            program = op
+    if program is None:
+        raise PassFailedException("kernel-to-wasm: the module holds no kernel.program")
+    lowering.program(program)
+    return lowering.module.module
+
+
+@dataclass(frozen=True)
+class KernelToWasmPass(ModulePass):
+    """Lowers a `kernel.program` and its `kernel.func`s to one `wasm.module`.
+
+    `relaxed`: use relaxed SIMD (fused multiply-add), where the engine has it.
+    """
+
+    name = "kernel-to-wasm"
+
+    relaxed: bool = True
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        wasm = lower(op, relaxed=self.relaxed)
+        for old in list(op.body.block.ops):
+            old.detach()
+            old.erase(safe_erase=False)
+        op.body.block.add_op(wasm)
