@@ -61,7 +61,7 @@ class Replace(NamedTuple):
 
 def _missing(message: str) -> Any:
     def rule(cls: type[ArrayOp], *args: Any, **params: Any) -> Any:
-        raise NotImplementedError(message.format(cls.name.removeprefix("array.")))
+        raise NotImplementedError(message.format(op_name(cls)))
 
     return classmethod(rule)
 
@@ -137,7 +137,7 @@ class ArrayOp(IRDLOperation):
             raise VerifyException(str(error)) from error
         if types != list(self.result_types):
             expected, got = (", ".join(map(str, ts)) for ts in (types, self.result_types))
-            raise VerifyException(f"{self.name.removeprefix('array.')}: expected result type {expected}, got {got}")
+            raise VerifyException(f"{op_name(type(self))}: expected result type {expected}, got {got}")
 
     # -- one syntax for all: [lead] %operands key value … : types [-> types]
 
