@@ -87,10 +87,11 @@ class WasmBackend(Backend):
         program = Program.of(module)
         binary = encode(module, names=True)
         stages = {**(stages or {}), "wasm": lambda: str(module), "wat": lambda: print_wat(module)}
-        return Executable(self, self._machine_code(binary), program, binary, donate, stages)
+        machine_code = self._machine_code(binary)
+        record(binary)
+        return Executable(self, machine_code, program, binary, donate, stages)
 
     def _machine_code(self, binary: bytes) -> wasmtime.Module:
-        record(binary)
         key = digest(binary, self._fingerprint)
         if (code := self._cache.get(key)) is not None:
             try:

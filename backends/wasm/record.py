@@ -9,7 +9,7 @@ from pathlib import Path
 from weft.backends.wasm.cache import digest
 
 observers: list[Callable[[bytes], None]] = []
-"""Called with each binary before it is compiled."""
+"""Called with each binary that the engine has accepted."""
 
 
 def record(binary: bytes) -> None:

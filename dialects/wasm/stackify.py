@@ -89,7 +89,7 @@ class _Stackifier:
             needs = [needed(result) for result in op.results]
             for result, where in zip(op.results, needs, strict=True):
                 self.last_use[result] = max(where, default=-1)
-            if effect in ("const", "pure") and not needs[0]:
+            if effect in ("const", "pure") and not any(needs):
                 roots[k] = _DEAD
             elif effect == "const":
                 roots[k] = needs[0][0]
