@@ -108,8 +108,7 @@ class Lowering:
 
         axes = [a for a in nest.axes.data if a.extent != 1 and a.level not in REGISTER_LEVELS]
         bounds = None
-        if axes and axes[0].level == "grid":
-            n = axes[0].extent
+        if (n := next((a.extent for a in axes if a.level == "grid"), None)) is not None:
             size = b.const_i32(n)
             share = b.inst("i32.div_u", b.inst("i32.add", nthreads, b.const_i32(n - 1)), nthreads)
             first = b.inst("i32.mul", tid, share)

@@ -47,6 +47,7 @@ class Div(NamedTuple):
 
     expr: Expr
     by: int
+    word: str = "floordiv"  # tuples are equal by their fields: this keeps a Div apart from a Mod and a Min
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -62,6 +63,7 @@ class Mod(NamedTuple):
 
     expr: Expr
     by: int
+    word: str = "mod"
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -76,6 +78,7 @@ class Min(NamedTuple):
 
     expr: Expr
     limit: int
+    word: str = "min"
 
     @property
     def bounds(self) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.control import LoopOp
 from weft.passes.schedule.steps import depends
-from weft.passes.wasm.lanes import Lanes, identity, is_mask, scalar_name
+from weft.passes.wasm.lanes import Lanes, identity
 from weft.passes.wasm.memory import element_bytes, load_element, load_vector, store_element, store_vector
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import MemRefType, i1, i32
@@ -60,11 +60,11 @@ class Level:
 
 @dataclass(eq=False)
 class Task:
-    """A store, an open reduction, or the copy of a staged load: what a loop is run for."""
+    """What a loop is run for: a store, an open reduction, or (with a target) writing the op's value to scratch memory."""
 
     op: Operation
     axes: frozenset[str]
-    value: SSAValue
+    target: Access | None = None
 
 
 @dataclass(eq=False)
@@ -115,6 +115,7 @@ class Emitter:
         self.opened: set[ReduceOp] = set()
         self.kept: dict[SSAValue, tuple[str, Access]] = {}
         self.direct = self._direct_reductions()
+        self.order = {op: k for k, op in enumerate(nest.block.ops)}
         self.stages: dict[str, list[LoadOp]] = {}
         for op in nest.block.ops:
             if isinstance(op, LoadOp) and op.stage is not None and op not in self.staged:
@@ -124,8 +125,30 @@ class Emitter:
         """The whole nest."""
         if any(a.role == "par" and not a.extent for a in self.nest.axes.data):
             return
-        tasks = [self._task(op) for op in self.nest.block.ops if isinstance(op, StoreOp)]
-        self.complete(tasks, 0)
+        self._arrange_loops()
+        self.complete([self._task(op) for op in self.nest.block.ops if isinstance(op, StoreOp)], 0)
+
+    def _arrange_loops(self) -> None:
+        """Puts the loops that a reduction keeps outside of those that it closes. Where two reductions want opposite orders, the later one is made first, into scratch memory."""
+        loops = self.loops
+        inner: dict[str, set[str]] = {a.name: set() for a in loops}  # axis -> those that must be inside of it
+        for op in self.nest.block.ops:
+            if not isinstance(op, ReduceOp):
+                continue
+            closed, kept = inner.keys() & set(op.axes), inner.keys() & self.axes_of[op]
+            if not closed or not kept:
+                continue
+            wanted = {name: below | (closed if name in kept else set()) for name, below in inner.items()}
+            if (arranged := _arranged(loops, wanted)) is not None:
+                inner, self.loops = wanted, arranged
+                continue
+            ahead = {name: closed if name in kept else set() for name in inner}
+            self.loops = _arranged(loops, ahead) or loops
+            access = self._scratch_access([a.name for a in loops if a.name in kept], op.result.type)
+            self.complete([Task(op, frozenset(kept), access)], 0)
+            self.staged[op] = access
+            self.done.add(op)
+            self.loops = _arranged(loops, inner) or loops
 
     # -- who needs whom -----------------------------------------------------------------------------------------------------------------
 
@@ -149,12 +172,12 @@ class Emitter:
             axes = self.axes_of.get(op.value, frozenset()) | frozenset(op.axes)
             if (where := op.attributes.get("where")) is not None:
                 axes |= {name for c in where.data for name in c.expr.dims()}  # type: ignore[attr-defined]
-        return Task(op, axes, op.results[0] if isinstance(op, LoadOp) else op.operands[0])
+        return Task(op, axes)
 
-    def _needed(self, op: Operation) -> list[ReduceOp]:
-        """All reductions that must be finished before `op` can be, as far as they are not available."""
+    def _needed(self, task: Task) -> list[ReduceOp]:
+        """All reductions that must be finished before the task can be, as far as they are not available."""
         found: dict[ReduceOp, None] = {}
-        stack = list(self.direct[op])
+        stack = [task.op] if task.target is not None and isinstance(task.op, ReduceOp) else list(self.direct[task.op])
         while stack:
             reduction = stack.pop()
             if reduction not in self.done and reduction not in found:
@@ -167,19 +190,22 @@ class Emitter:
     def complete(self, tasks: list[Task], depth: int) -> None:
         """Does the tasks, in the loops from number `depth` on, after the reductions that they need and that belong here."""
         below = {a.name for a in self.loops[depth:]}
-        needed = {task.op: self._needed(task.op) for task in tasks}
-        here = {r for found in needed.values() for r in found if r not in self.opened and not (self.axes_of[r] & below)}
-        order = {op: k for k, op in enumerate(self.nest.block.ops)}
-        ranks: dict[Operation, int] = {}
-        for op in sorted([*here, *needed], key=order.__getitem__):
-            found = needed[op] if op in needed else self._needed(op)
-            ranks[op] = max((ranks[r] + 1 for r in found if r in here and r is not op), default=0)
-        for rank in range(max(ranks.values(), default=-1) + 1):
-            new = [r for r in sorted(here, key=order.__getitem__) if ranks[r] == rank]
+        needed = [self._needed(task) for task in tasks]
+        found = {r for some in needed for r in some if r not in self.opened and not (self.axes_of[r] & below)}
+        here = sorted(found, key=self.order.__getitem__)
+        ranks: dict[ReduceOp, int] = {}
+
+        def rank_after(reductions: Sequence[ReduceOp]) -> int:
+            return max((ranks[r] + 1 for r in reductions if r in ranks), default=0)
+
+        for reduction in here:  # in the order of the body, so that those it needs have their rank
+            ranks[reduction] = rank_after(self._needed(self._task(reduction)))
+        own = [rank_after(some) for some in needed]
+        for rank in range(max((*own, *ranks.values()), default=-1) + 1):
+            new = [r for r in here if ranks[r] == rank]
             for reduction in new:
                 self._open(reduction)
-            group = [self._task(r) for r in new] + [t for t in tasks if ranks[t.op] == rank]
-            self._run(group, depth)
+            self._run([self._task(r) for r in new] + [t for t, at in zip(tasks, own, strict=True) if at == rank], depth)
             for reduction in new:
                 self._close(reduction)
             self._settle_kept()
@@ -200,7 +226,7 @@ class Emitter:
     def _loop(self, axis: Axis, tasks: list[Task], depth: int) -> None:
         """One loop; the partial results of open reductions are carried around it."""
         b = self.b
-        keys = [key for t in tasks if isinstance(t.op, ReduceOp) for key in self._keys(t.op)]
+        keys = [key for t in tasks if isinstance(t.op, ReduceOp) and t.target is None for key in self._keys(t.op)]
         outer = b.block
         dynamic = self.bounds is not None and axis.level == "grid"
         first = self.bounds[0] if dynamic else b.const_i32(0)  # type: ignore[index]
@@ -231,7 +257,7 @@ class Emitter:
         for key in level.memo:
             del self.memo[key]
         self.done.difference_update(level.done)
-        for value, (state, access) in list(self.kept.items()):
+        for value, (_, access) in list(self.kept.items()):
             if value.owner.attributes["keep"].data == level.axis:  # type: ignore[union-attr]
                 self.kept[value] = ("empty", access)
         for load in self.stages.get(level.axis or "", ()):
@@ -299,12 +325,12 @@ class Emitter:
     def _perform(self, task: Task) -> None:
         """A task at the innermost level, for all register points."""
         for point in self._points(task.axes):
-            if isinstance(task.op, ReduceOp):
+            if task.target is not None:
+                self._copy(task.op, task.target, point)
+            elif isinstance(task.op, ReduceOp):
                 self._accumulate(task.op, point, self._is_vector(task.axes))
             elif isinstance(task.op, StoreOp):
                 self._store(task.op, point)
-            else:
-                self._copy(task.op, point)
 
     def _accumulate(self, op: ReduceOp, point: Point, vector: bool) -> None:
         key, type, b = self._key(op, point), op.result.type, self.b
@@ -356,7 +382,7 @@ class Emitter:
         op = value.owner
         vector = self._whole(self.axes_of.get(value, frozenset()), point)
         if isinstance(op, ReduceOp):
-            return self._lane_of_reduction(op, point)
+            return self._saved(op, key, point) if op in self.staged else self._lane_of_reduction(op, point)
         if isinstance(op, Operation) and "keep" in op.attributes and vector:
             return self._demand_kept(op, key, point)
         return self._remember(key, self._make(op, value, point, vector))  # type: ignore[arg-type]
@@ -410,6 +436,15 @@ class Emitter:
         with self._at(value.level):
             element = self.lanes.extract(value.ssa, op.result.type, point[lane])
         return self._remember((op.result, self._project(op.result, point)), Val(element, value.level))
+
+    def _saved(self, op: ReduceOp, key: tuple, point: Point) -> Val:
+        """A reduction that was made ahead."""
+        access = self.staged[op]
+        pointer, offset, _ = self.address(access, point)
+        with self._at(pointer.level):
+            return self._remember(
+                key, Val(load_element(self.lanes, access.element, pointer.ssa, offset), pointer.level)
+            )
 
     def _pack(self, value: SSAValue, point: Point) -> Val:
         """A vector made lane by lane."""
@@ -719,14 +754,8 @@ class Emitter:
                     f"kernel-to-wasm: a panel of axes {names} lacks {sorted(missing)}, on which the load depends"
                 )
             access = self._scratch_access(names, load.result.type)
-            self.copies[load] = access
-            task = Task(load, frozenset(names), load.result)
-            self._run([task], depth)
+            self._run([Task(load, frozenset(names), access)], depth)
             self.staged[load] = access
-
-    @property
-    def copies(self) -> dict[Operation, Access]:
-        return self.__dict__.setdefault("_copies", {})
 
     def _scratch_access(self, names: Sequence[str], type: Attribute) -> Access:
         flat, size = Expr(), 1
@@ -734,8 +763,8 @@ class Emitter:
             flat, size = flat + dim(name, self.extents[name]) * size, size * self.extents[name]
         return Access(self.scratch(size * element_bytes(type)), type, flat)
 
-    def _copy(self, op: Operation, point: Point) -> None:
-        access, axes = self.copies[op], self.axes_of[op]
+    def _copy(self, op: Operation, access: Access, point: Point) -> None:
+        axes = self.axes_of[op]
         pointer, offset, stride = self.address(access, point)
         value = self.demand(op.results[0], point)
         if value.vector and stride == 1:
@@ -779,4 +808,13 @@ class Emitter:
                 self.kept[value] = ("filled", access)
 
 
-__all__ = ["Access", "Emitter", "is_mask", "scalar_name"]
+def _arranged(loops: list[Axis], inner: dict[str, set[str]]) -> list[Axis] | None:
+    """The loops with each axis outside of those in `inner[axis]`, otherwise in their order; None if that cannot be."""
+    result, left = [], list(loops)
+    while left:
+        free = next((a for a in left if not any(a.name in inner[b.name] for b in left)), None)
+        if free is None:
+            return None
+        result.append(free)
+        left.remove(free)
+    return result
