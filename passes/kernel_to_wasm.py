@@ -20,8 +20,8 @@ from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, Launc
 from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp
 from weft.dialects.kernel.ops import load as load_op
 from weft.dialects.kernel.ops import nest as nest_op
-from weft.dialects.wasm.abi import Program, program_module
-from weft.dialects.wasm.builder import FuncBuilder, ModuleBuilder
+from weft.dialects.wasm.abi import MAX_THREADS, Program, add_barrier, program_module
+from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
 from weft.passes.wasm.emitter import REGISTER_LEVELS, Access, Emitter
 from weft.passes.wasm.memory import element_bytes
@@ -30,9 +30,6 @@ from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type, Integer
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
-
-MAX_THREADS = 64
-"""For how many threads a program reserves scratch memory (which the machine only provides once it is touched)."""
 
 ALIGNMENT = 64
 
@@ -125,7 +122,7 @@ class Lowering:
 
     def program(self, program: ProgramOp) -> None:
         """`main`."""
-        barrier(self.module)
+        add_barrier(self.module)
         b, (params, tid, nthreads) = self.main, self.main.args
         block = program.body.block
         args = list(block.args)
@@ -215,33 +212,6 @@ def stage_nest(nest: NestOp, load: LoadOp) -> tuple[NestOp, MemRefType, Expr]:
     ]
     operands = Block(arg_types=[load.buffer.type, type]).args
     return nest_op(roles, [operands[0]], [operands[1]], block), type, flat
-
-
-def barrier(module: ModuleBuilder) -> None:
-    """A function in which every thread waits for all others: a counter, and a generation that the last one advances."""
-    b = module.func("barrier", [i32, i32])
-    address, nthreads = b.args
-    generation = b.inst("i32.atomic.load", address, imm=(2, 4))
-    arrived = b.inst("i32.atomic.rmw.add", address, b.const_i32(1), imm=(2, 0))
-    with b.if_(b.inst("i32.eq", arrived, b.inst("i32.sub", nthreads, b.const_i32(1)))) as last:
-        b.inst("i32.atomic.store", address, b.const_i32(0), imm=(2, 0))
-        b.inst("i32.atomic.rmw.add", address, b.const_i32(1), imm=(2, 4))
-        b.inst("memory.atomic.notify", address, b.const_i32(-1), imm=(2, 4))
-    with (
-        last.else_(),
-        b.loop(b.const_i32(SPINS)) as loop,
-    ):  # spin for a while: a fork and join is 1 µs so, and 30 through a futex
-        (left,) = loop.args
-        now = b.inst("i32.atomic.load", address, imm=(2, 4))
-        waiting = b.inst("i32.eq", now, generation)
-        with b.if_(b.inst("i32.and", waiting, b.inst("i32.eqz", left))):
-            b.inst("memory.atomic.wait32", address, generation, b.const_i64(-1), imm=(2, 4))
-        fewer = b.inst("i32.sub", left, b.inst("i32.ne", left, b.const_i32(0)))
-        b.continue_if(waiting, fewer)
-    b.return_()
-
-
-SPINS = 20_000
 
 
 def nbytes(type: MemRefType) -> int:

@@ -54,9 +54,8 @@ class SharedMemory(wasmtime.SharedMemory):
         return ffi.wasmtime_extern_t(ffi.WASMTIME_EXTERN_SHAREDMEMORY, memory)
 
 
-_call_unchecked = ffi.dll[
-    "wasmtime_func_call_unchecked"
-]  # a copy: the one that the wasmtime package uses keeps its own types
+# Not the function object that the wasmtime package itself uses: that one keeps its types.
+_call_unchecked = ffi.dll["wasmtime_func_call_unchecked"]  # type: ignore[index]
 _call_unchecked.restype = ctypes.c_void_p
 _call_unchecked.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
 

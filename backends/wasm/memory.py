@@ -146,7 +146,7 @@ class DeviceMemory:
         array = allocation.view() if allocation.view is not None else None
         if array is None:
             array = (ctypes.c_ubyte * allocation.nbytes).from_address(self.shared.base + allocation.address)
-            array.owner = allocation
+            array.owner = allocation  # type: ignore[attr-defined]
             allocation.view = weakref.ref(array)
         return memoryview(array).cast("B").toreadonly()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from weft.backends import base
 from weft.backends.wasm.engine import Thread, WasmTrap
 from weft.backends.wasm.memory import Allocation, Buffer
-from weft.dialects.wasm.abi import BARRIER_BYTES, POISON_OFFSET, Program
+from weft.dialects.wasm.abi import BARRIER_BYTES, MAX_THREADS, POISON_OFFSET, Program
 
 if TYPE_CHECKING:
     import wasmtime
@@ -67,7 +67,7 @@ class Executable(base.Executable):
             arena = self.backend.arena(self.program.arena)
             addresses = [allocation.address for allocation in inputs + outputs]
             self._pack(memory.bytes, self._table.address, *addresses, arena, self._barrier)
-            threads = self.backend.num_threads if self.program.work >= WORTH_THREADS else 1
+            threads = min(self.backend.num_threads, MAX_THREADS) if self.program.work >= WORTH_THREADS else 1
             if threads != self._prepared:
                 self._prepare(threads)
             if threads == 1:

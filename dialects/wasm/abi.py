@@ -14,6 +14,9 @@ from weft.dialects.wasm.builder import FuncBuilder, ModuleBuilder
 from weft.dialects.wasm.module import PAGE, ModuleOp
 from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, i32, i64
 
+MAX_THREADS = 64
+"""No program is run by more: it reserves scratch memory for so many (which the machine only provides once it is touched)."""
+
 BARRIER_BYTES = 64
 """The barrier's place in memory, zero at the start, in a cache line of its own: how many have arrived, the generation, the poison."""
 

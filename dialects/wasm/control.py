@@ -55,12 +55,12 @@ def print_results(printer: Printer, types: Sequence[Attribute]) -> None:
         print_types(printer, types)
 
 
-def parse_types(parser: Parser) -> list[Attribute]:
+def parse_types(parser: Parser) -> Sequence[Attribute]:
     types = parser.parse_optional_comma_separated_list(parser.Delimiter.PAREN, parser.parse_type)
     return [parser.parse_type()] if types is None else types
 
 
-def parse_results(parser: Parser) -> list[Attribute]:
+def parse_results(parser: Parser) -> Sequence[Attribute]:
     return parse_types(parser) if parser.parse_optional_punctuation("->") else []
 
 

@@ -24,8 +24,8 @@ from xdsl.dialects.builtin import (
     i8,
     i64,
 )
-from xdsl.dialects.wasm import WasmModuleOp as UpstreamModuleOp
 from xdsl.dialects.wasm.encoding import WasmBinaryEncodingContext
+from xdsl.dialects.wasm.ops import WasmModuleOp as UpstreamModuleOp
 from xdsl.dialects.wasm.wat import WatPrinter
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (

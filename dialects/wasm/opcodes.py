@@ -246,8 +246,8 @@ def _opcode(mnemonic: str, prefix: int | None, code: int, signature: str) -> Opc
     operands, results = types.split(">")
     touched = _access_bytes(mnemonic) if "m" in immediates else 0
     effect = _effect(mnemonic, prefix, results, immediates)
-    named = (tuple(_TYPES[letter] for letter in side) for side in (operands, results))
-    return Opcode(mnemonic, prefix, code, *named, immediates, effect, touched)
+    takes, gives = (tuple(_TYPES[letter] for letter in side) for side in (operands, results))
+    return Opcode(mnemonic, prefix, code, takes, gives, immediates, effect, touched)
 
 
 def _table() -> dict[str, Opcode]:

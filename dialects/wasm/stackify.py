@@ -76,7 +76,7 @@ class _Stackifier:
             """Where in this block the value is needed, by the roots of its users."""
             found = []
             for use in value.uses:
-                user = use.operation
+                user: Operation = use.operation
                 while user.parent is not block:
                     user = user.parent_op()  # type: ignore[assignment]
                 if (root := roots[place[user]]) != _DEAD:

@@ -120,7 +120,7 @@ class ConstOp(IRDLOperation, HasFolderInterface):
         verify_value_types([type])
         if isinstance(value, DenseArrayBase) and (value.elt_type not in _SHAPE_NAMES or len(value.data.data) != 16):
             raise VerifyException(f"a vector constant has 16 bytes in one of {', '.join(_SHAPES)}, got {value}")
-        if isinstance(value, DenseArrayBase) and not all(map(math.isfinite, value.get_values())):
+        if isinstance(value, DenseArrayBase) and not all(map(math.isfinite, lanes_of(value))):
             raise VerifyException("lanes that are NaN or infinite are written by their bits, as i32x4 or i64x2")
 
     def fold(self) -> tuple[Attribute]:
@@ -133,13 +133,10 @@ class ConstOp(IRDLOperation, HasFolderInterface):
         if not isinstance(value, DenseArrayBase):
             printer.print_attribute(value)
             return
-        printer.print_string(_SHAPE_NAMES[value.elt_type] + " [")
-        show = (
-            printer.print_int
-            if isinstance(value.elt_type, IntegerType)
-            else lambda x: printer.print_float(x, value.elt_type)
-        )
-        printer.print_list(value.get_values(), show)
+        type = value.elt_type
+        printer.print_string(_SHAPE_NAMES[type] + " [")
+        show = printer.print_int if isinstance(type, IntegerType) else lambda x: printer.print_float(x, type)
+        printer.print_list(lanes_of(value), show)  # type: ignore[arg-type]
         printer.print_string("]")
 
     @classmethod
@@ -155,6 +152,10 @@ class ConstOp(IRDLOperation, HasFolderInterface):
             parser.raise_error(f"expected a constant or a vector shape ({', '.join(_SHAPES)})")
         op.attributes |= attributes
         return op
+
+
+def lanes_of(value: DenseArrayBase) -> tuple[float, ...]:
+    return value.get_values()  # type: ignore[misc]
 
 
 def vector_attr(shape: str, lanes: Sequence[float]) -> DenseArrayBase:
