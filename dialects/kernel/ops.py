@@ -466,7 +466,7 @@ class IndexOp(IRDLOperation):
         return IndexOp.create(operands=symbols, result_types=[parser.parse_type()], properties={"map": MapAttr(exprs)})
 
     def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
+        printer.print_string("" if self.symbols else " ")
         _print_point(printer, self.map.data, self.symbols, None)
         printer.print_string(" : ")
         printer.print_attribute(self.result.type)
