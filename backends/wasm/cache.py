@@ -8,11 +8,15 @@ and no error.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
-import tempfile
 from pathlib import Path
+from threading import get_ident
+
+try:
+    from _blake2 import blake2b  # hashlib would load OpenSSL first, for 7 ms
+except ImportError:
+    from hashlib import blake2b
 
 _DIGEST_BYTES = 16
 
@@ -32,7 +36,7 @@ def default_directory() -> Path:
 
 def digest(*parts: bytes | str) -> str:
     """A key from what decides the content."""
-    hasher = hashlib.blake2b(digest_size=20)
+    hasher = blake2b(digest_size=20)
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
         hasher.update(len(data).to_bytes(8, "little") + data)
@@ -40,7 +44,7 @@ def digest(*parts: bytes | str) -> str:
 
 
 def _checksum(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
+    return blake2b(data, digest_size=_DIGEST_BYTES).digest()
 
 
 class DiskCache:
@@ -69,9 +73,8 @@ class DiskCache:
     def put(self, key: str, data: bytes) -> None:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.directory, prefix=".")
-            with os.fdopen(handle, "wb") as file:
-                file.write(_checksum(data) + data)
+            temporary = self.directory / f".{key}.{os.getpid()}.{get_ident()}"
+            temporary.write_bytes(_checksum(data) + data)
             os.replace(temporary, self.directory / key)
         except OSError:
             return

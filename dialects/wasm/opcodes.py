@@ -10,8 +10,7 @@ Source: WebAssembly Core Specification 3.0 (fixed-width and relaxed SIMD, satura
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 _TABLE = """
 # prefix code signature names                 (i i32, I i64, f f32, F f64, v v128, t: any, the same everywhere; after ':' the immediates)
@@ -188,8 +187,7 @@ _BYTES = {"i32": 4, "i64": 8, "f32": 4, "f64": 8, "v128": 16}
 Effect = Literal["pure", "trap", "read", "write"]
 
 
-@dataclass(frozen=True, slots=True)
-class Opcode:
+class Opcode(NamedTuple):
     """One instruction. Types are by name (`t`: any type, the same everywhere)."""
 
     mnemonic: str
@@ -238,7 +236,11 @@ def _effect(mnemonic: str, prefix: int | None, results: str, immediates: str) ->
         return "read" if results else "write"
     if mnemonic == "memory.size":
         return "read"
-    return "trap" if re.match(r"i\d\d\.(div|rem|trunc_f)", mnemonic) else "pure"
+    return (
+        "trap"
+        if prefix is None and mnemonic[4:].startswith(("div_", "rem_", "trunc_f")) and results in "iI"
+        else "pure"
+    )
 
 
 def _opcode(mnemonic: str, prefix: int | None, code: int, signature: str) -> Opcode:
