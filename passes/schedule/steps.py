@@ -6,6 +6,7 @@ search may copy them freely. `apply` composes all steps into one substitution an
 
     split j 8        j becomes j0 (ceil(n / 8) rounds) and j1 (8); where 8 does not divide n, the last round starts at n - 8 (`clamp`)
     split k 8 zero   the last round reads zeros beyond the end instead (of products, which they do not change)
+    fuse i j         i and j, j just inside of i, become one axis ij
     level j1 lane    puts an axis on a level
     order i0 j0 k    the loops, outermost first; axes that are not named keep their places after these
     stage 0 at i0 panel=k,i1    load number 0 reads a copy made at the entry of i0 (or `at entry`); what follows are the target's own words
@@ -52,6 +53,17 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Fuse:
+    """Two axes of one role, `inner` right after `outer`, become one that counts through both: its name is theirs, joined."""
+
+    outer: str
+    inner: str
+
+    def __str__(self) -> str:
+        return f"fuse {self.outer} {self.inner}"
+
+
+@dataclass(frozen=True)
 class Level:
     """Puts an axis on a level."""
 
@@ -95,7 +107,7 @@ class Keep:
         return f"keep {self.op} at {self.at}"
 
 
-Step = Split | Level | Order | Stage | Keep
+Step = Split | Fuse | Level | Order | Stage | Keep
 Schedule = tuple[Step, ...]
 
 
@@ -104,6 +116,8 @@ def parse_step(text: str) -> Step:
     match text.split():
         case ["split", axis, factor, *rest] if factor.isdigit() and len(rest) <= 1:
             return Split(axis, int(factor), *rest)
+        case ["fuse", outer, inner]:
+            return Fuse(outer, inner)
         case ["level", axis, level]:
             return Level(axis, level)
         case ["order", *axes] if axes:
@@ -112,7 +126,7 @@ def parse_step(text: str) -> Step:
             return Stage(int(load), at, tuple(tuple(o.split("=", 1)) for o in options))  # type: ignore[misc]
         case ["keep", op, "at", at] if op.isdigit():
             return Keep(int(op), at)
-    raise ScheduleError(f"'{text}' is no schedule step; there are split, level, order, stage, keep")
+    raise ScheduleError(f"'{text}' is no schedule step; there are split, fuse, level, order, stage, keep")
 
 
 def to_attr(schedule: Sequence[Step]) -> ArrayAttr[StringAttr]:
@@ -156,6 +170,8 @@ class Loops:
         match step:
             case Split():
                 self.split(step)
+            case Fuse():
+                self.fuse(step)
             case Level(axis, level):
                 if level not in LEVELS:
                     raise ScheduleError(f"'{level}' is not a level ({', '.join(LEVELS)})")
@@ -191,20 +207,42 @@ class Loops:
         first = start.minimum(n - factor) if step.tail == "clamp" else start
         new = first + dim(inner.name, factor)
 
-        def substitute(expr: Expr) -> Expr:
-            return expr.substitute(lambda atom: new if isinstance(atom, Dim) and atom.name == name else None)
-
+        self._substitute({name: new})
         for original, parts in self.parts.items():
             if name in parts:
-                self.value[original] = substitute(self.value[original])
                 parts[parts.index(name) : parts.index(name) + 1] = [outer.name, inner.name]
+                if n % factor and step.tail == "clamp":
+                    self.once.setdefault(original, []).append(Condition(new - start, 0, factor))
+                elif n % factor:
+                    self.exists.setdefault(original, []).append(Condition(new, 0, n))
+
+    def fuse(self, step: Fuse) -> None:
+        at = self.find(step.outer)
+        outer = self.axes[at]
+        inner = self.axes[at + 1] if at + 1 < len(self.axes) else None
+        if inner is None or inner.name != step.inner or inner.role != outer.role:
+            raise ScheduleError(
+                f"'{step}': the axes must have one role and stand side by side in [{', '.join(map(str, self.axes))}]"
+            )
+        fused = Axis(outer.name + inner.name, outer.role, outer.extent * inner.extent, outer.level)
+        self.axes[at : at + 2] = [fused]
+        position = dim(fused.name, fused.extent)
+        self._substitute({outer.name: position // inner.extent, inner.name: position % inner.extent})
+        for original, parts in self.parts.items():
+            self.parts[original] = [fused.name if p in (outer.name, inner.name) else p for p in parts]
+
+    def _substitute(self, new: dict[str, Expr]) -> None:
+        """Puts expressions in the place of axes that are no more."""
+
+        def renew(expr: Expr) -> Expr:
+            return expr.substitute(lambda atom: new.get(atom.name) if isinstance(atom, Dim) else None)
+
+        for original, parts in self.parts.items():
+            if not new.keys().isdisjoint(parts):
+                self.value[original] = renew(self.value[original])
                 for table in (self.once, self.exists):
-                    table[original] = [c._replace(expr=substitute(c.expr)) for c in table.get(original, ())]
-                if n % factor:
-                    if step.tail == "clamp":
-                        self.once[original].append(Condition(new - start, 0, factor))
-                    else:
-                        self.exists[original].append(Condition(new, 0, n))
+                    if original in table:
+                        table[original] = [c._replace(expr=renew(c.expr)) for c in table[original]]
 
     def conditions(self, table: dict[str, list[Condition]], names: Iterable[str]) -> tuple[Condition, ...]:
         return tuple(c for name in names for c in table.get(name, ()))
@@ -248,8 +286,8 @@ def _rewrite(nest: NestOp, loops: Loops, guarded: bool) -> None:
     for op in nest.block.ops:
         if isinstance(op, ReduceOp):
             names = op.axes
-            over = [StringAttr(part) for name in names for part in loops.parts[name]]
-            op.properties["over"] = ArrayAttr(over)
+            parts = dict.fromkeys(part for name in names for part in loops.parts[name])
+            op.properties["over"] = ArrayAttr([StringAttr(part) for part in parts])
             repeated = () if op.kind.data in IDEMPOTENT else loops.conditions(loops.once, names)
             if repeated:
                 op.attributes["where"] = ConditionsAttr(repeated)
@@ -320,6 +358,7 @@ def strides(map: MapAttr, shape: Sequence[int]) -> dict[str, int] | None:
 
 __all__ = [
     "IDEMPOTENT",
+    "Fuse",
     "Keep",
     "Level",
     "Loops",

@@ -1,0 +1,36 @@
+"""What the passes of one schedule step share: they apply to every nest that has the axis."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from weft.dialects.kernel.ops import NestOp
+from weft.passes.schedule.steps import Schedule, ScheduleError, apply
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+
+@dataclass(frozen=True)
+class StepPass(ModulePass):
+    """A pass that applies `steps` to each nest with the axis `axis`."""
+
+    axis: str
+
+    @abstractmethod
+    def steps(self) -> Schedule:
+        """The steps for one nest."""
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        nests = [
+            nest for nest in op.walk() if isinstance(nest, NestOp) and any(a.name == self.axis for a in nest.axes.data)
+        ]
+        if not nests:
+            raise PassFailedException(f"{self.name}: no nest has an axis '{self.axis}'")
+        for nest in nests:
+            try:
+                apply(nest, self.steps())
+            except ScheduleError as error:
+                raise PassFailedException(f"{self.name}: {error}") from error

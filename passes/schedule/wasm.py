@@ -1,0 +1,333 @@
+"""Chooses schedules for Wasm: 128-bit vectors, 16 of them, two levels of cache.
+
+Three shapes of nest are told apart. A *contraction* (one sum of products) gets a register tile of 4 rows by 2 vectors; what a tile reads is copied into panels first, so that
+the inner loop reads straight on. Everything else gets lanes along the axis in which most buffers are contiguous, and a few vectors of independent work. Nests that write
+where data decides stay as they are. Numbers here are measured: 14 vectors may be live before Cranelift spills, a panel should fit the first cache and a block of rows the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from weft.dialects.kernel.affine import Sym, linearize
+from weft.dialects.kernel.attributes import Axis
+from weft.dialects.kernel.ops import IndexOp, LoadOp, NestOp, ReduceOp, StoreOp
+from weft.passes.schedule.steps import IDEMPOTENT, Fuse, Keep, Level, Order, Schedule, Split, Stage, Step, depends
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import Float32Type, Float64Type, IntegerType
+from xdsl.ir import Operation, SSAValue
+
+ROWS = 4  # rows of a register tile
+VECTORS = 2  # vectors of a row
+BLOCK_BYTES = 1 << 18  # of a block of rows: half of the second cache
+SMALL = 64  # points of a nest below which a schedule is not worth compiling
+KEEP_BYTES = 1 << 16
+
+EXPENSIVE = frozenset(
+    f"math.{f}"
+    for f in "exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh asin acos atan atan2 asinh acosh atanh erf powf cbrt".split()
+)
+
+
+@dataclass
+class View:
+    """What a chooser looks at: a nest's axes, and how each access moves in memory along each axis."""
+
+    nest: NestOp
+    axes: dict[str, Axis]
+    loads: list[LoadOp]
+    stores: list[StoreOp]
+    reductions: list[ReduceOp]
+    depends: dict[object, frozenset[str]]
+
+    @classmethod
+    def of(cls, nest: NestOp) -> View:
+        ops = list(nest.block.ops)
+        return cls(
+            nest,
+            {a.name: a for a in nest.axes.data},
+            [op for op in ops if isinstance(op, LoadOp)],
+            [op for op in ops if isinstance(op, StoreOp)],
+            [op for op in ops if isinstance(op, ReduceOp)],
+            depends(nest),
+        )
+
+    def stride(self, op: LoadOp | StoreOp, axis: str) -> int | None:
+        """Elements that one step along an axis moves in the buffer; None where that is not one number."""
+        flat = linearize(op.map.data, op.buffer.type.get_shape())  # type: ignore[attr-defined]
+        if axis not in flat.dims():
+            moved = any(axis in self.depends.get(s, ()) for s in op.symbols)
+            return None if moved else 0
+        found = 0
+        for atom, c in flat.terms:
+            if getattr(atom, "name", None) == axis:
+                found = c
+            elif not isinstance(atom, Sym) and hasattr(atom, "expr") and axis in atom.expr.dims():
+                return None
+            elif isinstance(atom, Sym) and axis in self.depends.get(op.symbols[atom.number], ()):
+                return None
+        return found
+
+
+def choose(nest: NestOp) -> Schedule:
+    """A schedule for one nest."""
+    view = View.of(nest)
+    scattered = any(s.combine is not None or s.symbols for s in view.stores)
+    if scattered or prod(a.extent for a in nest.axes.data) < SMALL:
+        return ()
+    steps = fuse(view)
+    if steps:
+        from weft.passes.schedule.steps import apply
+
+        copy = nest.clone()
+        apply(copy, steps)
+        view = View.of(copy)
+    return (*steps, *(contraction(view) or general(view)))
+
+
+def lanes(view: View) -> int:
+    """How many lanes a vector has: 4 of 32 bits, 2 of 64, or 1 where the body mixes widths."""
+    values = [v for op in view.nest.block.ops for v in (*op.results, *op.operands) if v.type is not None]
+    types = {v.type for v in values if not hasattr(v.type, "element_type")}
+    wide = {t for t in types if isinstance(t, Float64Type) or (isinstance(t, IntegerType) and t.width.data == 64)}
+    if not wide:
+        return 4
+    rest = {t for t in types - wide if not (isinstance(t, IntegerType) and t.width.data == 1)}
+    return 1 if rest or any(isinstance(t, IntegerType) for t in wide) else 2
+
+
+# -- axes that can be one -----------------------------------------------------------------------------------------------------------------------
+
+
+def fuse(view: View) -> list[Step]:
+    """Neighbouring axes that every access passes through as if they were one: fewer loops, longer rows."""
+    steps: list[Step] = []
+    axes = [a for a in view.axes.values() if a.extent != 1]
+    if any(isinstance(op, IndexOp) or op.name == "kernel.inside" for op in view.nest.block.ops):
+        return steps
+    if any(op.conditions is not None for op in (*view.loads, *view.stores)):
+        return steps
+    closed = [frozenset(r.axes) for r in view.reductions]
+    current, extent = axes[0] if axes else None, 0
+    for axis in axes[1:]:
+        assert current is not None
+        alike = current.role == axis.role and all(
+            (current.name in c or last(current.name) in c) == (axis.name in c) for c in closed
+        )
+        if alike and all(_contiguous(view, op, last(current.name), axis) for op in (*view.loads, *view.stores)):
+            steps.append(Fuse(current.name, axis.name))
+            current = Axis(current.name + axis.name, axis.role, current.extent * axis.extent)
+        else:
+            current = axis
+        extent = axis.extent
+    return steps if extent or not steps else []
+
+
+def last(name: str) -> str:
+    """Of an axis that was fused from others, the innermost."""
+    return name[-1] if name.isalpha() else name
+
+
+def _contiguous(view: View, op: LoadOp | StoreOp, outer: str, inner: Axis) -> bool:
+    a, b = view.stride(op, outer), view.stride(op, inner.name)
+    return a is not None and b is not None and a == b * inner.extent
+
+
+# -- sums of products ---------------------------------------------------------------------------------------------------------------------------
+
+
+def contraction(view: View) -> Schedule | None:
+    """The schedule of a matmul or a convolution, if the nest is one that repays copying its operands."""
+    if len(view.reductions) != 1 or lanes(view) == 1:
+        return None
+    reduction = view.reductions[0]
+    product = reduction.value.owner
+    if reduction.kind.data != "add" or not isinstance(product, arith.MulfOp):
+        return None
+    a, b = _source(product.lhs), _source(product.rhs)
+    if a is None or b is None or a is b or a.symbols or b.symbols:
+        return None
+    width = lanes(view)
+    best: tuple[int, LoadOp, LoadOp, Axis, Axis] | None = None
+    for rows_of, columns_of in ((a, b), (b, a)):
+        mine, other = view.depends[rows_of.result], view.depends[columns_of.result]
+        rows = [view.axes[n] for n in mine - other - set(reduction.axes)]
+        columns = [view.axes[n] for n in other - mine - set(reduction.axes)]
+        columns = [
+            c for c in columns if c.extent >= width and all(view.stride(s, c.name) is not None for s in view.stores)
+        ]
+        if not rows or not columns:
+            continue
+        row = max(rows, key=lambda r: (r.extent, r.name))
+        column = max(
+            columns,
+            key=lambda c: (view.stride(view.stores[0], c.name) == 1, view.stride(columns_of, c.name) == 1, c.extent),
+        )
+        score = (
+            (view.stride(view.stores[0], column.name) == 1) * 4
+            + (view.stride(columns_of, column.name) == 1) * 2
+            + (row.extent >= ROWS)
+        )
+        if row.extent >= 2 and (best is None or score > best[0]):
+            best = score, rows_of, columns_of, row, column
+    if best is None or best[0] < 4:
+        return None
+    _, rows_of, columns_of, row, column = best
+    return _tile(view, reduction, rows_of, columns_of, row, column, width)
+
+
+def _source(value: SSAValue) -> LoadOp | None:
+    """The load that a factor is (behind a widening conversion)."""
+    op = value.owner
+    if isinstance(op, arith.ExtFOp):
+        op = op.operands[0].owner
+    return op if isinstance(op, LoadOp) else None
+
+
+def _tile(
+    view: View, reduction: ReduceOp, rows_of: LoadOp, columns_of: LoadOp, row: Axis, column: Axis, width: int
+) -> Schedule:
+    steps: list[Step] = []
+    depth = prod(view.axes[n].extent for n in reduction.axes)
+    rows = min(ROWS, row.extent)
+    vectors = min(VECTORS, column.extent // width)
+    # a block of rows that stays in the second cache while all columns pass
+    block = max(1, min(16, BLOCK_BYTES // max(1, depth * 4 * rows))) * rows
+    blocks = -(-row.extent // block)
+    block = min(-(-row.extent // blocks // rows) * rows, row.extent // rows * rows)
+    i, j = row.name, column.name
+    others = [a.name for a in view.nest.axes.data if a.role == "par" and a.name not in (i, j)]
+    steps += [Split(i, block), Split(f"{i}1", rows), Split(j, vectors * width), Split(f"{j}1", width)]
+    i0, tiles, ir, j0, jr, jl = f"{i}0", f"{i}10", f"{i}11", f"{j}0", f"{j}10", f"{j}11"
+    closed = list(reduction.axes)
+    order = [*others, i0, j0, tiles, *closed, ir, jr, jl]
+    steps += [Order(tuple(order)), Level(ir, "reg"), Level(jr, "reg"), Level(jl, "lane")]
+    rest = {j0, jr, jl, i0, tiles, ir}
+    parts = {i: (i0, tiles, ir), j: (j0, jr, jl)}
+    extents = {n: a.extent for n, a in view.axes.items()} | {
+        i0: blocks,
+        tiles: block // rows,
+        j0: -(-column.extent // (vectors * width)),
+    }
+    grid = next((n for n in order if extents.get(n, 1) > 1 and n not in closed), None)
+    if grid is not None:
+        steps.append(Level(grid, "grid"))
+    loads = view.loads
+
+    def panel(load: LoadOp, inner: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        names = [part for n in order if n in view.depends[load.result] or n in rest for part in (n,)]
+        mine = {p for n in view.depends[load.result] for p in parts.get(n, (n,))}
+        ordered = [n for n in names if n in mine and n not in inner] + [n for n in inner if n in mine]
+        return (("panel", ",".join(ordered)),)
+
+    if row.extent >= 2 * ROWS and columns_of.conditions is None and not _overlapping(view, columns_of, reduction):
+        steps.append(Stage(loads.index(columns_of), "entry", panel(columns_of, (jr, jl))))
+    if column.extent >= 4 * width and rows_of.conditions is None and not _overlapping(view, rows_of, reduction):
+        outer = [n for n in view.depends[rows_of.result] if n in others]
+        inside = (("panel", ",".join([tiles, *(c for c in closed if c in view.depends[rows_of.result]), ir])),)
+        if blocks == 1 and not outer:
+            steps.append(Stage(loads.index(rows_of), "entry", panel(rows_of, (ir,))))
+        elif blocks > 1:
+            steps.append(Stage(loads.index(rows_of), i0, inside))
+    return tuple(steps)
+
+
+def _overlapping(view: View, load: LoadOp, reduction: ReduceOp) -> bool:
+    """Whether neighbouring results read the same elements (a convolution's window): a panel would hold them many times."""
+    shape = load.buffer.type.get_shape()  # type: ignore[attr-defined]
+    points = prod(view.axes[n].extent for n in view.depends[load.result])
+    return points > prod(shape)
+
+
+# -- everything else ----------------------------------------------------------------------------------------------------------------------------
+
+
+def general(view: View) -> Schedule:
+    """Lanes along the most contiguous axis, some vectors in registers, threads over the outermost parallel loop."""
+    steps: list[Step] = []
+    axes = [a for a in view.nest.axes.data if a.extent != 1]
+    parallel = [a for a in axes if a.role == "par"]
+    order = parallel + [a for a in axes if a.role == "red"]
+    names = [a.name for a in order]
+    width = lanes(view)
+    lane = _lane_axis(view, axes, width) if width > 1 else None
+    if lane is not None:
+        vectors = _vectors(view, lane, width)
+        factor = vectors * width
+        steps.append(Split(lane.name, factor))
+        inner = [f"{lane.name}1"]
+        if vectors > 1:
+            steps.append(Split(f"{lane.name}1", width))
+            inner = [f"{lane.name}10", f"{lane.name}11"]
+            steps.append(Level(inner[0], "reg"))
+        steps.append(Level(inner[-1], "lane"))
+        names = [n if n != lane.name else f"{lane.name}0" for n in names] + inner
+    if names != [a.name for a in view.nest.axes.data]:
+        steps.append(Order(tuple(names)))
+    if parallel:
+        outer = parallel[0]
+        if outer is lane:
+            if lane.extent > _vectors(view, lane, width) * width:
+                steps.append(Level(f"{outer.name}0", "grid"))
+        else:
+            steps.append(Level(outer.name, "grid"))
+        steps += _keeps(view, [f"{a.name}0" if a is lane else a.name for a in parallel])
+    return tuple(steps)
+
+
+def _lane_axis(view: View, axes: Sequence[Axis], width: int) -> Axis | None:
+    """The axis along which most accesses are contiguous; stores count twice, and an access that jumps counts against it."""
+    best, best_score = None, 0.0
+    for axis in axes:
+        if axis.extent < width:
+            continue
+        score = 0.0
+        for op, weight in [*((load, 1) for load in view.loads), *((store, 2) for store in view.stores)]:
+            step = view.stride(op, axis.name)
+            score += weight * (1 if step == 1 else 0 if step == 0 else -1)
+        if any(axis.name in view.depends[s] for s in view.stores):
+            score += 0.5
+        if score > best_score:
+            best, best_score = axis, score
+    return best
+
+
+def _vectors(view: View, lane: Axis, width: int) -> int:
+    """How many vectors side by side: more where the body is light, as many as the extent holds."""
+    ops = sum(
+        1
+        for op in view.nest.block.ops
+        if op.name.startswith(("arith.", "math.")) and not isinstance(op, arith.ConstantOp)
+    )
+    heavy = sum(1 for op in view.nest.block.ops if op.name in EXPENSIVE)
+    wanted = 1 if heavy > 1 or ops > 24 else 2 if heavy or ops > 8 else 4
+    summing = [r for r in view.reductions if lane.name in r.axes and r.kind.data not in IDEMPOTENT]
+    while wanted > 1 and (
+        lane.extent < wanted * width or (summing and lane.extent % (wanted * width) and lane.extent % width == 0)
+    ):
+        wanted //= 2
+    return wanted
+
+
+def _keeps(view: View, loops: Sequence[str]) -> list[Step]:
+    """Values that are dear, made for one reduction and needed again after it: kept for the row."""
+    ops: list[Operation] = list(view.nest.block.ops)
+    rank: dict[object, int] = {}
+    for op in ops:
+        found = max((rank.get(v, 0) for v in op.operands), default=0)
+        for v in (*op.results, op):
+            rank[v] = found + isinstance(op, ReduceOp)
+    steps: list[Step] = []
+    closed = {name for r in view.reductions for name in r.axes}
+    for k, op in enumerate(ops):
+        if op.name not in EXPENSIVE or not isinstance(op.results[0].type, (Float32Type, Float64Type)):
+            continue
+        row = view.depends[op.results[0]] & closed
+        size = prod(view.axes[n].extent for n in row) * 8
+        users = [use.operation for use in op.results[0].uses]
+        if row and size <= KEEP_BYTES and any(rank[u] - isinstance(u, ReduceOp) > rank[op] for u in users) and loops:
+            if any(isinstance(u, ReduceOp) for u in users):
+                steps.append(Keep(k, loops[-1]))
+    return steps
