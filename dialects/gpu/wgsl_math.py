@@ -1,0 +1,389 @@
+"""WGSL functions that the printer adds to a kernel where it uses them: mathematics to a few ulp, and NumPy's semantics.
+
+WGSL leaves `exp`, `log`, `tanh`, `pow` … to the driver, which may be hundreds of ulp off, drops NaN in `min` and `max`, and lets a compiler assume that there is no NaN or
+infinity. So: own polynomials (minimax, found by Remez's exchange), NaN recognised by its bits, and inf and NaN made at run time from a private variable (an
+expression that a compiler can evaluate to one of them is rejected).
+
+One text serves scalars and vectors: `$F`, `$I`, `$U`, `$B` are the float, integer, unsigned and truth types of one width, `$s` the suffix of the names (nothing, 2 or 4).
+The bounds, in ulp against the correctly rounded f32 over all arguments unless told otherwise (where division and square root are exact to half a ulp; the
+specification allows 2.5 more): exp, exp2, log, log2, log10, sqrt, cbrt 2; expm1, log1p, sinh, cosh, tanh, asin, acos, atan, atan2, asinh, acosh, atanh, erf, pow 4;
+sin, cos 2 and tan 4 for |x| < 20,000.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+PRIVATE = "var<private> w_inf_bits: u32 = 0x7f800000u;\n"
+
+_SOURCES: dict[str, str] = {}
+
+
+def _define(text: str) -> None:
+    for function in text.split("\n\n"):
+        match = re.search(r"fn w_(\w+?)\$s\(", function)
+        assert match is not None, function
+        _SOURCES[match[1]] = function.strip() + "\n"
+
+
+_define("""
+fn w_inf$s() -> $F { return bitcast<$F>($U(w_inf_bits)); }
+
+fn w_nan$s() -> $F { return bitcast<$F>($U(w_inf_bits + 0x400000u)); }
+
+fn w_is_nan$s(x: $F) -> $B { return (bitcast<$U>(x) & $U(0x7fffffffu)) > $U(0x7f800000u); }
+
+fn w_is_inf$s(x: $F) -> $B { return (bitcast<$U>(x) & $U(0x7fffffffu)) == $U(0x7f800000u); }
+
+fn w_max$s(a: $F, b: $F) -> $F {
+  return select(select(select(b, a, a > b), b, w_is_nan$s(b)), a, w_is_nan$s(a));
+}
+
+fn w_min$s(a: $F, b: $F) -> $F {
+  return select(select(select(b, a, a < b), b, w_is_nan$s(b)), a, w_is_nan$s(a));
+}
+
+fn w_copysign$s(x: $F, y: $F) -> $F {
+  return bitcast<$F>((bitcast<$U>(x) & $U(0x7fffffffu)) | (bitcast<$U>(y) & $U(0x80000000u)));
+}
+
+fn w_round_away$s(x: $F) -> $F { return trunc(x + w_copysign$s($F(0.49999997), x)); }
+
+fn w_div_i32$s(a: $I, b: $I) -> $I { return select(a / select(b, $I(1), b == $I(0)), $I(-1), b == $I(0)); }
+
+fn w_rem_i32$s(a: $I, b: $I) -> $I { return select(a % select(b, $I(1), b == $I(0)), a, b == $I(0)); }
+
+fn w_div_u32$s(a: $U, b: $U) -> $U { return select(a / max(b, $U(1u)), $U(0xffffffffu), b == $U(0u)); }
+
+fn w_rem_u32$s(a: $U, b: $U) -> $U { return select(a % max(b, $U(1u)), a, b == $U(0u)); }
+
+fn w_floordiv_i32$s(a: $I, b: $I) -> $I {
+  let q = w_div_i32$s(a, b);
+  return select(q, q - $I(1), ((a ^ b) < $I(0)) & (q * b != a) & (b != $I(0)));
+}
+
+fn w_scale$s(x: $F, n: $I) -> $F {
+  let half = n >> $U(1u);
+  let rest = n - half;
+  return x * bitcast<$F>((half + $I(127)) << $U(23u)) * bitcast<$F>((rest + $I(127)) << $U(23u));
+}
+
+fn w_exp_tail$s(r: $F) -> $F {
+  let p = $F(0.5) + r * ($F(0.16666543) + r * ($F(0.041666281) + r * ($F(0.0083665728) + r * $F(0.0013946506))));
+  return r + r * r * p;
+}
+
+fn w_exp$s(x: $F) -> $F {
+  let y = clamp(x, $F(-104.0), $F(89.0));
+  let n = round(y * $F(1.442695));
+  let r = (y - n * $F(0.693359375)) + n * $F(2.1219444e-4);
+  return select(w_scale$s($F(1.0) + w_exp_tail$s(r), $I(n)), x, w_is_nan$s(x));
+}
+
+fn w_exp2$s(x: $F) -> $F {
+  let y = clamp(x, $F(-150.0), $F(129.0));
+  let n = round(y);
+  return select(w_scale$s($F(1.0) + w_exp_tail$s((y - n) * $F(0.6931472)), $I(n)), x, w_is_nan$s(x));
+}
+
+fn w_expm1$s(x: $F) -> $F {
+  let y = clamp(x, $F(-20.0), $F(89.0));
+  let n = round(y * $F(1.442695));
+  let r = (y - n * $F(0.693359375)) + n * $F(2.1219444e-4);
+  let e = w_exp_tail$s(r);
+  let h = bitcast<$F>(($I(n) + $I(126)) << $U(23u));
+  let far = $F(2.0) * (h * e + (h - $F(0.5)));
+  return select(select(far, e, n == $F(0.0)), x, w_is_nan$s(x) | (x == $F(0.0)));
+}
+
+fn w_log_parts$s(x: $F) -> $F {
+  let s = (x - $F(1.0)) / (x + $F(1.0));
+  let f = x - $F(1.0);
+  let z = s * s;
+  let half = $F(0.5) * f * f;
+  return s * (half + z * ($F(0.66666778) + z * ($F(0.39976062) + z * $F(0.29926059)))) - half;
+}
+
+fn w_log_edges$s(x: $F, y: $F) -> $F {
+  let low = select(w_nan$s(), -w_inf$s(), (bitcast<$U>(x) & $U(0x7fffffffu)) == $U(0u));
+  let edge = select(x, low, bitcast<$I>(x) <= $I(0));
+  let plain = (bitcast<$I>(x) > $I(0)) & (bitcast<$U>(x) < $U(0x7f800000u));
+  return select(select(edge, x, w_is_nan$s(x)), y, plain);
+}
+
+fn w_exponent$s(x: $F) -> $I {
+  return (bitcast<$I>(x) - $I(0x3f3504f3)) >> $U(23u);
+}
+
+fn w_log$s(x: $F) -> $F {
+  let small = x < $F(1.17549435e-38);
+  let y = select(x, x * $F(8388608.0), small);
+  let n = w_exponent$s(y);
+  let m = bitcast<$F>(bitcast<$I>(y) - (n << $U(23u)));
+  let e = $F(n) - select($F(0.0), $F(23.0), small);
+  let r = e * $F(0.69313812) + ((m - $F(1.0)) + (w_log_parts$s(m) + e * $F(9.0580006e-6)));
+  return w_log_edges$s(x, r);
+}
+
+fn w_log2$s(x: $F) -> $F {
+  let small = x < $F(1.17549435e-38);
+  let y = select(x, x * $F(8388608.0), small);
+  let n = w_exponent$s(y);
+  let m = bitcast<$F>(bitcast<$I>(y) - (n << $U(23u)));
+  let e = $F(n) - select($F(0.0), $F(23.0), small);
+  let f = m - $F(1.0);
+  let p = w_log_parts$s(m);
+  let high = bitcast<$F>(bitcast<$U>(f + p) & $U(0xfffff000u));
+  let low = (f - high) + p;
+  return w_log_edges$s(x, e + (high * $F(1.4423828) + (low * $F(1.4423828) + (high + low) * $F(3.1225220e-4))));
+}
+
+fn w_log10$s(x: $F) -> $F {
+  let small = x < $F(1.17549435e-38);
+  let y = select(x, x * $F(8388608.0), small);
+  let n = w_exponent$s(y);
+  let m = bitcast<$F>(bitcast<$I>(y) - (n << $U(23u)));
+  let e = $F(n) - select($F(0.0), $F(23.0), small);
+  let r = (m - $F(1.0)) + w_log_parts$s(m);
+  return w_log_edges$s(x, e * $F(0.30102921) + (r * $F(0.4342945) + e * $F(7.9034151e-7)));
+}
+
+fn w_log1p$s(x: $F) -> $F {
+  let u = $F(1.0) + x;
+  let r = w_log$s(u) + (x - (u - $F(1.0))) / u;
+  return select(select(r, x, (u == $F(1.0)) | w_is_inf$s(u) | w_is_nan$s(x)), w_log$s(u), u <= $F(0.0));
+}
+
+fn w_sinh$s(x: $F) -> $F {
+  let a = abs(x);
+  let t = w_expm1$s(min(a, $F(80.0)));
+  let h = w_exp$s($F(0.5) * a);
+  let r = select($F(0.5) * (t + t / (t + $F(1.0))), ($F(0.5) * h) * h, a > $F(80.0));
+  return select(w_copysign$s(r, x), x, w_is_nan$s(x));
+}
+
+fn w_cosh$s(x: $F) -> $F {
+  let a = abs(x);
+  let e = w_exp$s(min(a, $F(80.0)));
+  let h = w_exp$s($F(0.5) * a);
+  return select(select($F(0.5) * e + $F(0.5) / e, ($F(0.5) * h) * h, a > $F(80.0)), x, w_is_nan$s(x));
+}
+
+fn w_tanh$s(x: $F) -> $F {
+  let t = w_expm1$s($F(2.0) * min(abs(x), $F(10.0)));
+  return select(w_copysign$s(t / (t + $F(2.0)), x), x, w_is_nan$s(x) | (x == $F(0.0)));
+}
+
+fn w_quadrant$s(x: $F) -> $F { return round(x * $F(0.63661977)); }
+
+fn w_reduce_pi$s(x: $F, n: $F) -> $F {
+  return (((x - n * $F(1.5703125)) - n * $F(4.8351288e-4)) - n * $F(3.1385571e-7)) - n * $F(6.0771006e-11);
+}
+
+fn w_sin_near$s(r: $F) -> $F {
+  let z = r * r;
+  return r + r * z * ($F(-0.16666655) + z * ($F(0.0083321008) + z * $F(-1.9503936e-4)));
+}
+
+fn w_cos_near$s(r: $F) -> $F {
+  let z = r * r;
+  return ($F(1.0) - $F(0.5) * z) + z * z * ($F(0.041666655) + z * ($F(-0.0013887654) + z * $F(2.446381e-5)));
+}
+
+fn w_turned$s(r: $F, q: $I) -> $F {
+  let y = select(w_sin_near$s(r), w_cos_near$s(r), (q & $I(1)) == $I(1));
+  return select(y, -y, (q & $I(2)) == $I(2));
+}
+
+fn w_sin$s(x: $F) -> $F {
+  let n = w_quadrant$s(x);
+  let y = w_turned$s(w_reduce_pi$s(x, n), $I(n));
+  return select(select(y, x, x == $F(0.0)), w_nan$s(), w_is_nan$s(x) | w_is_inf$s(x));
+}
+
+fn w_cos$s(x: $F) -> $F {
+  let n = w_quadrant$s(x);
+  return select(w_turned$s(w_reduce_pi$s(x, n), $I(n) + $I(1)), w_nan$s(), w_is_nan$s(x) | w_is_inf$s(x));
+}
+
+fn w_tan$s(x: $F) -> $F {
+  return w_sin$s(x) / w_cos$s(x);
+}
+
+fn w_asin_near$s(x: $F) -> $F {
+  let z = x * x;
+  let p = $F(0.16666731) + z * ($F(0.074956783) + z * ($F(0.0454657) + z * ($F(0.024057045) + z * $F(0.0425536))));
+  return x + x * z * p;
+}
+
+fn w_asin$s(x: $F) -> $F {
+  let a = abs(x);
+  let far = $F(1.5707963) - ($F(2.0) * w_asin_near$s(sqrt(max($F(0.5) - $F(0.5) * a, $F(0.0)))) + $F(4.371139e-8));
+  let r = select(w_asin_near$s(a), far, a > $F(0.5));
+  return select(w_copysign$s(r, x), w_nan$s(), (a > $F(1.0)) | w_is_nan$s(x));
+}
+
+fn w_acos$s(x: $F) -> $F {
+  let a = abs(x);
+  let t = $F(2.0) * w_asin_near$s(sqrt(max($F(0.5) - $F(0.5) * a, $F(0.0))));
+  let far = select(t, $F(3.1415927) - (t + $F(8.742278e-8)), x < $F(0.0));
+  let near = $F(1.5707963) - (w_asin_near$s(x) + $F(4.371139e-8));
+  return select(select(near, far, a > $F(0.5)), w_nan$s(), (a > $F(1.0)) | w_is_nan$s(x));
+}
+
+fn w_atan$s(x: $F) -> $F {
+  let a = abs(x);
+  let far = a > $F(2.4142135);
+  let middle = a > $F(0.41421357);
+  let y = select(select(a, (a - $F(1.0)) / (a + $F(1.0)), middle), $F(-1.0) / a, far);
+  let base = select(select($F(0.0), $F(0.78539816), middle), $F(1.5707963), far);
+  let z = y * y;
+  let p = $F(-0.33333319) + z * ($F(0.19998533) + z * ($F(-0.14242966) + z * ($F(0.10581449) + z * $F(-0.060331449))));
+  let low = select(select($F(0.0), $F(-2.1855695e-8), middle), $F(-4.371139e-8), far);
+  return select(w_copysign$s(base + ((y + y * z * p) + low), x), x, w_is_nan$s(x));
+}
+
+fn w_atan2$s(y: $F, x: $F) -> $F {
+  let a = abs(x);
+  let b = abs(y);
+  let both = w_is_inf$s(x) & w_is_inf$s(y);
+  let q = select(select(b / a, $F(0.0), b == $F(0.0)), $F(1.0), both);
+  let t = select(w_atan$s(q), $F(1.5707963), (a == $F(0.0)) & (b != $F(0.0)));
+  let behind = (bitcast<$U>(x) >> $U(31u)) == $U(1u);
+  let r = select(t, $F(3.1415927) - (t + $F(8.742278e-8)), behind);
+  return select(w_copysign$s(r, y), w_nan$s(), w_is_nan$s(x) | w_is_nan$s(y));
+}
+
+fn w_asinh$s(x: $F) -> $F {
+  let a = abs(x);
+  let c = min(a, $F(1e10));
+  let near = w_log1p$s(c + c * c / ($F(1.0) + sqrt(c * c + $F(1.0))));
+  let r = select(near, w_log$s(a) + $F(0.6931472), a > $F(1e10));
+  return select(w_copysign$s(r, x), x, w_is_nan$s(x) | (x == $F(0.0)));
+}
+
+fn w_acosh$s(x: $F) -> $F {
+  let t = min(x, $F(1e10)) - $F(1.0);
+  let near = w_log1p$s(t + sqrt(max($F(2.0) * t + t * t, $F(0.0))));
+  let r = select(near, w_log$s(x) + $F(0.6931472), x > $F(1e10));
+  return select(r, w_nan$s(), (x < $F(1.0)) | w_is_nan$s(x));
+}
+
+fn w_atanh$s(x: $F) -> $F {
+  let a = abs(x);
+  let r = $F(0.5) * w_log1p$s(($F(2.0) * a) / ($F(1.0) - a));
+  let edge = select(w_nan$s(), w_inf$s(), a == $F(1.0));
+  let all = select(r, edge, (a >= $F(1.0)) | w_is_nan$s(x));
+  return select(w_copysign$s(all, x), x, x == $F(0.0));
+}
+
+fn w_rsqrt$s(x: $F) -> $F { return inverseSqrt(x); }
+
+fn w_cbrt$s(x: $F) -> $F {
+  let a = abs(x);
+  let small = a < $F(1.17549435e-38);
+  let b = select(a, a * $F(16777216.0), small);
+  var y = bitcast<$F>(bitcast<$U>(b) / $U(3u) + $U(709921077u));
+  y = y * ((y * y * y + b + b) / (y * y * y + y * y * y + b));
+  y = y - (y * y - b / y) * y / ((y * y + b / y) + y * y);
+  let r = w_copysign$s(select(y, y * $F(0.00390625), small), x);
+  return select(r, x, (x == $F(0.0)) | w_is_nan$s(x) | w_is_inf$s(x));
+}
+
+fn w_erf$s(x: $F) -> $F {
+  let a = min(abs(x), $F(4.0));
+  let z = a * a;
+  let t = (a - $F(2.0)) / (a + $F(2.0));
+  let high = $F(-0.078973953) + t * ($F(0.0036881227) + t * ($F(0.006859858) + t * $F(-0.000527921)));
+  let tail = w_exp$s(-z) * ($F(0.25539567) + t * ($F(-0.42718587) + t * ($F(0.2416597) + t * high)));
+  let low = $F(-0.026854444) + z * ($F(0.0051895347) + z * ($F(-0.00080208374) + z * $F(7.8891123e-5)));
+  let near = a * ($F(1.1283792) + z * ($F(-0.37612627) + z * ($F(0.112836) + z * low)));
+  return select(w_copysign$s(select(near, $F(1.0) - tail, a > $F(1.0)), x), x, w_is_nan$s(x));
+}
+
+fn w_product_error$s(a: $F, b: $F, p: $F) -> $F {
+  let ah = bitcast<$F>(bitcast<$U>(a) & $U(0xfffff000u));
+  let bh = bitcast<$F>(bitcast<$U>(b) & $U(0xfffff000u));
+  let al = a - ah;
+  let bl = b - bh;
+  return ((ah * bh - p) + ah * bl + al * bh) + al * bl;
+}
+
+fn w_pow_plain$s(x: $F, y: $F) -> $F {
+  let small = x < $F(1.17549435e-38);
+  let v = select(x, x * $F(8388608.0), small);
+  let k = w_exponent$s(v);
+  let m = bitcast<$F>(bitcast<$I>(v) - (k << $U(23u)));
+  let e = $F(k) - select($F(0.0), $F(23.0), small);
+  let f = m - $F(1.0);
+  let d = m + $F(1.0);
+  let dl = (m - d) + $F(1.0);
+  let s = f / d;
+  let sp = s * d;
+  let sl = (((f - sp) - w_product_error$s(s, d, sp)) - s * dl) / d;
+  let z = s * s;
+  let poly = s * z * ($F(0.66666667) + z * ($F(0.39999996) + z * ($F(0.28572115) + z * ($F(0.22175061) + z * $F(0.19609547)))));
+  let low = $F(2.0) * sl + poly;
+  let eh = e * $F(0.69313812);
+  let a = eh + $F(2.0) * s;
+  let al = select(($F(2.0) * s - (a - eh)), ($F(2.0) * s - a) + eh, e == $F(0.0)) + (low + e * $F(9.0580006e-6));
+  let h = a + al;
+  let hl = al - (h - a);
+  let yc = clamp(y, $F(-1e30), $F(1e30));
+  let p = yc * h;
+  let pl = select(w_product_error$s(yc, h, p) + yc * hl, $F(0.0), abs(p) > $F(200.0));
+  let q = clamp(p, $F(-110.0), $F(95.0));
+  let n = round(q * $F(1.442695));
+  let r = ((q - n * $F(0.693359375)) + n * $F(2.1219444e-4)) + pl;
+  return w_scale$s($F(1.0) + w_exp_tail$s(r), $I(n));
+}
+
+fn w_pow$s(x: $F, y: $F) -> $F {
+  let a = abs(x);
+  let whole = (trunc(y) == y);
+  let odd = whole & (abs(y) < $F(16777216.0)) & (($I(clamp(y, $F(-16777216.0), $F(16777216.0))) & $I(1)) == $I(1));
+  let negative = (bitcast<$U>(x) >> $U(31u)) == $U(1u);
+  let up = (a > $F(1.0)) == (y > $F(0.0));
+  let edge = (a == $F(0.0)) | w_is_inf$s(a) | w_is_inf$s(y);
+  let limit = select(select($F(0.0), w_inf$s(), up), $F(1.0), a == $F(1.0));
+  let size = select(w_pow_plain$s(a, y), limit, edge);
+  let signed = select(size, -size, negative & odd);
+  let bad = w_is_nan$s(x) | w_is_nan$s(y) | ((x < $F(0.0)) & !whole & !w_is_inf$s(x));
+  return select(select(signed, w_nan$s(), bad), $F(1.0), (x == $F(1.0)) | (y == $F(0.0)));
+}
+""")
+
+
+FUNCTIONS = frozenset(_SOURCES)
+"""Names (without the prefix `w_`) of what there is."""
+
+
+@cache
+def _needs(name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(n for n in re.findall(r"w_(\w+?)\$s\(", _SOURCES[name]) if n != name))
+
+
+@cache
+def _instance(name: str, lanes: int) -> str:
+    suffix = str(lanes) if lanes > 1 else ""
+    types = {"F": "f32", "I": "i32", "U": "u32", "B": "bool"}
+    if lanes > 1:
+        types = {k: f"vec{lanes}<{t}>" for k, t in types.items()}
+    return re.sub(r"\$([FIUBs])", lambda m: suffix if m[1] == "s" else types[m[1]], _SOURCES[name])
+
+
+def library(used: dict[tuple[str, int], None]) -> str:
+    """The text of the functions used (by name and lanes) and all that they need, each before its callers."""
+    done: dict[tuple[str, int], str] = {}
+
+    def add(name: str, lanes: int) -> None:
+        if (name, lanes) not in done:
+            for other in _needs(name):
+                add(other, lanes)
+            done[name, lanes] = _instance(name, lanes)
+
+    for name, lanes in used:
+        add(name, lanes)
+    text = "".join(done.values())
+    return (PRIVATE if "w_inf_bits" in text else "") + text
