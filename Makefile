@@ -25,7 +25,9 @@ lint: .venv/dev types  ## ruff (lint and format) and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/dev  ## the strict type checker
+types: .venv/dev  ## the type checker, over the four folders as they install
+	rm -rf build/types && mkdir -p build/types/weft
+	for entry in frontend/* dialects passes backends; do ln -s ../../../$$entry build/types/weft/; done
 	$(BIN)/pyright
 
 format: .venv/dev  ## rewrite the sources as ruff wants them
