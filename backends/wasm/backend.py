@@ -19,7 +19,6 @@ from weft.backends.wasm.memory import Allocation, Buffer, DeviceMemory
 from weft.backends.wasm.program import Executable
 from weft.backends.wasm.record import record
 from weft.backends.wasm.workers import Workers, default_threads
-from weft.dialects.universe import context
 from weft.dialects.wasm import ModuleOp as WasmModuleOp
 from weft.dialects.wasm.abi import Program
 from weft.dialects.wasm.encode import encode
@@ -75,6 +74,7 @@ class WasmBackend(Backend):
 
     def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
         """Lowers a module of array ops, in place, and loads the result."""
+        from weft.dialects.universe import context
         from weft.passes.pipelines import ArrayToWasmPass
 
         source = module.clone()

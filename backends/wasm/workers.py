@@ -42,7 +42,11 @@ class Workers:
         for inbox, job in zip(self._inboxes, jobs[1:], strict=False):
             inbox.put(job)
         outcomes = [_outcome(jobs[0])]
-        outcomes += [self._outbox.get() for _ in jobs[1:]]
+        while len(outcomes) < len(jobs):  # whatever happens: the workers use memory that the caller frees afterwards
+            try:
+                outcomes.append(self._outbox.get())
+            except KeyboardInterrupt as interrupt:
+                outcomes[0] = interrupt
         return [error for error in outcomes if error is not None]
 
     def _serve(self, inbox: SimpleQueue[Job]) -> None:

@@ -19,6 +19,7 @@ from weft.backends.wasm.allocator import ALIGNMENT, FreeList
 from weft.backends.wasm.cache import DiskCache
 from weft.backends.wasm.engine import LIMIT
 from weft.backends.wasm.program import WORTH_THREADS
+from weft.backends.wasm.workers import Workers
 from weft.dialects.wasm.abi import Program, add_barrier, program_module
 from xdsl.dialects.builtin import IntegerAttr, i32
 
@@ -408,6 +409,19 @@ def test_a_trap_in_one_thread_frees_the_others_from_the_barrier(device):
             run([])
     device.num_threads = 1
     run([])
+
+
+def test_workers_run_all_jobs_and_tell_what_they_raised():
+    workers, done = Workers(), []
+
+    def fail():
+        raise KeyError("no")
+
+    for _ in range(3):
+        assert workers.run([lambda: done.append(0)]) == []
+        (error,) = workers.run([lambda: done.append(1), fail, lambda: done.append(2)])
+        assert isinstance(error, KeyError)
+    assert sorted(done) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
 def test_programs_may_be_called_from_several_threads(device):
