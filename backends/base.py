@@ -48,6 +48,11 @@ class Backend(ABC):
 
     name: str
 
+    @property
+    def description(self) -> str:
+        """One line on what the device is: the engine, the adapter, how many threads."""
+        return self.name
+
     @abstractmethod
     def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
         """Compiles `func.func @main` of a module of array ops. Buffers of the arguments `donate` may be overwritten, and are deleted by a call."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from io import StringIO
 from pathlib import Path
 
-SUFFIXES = {".wasm": "wasm", ".wat": "wasm", ".wgsl": "webgpu"}
+SUFFIXES = {".wasm": ("wasm", None), ".wat": ("wasm", "weft-wat"), ".wgsl": ("webgpu", "weft-wgsl")}
+"""What the name of the output asks for: the pipeline's target, and the xDSL target that writes text (None: bytes)."""
 
 
 def devices() -> int:
@@ -22,12 +24,12 @@ def devices() -> int:
     from weft.backends.base import available, get_backend
 
     for name, reason in available().items():
-        print(f"{name:8} {get_backend(name).description() if reason is None else 'not available: ' + reason}")
+        print(f"{name:8} {get_backend(name).description if reason is None else 'not available: ' + reason}")
     return 0
 
 
-def compile_file(source: Path, target: Path, passes: str | None = None) -> None:
-    """Compiles the IR in `source` to `target`, whose suffix (.wasm, .wat, .wgsl) says to what; `passes` names an xdsl-opt pipeline to run instead of the target's own.
+def compile_file(source: Path, output: Path, passes: str | None = None) -> None:
+    """Compiles the IR in `source` to `output`, whose suffix (.wasm, .wat, .wgsl) says to what; `passes` names an xdsl-opt pipeline to run instead of the target's own.
 
     Raises ValueError for an unknown suffix, xDSL's ParseError, VerifyException or PassFailedException for IR that is not right. Writes nothing then.
     """
@@ -35,31 +37,34 @@ def compile_file(source: Path, target: Path, passes: str | None = None) -> None:
     from weft.passes.pipelines import pipeline
     from xdsl.parser import Parser
     from xdsl.passes import PassPipeline
-    from xdsl.utils.parse_pipeline import parse_pipeline
+    from xdsl.universe import XDSL_UNIVERSE
 
-    if target.suffix not in SUFFIXES:
-        raise ValueError(f"-o {target}: expected a name that ends in {', '.join(SUFFIXES)}")
+    from weft.dialects.universe import WEFT_UNIVERSE, context
+    from weft.dialects.wasm import ModuleOp as WasmModuleOp
+    from weft.dialects.wasm.encode import encode
+    from weft.passes.pipelines import pipeline
+
+    if output.suffix not in SUFFIXES:
+        raise ValueError(f"-o {output}: expected a name that ends in {', '.join(SUFFIXES)}")
+    device, writer = SUFFIXES[output.suffix]
     ctx = context()
     module = Parser(ctx, source.read_text(), str(source)).parse_module()
     module.verify()
-    if passes is not None:
-        PassPipeline.parse(PASSES, parse_pipeline(passes)).apply(ctx, module)
+    if passes is None:
+        PassPipeline(pipeline(device)).apply(ctx, module)
     else:
-        for step in pipeline(SUFFIXES[target.suffix]):
-            step.apply(ctx, module)
+        known = XDSL_UNIVERSE.all_passes | WEFT_UNIVERSE.all_passes
+        PassPipeline.parse_spec(known, passes).apply(ctx, module)
     module.verify()
-    if target.suffix == ".wasm":
-        from weft.dialects.wasm.encode import encode
-
-        target.write_bytes(encode(module))
-    elif target.suffix == ".wat":
-        from weft.dialects.wasm.target_wat import wat
-
-        target.write_text(wat(module))
-    else:
-        from weft.dialects.gpu.wgsl import wgsl
-
-        target.write_text(wgsl(module))
+    if writer is not None:
+        text = StringIO()
+        WEFT_UNIVERSE.all_targets[writer]()().emit(ctx, module, text)
+        output.write_text(text.getvalue())
+        return
+    found = [op for op in module.ops if isinstance(op, WasmModuleOp)]
+    if len(found) != 1:
+        raise ValueError(f"{source}: expected one wasm.module after the passes, got {len(found)}")
+    output.write_bytes(encode(found[0]))
 
 
 def main(argv: list[str] | None = None) -> int:
