@@ -33,8 +33,6 @@ def compile_file(source: Path, output: Path, passes: str | None = None) -> None:
 
     Raises ValueError for an unknown suffix, xDSL's ParseError, VerifyException or PassFailedException for IR that is not right. Writes nothing then.
     """
-    from weft.dialects.universe import PASSES, context
-    from weft.passes.pipelines import pipeline
     from xdsl.parser import Parser
     from xdsl.passes import PassPipeline
     from xdsl.universe import XDSL_UNIVERSE
