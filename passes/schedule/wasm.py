@@ -27,7 +27,7 @@ KEEP_BYTES = 1 << 16
 
 EXPENSIVE = frozenset(
     f"math.{f}"
-    for f in "exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh asin acos atan atan2 asinh acosh atanh erf powf cbrt".split()
+    for f in ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "erf", "powf", "cbrt"]
 )
 
 
@@ -64,9 +64,7 @@ class View:
         for atom, c in flat.terms:
             if getattr(atom, "name", None) == axis:
                 found = c
-            elif not isinstance(atom, Sym) and hasattr(atom, "expr") and axis in atom.expr.dims():
-                return None
-            elif isinstance(atom, Sym) and axis in self.depends.get(op.symbols[atom.number], ()):
+            elif (not isinstance(atom, Sym) and hasattr(atom, "expr") and axis in atom.expr.dims()) or (isinstance(atom, Sym) and axis in self.depends.get(op.symbols[atom.number], ())):
                 return None
         return found
 
