@@ -217,9 +217,9 @@ class _Stackifier:
     def _if(self, op: IfOp) -> None:
         self._emit(self._push([op.cond]))
         self._region(op.then.block, "if", ("if", op))
-        if (op.otherwise is not None and len(op.otherwise.block.ops) > 1) or op.results:
+        if op.otherwise is not None and (op.results or type(op.otherwise.block.first_op) is not YieldOp):
             self.out.pop()
-            self._region(op.otherwise.block, "else", ("if", op))  # type: ignore[union-attr]
+            self._region(op.otherwise.block, "else", ("if", op))
 
     def _loop(self, op: LoopOp) -> None:
         body = op.body.block

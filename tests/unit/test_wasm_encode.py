@@ -398,6 +398,8 @@ def interpret(function, args, memory: bytearray):
                     while how == "continue":
                         values.update(zip(op.body.block.args, out, strict=True))
                         how, out = run(op.body.block)
+                    if how == "return":
+                        return how, out
                     values.update(zip(op.results, out, strict=True))
                 case "if":
                     region = op.then if operands[0] else op.otherwise
@@ -429,13 +431,21 @@ class Gen:
 
     def steps(self, scope, depth):
         for _ in range(self.draw(st.integers(1, 6))):
-            kinds = ["arithmetic", "arithmetic", "load", "store", "const", "select"] + ["if", "loop"] * (depth < 2)
+            kinds = ["arithmetic", "arithmetic", "load", "store", "const", "select"] + ["if", "loop", "return"] * (
+                depth < 2
+            )
             getattr(self, self.draw(st.sampled_from(kinds)) + "_")(scope, depth)
         return scope
 
     def arithmetic_(self, scope, depth):
         names = ["i32.add", "i32.sub", "i32.mul", "i32.xor", "i32.lt_u"]
         scope.append(self.b.inst(self.draw(st.sampled_from(names)), self.pick(scope), self.pick(scope)))
+
+    def return_(self, scope, depth):
+        with self.b.if_(self.pick(scope)) as branch:
+            pass
+        with branch.else_():
+            self.b.return_(*(self.pick(scope) for _ in range(3)))
 
     def const_(self, scope, depth):
         scope.append(self.b.const_i32(self.draw(st.integers(-100, 100))))
@@ -469,8 +479,14 @@ class Gen:
             if self.draw(st.booleans()):
                 b.break_if(self.pick(inner), *(self.pick(inner) for _ in range(count)))
             left = b.inst("i32.sub", loop.args[0], b.const_i32(1))
-            if self.draw(st.booleans()):
+            form = self.draw(st.integers(0, 2))
+            if form == 0:
                 b.continue_if(left, left, *(self.pick(inner) for _ in range(carried)))
+            elif form == 1:
+                with b.if_(b.inst("i32.eqz", left)) as last:
+                    self.steps(list(inner), 2)
+                with last.else_():
+                    b.continue_(left, *(self.pick(inner) for _ in range(carried)))
             else:
                 with b.if_(left):
                     inner = self.steps(inner, 2)
