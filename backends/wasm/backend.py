@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import wasmtime
 from wasmtime import _ffi as ffi
+from xdsl.dialects.builtin import ModuleOp
+
 from weft.backends.base import Backend
 from weft.backends.wasm.cache import DiskCache, digest
 from weft.backends.wasm.engine import make_engine
@@ -23,10 +25,10 @@ from weft.dialects.wasm import ModuleOp as WasmModuleOp
 from weft.dialects.wasm.abi import Program
 from weft.dialects.wasm.encode import encode
 from weft.dialects.wasm.wat import print_wat
-from xdsl.dialects.builtin import ModuleOp
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer as Bytes
+
     from weft.dialects.array.node import Aval
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import wasmtime
 from wasmtime import _ffi as ffi
+
 from weft.dialects.wasm.module import PAGE
 
 LIMIT = PAGE * PAGE

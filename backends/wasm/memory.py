@@ -14,6 +14,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 import wasmtime
+
 from weft.backends import base
 from weft.backends.wasm.allocator import ALIGNMENT, FreeList
 from weft.backends.wasm.engine import LIMIT, SharedMemory

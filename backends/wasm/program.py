@@ -18,6 +18,7 @@ from weft.dialects.wasm.abi import BARRIER_BYTES, MAX_THREADS, POISON_OFFSET, Pr
 
 if TYPE_CHECKING:
     import wasmtime
+
     from weft.backends.wasm.backend import WasmBackend
 
 WORTH_THREADS = 1 << 20

@@ -4,6 +4,8 @@ A superset of xDSL's own dialect of this name. Entries of a module are in module
 is the table of instructions. stackify.py turns SSA into stack code, encode.py writes the binary, wat.py the text; builder.py is how lowerings make all this.
 """
 
+from xdsl.ir import Dialect
+
 from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
 from weft.dialects.wasm.module import (
     CallOp,
@@ -17,7 +19,6 @@ from weft.dialects.wasm.module import (
     ReturnOp,
 )
 from weft.dialects.wasm.values import ConstOp, InstOp, V128Type, v128
-from xdsl.ir import Dialect
 
 Wasm = Dialect(
     "wasm",

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, i32, i64
+
 from weft.dialects.wasm.builder import FuncBuilder, ModuleBuilder
 from weft.dialects.wasm.module import PAGE, ModuleOp
-from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, i32, i64
 
 MAX_THREADS = 64
 """No program is run by more: it reserves scratch memory for so many (which the machine only provides once it is touched)."""

@@ -26,6 +26,10 @@ from functools import cache
 from types import TracebackType
 from typing import Self
 
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, SymbolRefAttr, f32, f64, i32, i64
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.traits import IsTerminator
+
 from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
 from weft.dialects.wasm.module import (
     CallOp,
@@ -40,9 +44,6 @@ from weft.dialects.wasm.module import (
 )
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.values import ConstOp, InstOp, const_type, inst_properties, inst_results, vector_attr
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, SymbolRefAttr, f32, f64, i32, i64
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
-from xdsl.traits import IsTerminator
 
 
 class ModuleBuilder:

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from weft.dialects.wasm.values import verify_value_types
 from xdsl.dialects.builtin import i32
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
@@ -37,6 +36,8 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsTerminator, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.wasm.values import verify_value_types
 
 # -- syntax that the operations of this file share -------------------------------------------------------------------------------------------
 

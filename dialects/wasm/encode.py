@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from xdsl.dialects.builtin import FunctionType, IntegerAttr
+from xdsl.ir import Attribute
+
 from weft.dialects.wasm.module import DataOp, Entry, FuncOp, GlobalOp, MemoryOp, ModuleOp
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.stackify import Instruction, stackify
 from weft.dialects.wasm.values import TYPE_NAMES
-from xdsl.dialects.builtin import FunctionType, IntegerAttr
-from xdsl.ir import Attribute
 
 MAGIC = b"\0asm\1\0\0\0"
 

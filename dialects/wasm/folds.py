@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from weft.dialects.wasm.values import VALUE_TYPES, ConstOp, InstOp
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
+
+from weft.dialects.wasm.values import VALUE_TYPES, ConstOp, InstOp
 
 Fold = Callable[[int, int, int], int | None]
 

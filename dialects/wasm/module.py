@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO, Self
 
-from weft.dialects.wasm.control import parse_results, parse_types, print_results
-from weft.dialects.wasm.values import TYPE_NAMES, const_type, verify_value_types
 from xdsl.dialects.builtin import (
     ArrayAttr,
     BytesAttr,
@@ -45,6 +43,9 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, NoTerminator, SymbolOpInterface, SymbolTable
 from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.wasm.control import parse_results, parse_types, print_results
+from weft.dialects.wasm.values import TYPE_NAMES, const_type, verify_value_types
 
 PAGE = 65536
 """Bytes of a page, the unit that memories are counted in."""

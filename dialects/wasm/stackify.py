@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
 from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
 from weft.dialects.wasm.module import CallOp, FuncOp, GlobalGetOp, GlobalSetOp, ReturnOp
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.values import TYPE_NAMES, ConstOp, InstOp
-from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 Instruction = tuple
 """A mnemonic and its immediates: ("f32x4.add",), ("local.get", 3), ("v128.load", align, offset). Float and vector constants are bytes."""

@@ -6,11 +6,12 @@ import base64
 from dataclasses import dataclass
 from typing import IO, Literal
 
-from weft.dialects.wasm.encode import encode
-from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.target import Target
+
+from weft.dialects.wasm.encode import encode
+from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import IO
 
-from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
-from weft.dialects.wasm.wat import print_wat
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.target import Target
+
+from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
+from weft.dialects.wasm.wat import print_wat
 
 
 @dataclass(frozen=True)

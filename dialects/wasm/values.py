@@ -13,7 +13,6 @@ from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import ClassVar, Self
 
-from weft.dialects.wasm.opcodes import OPCODES, Opcode
 from xdsl.dialects.builtin import (
     BytesAttr,
     DenseArrayBase,
@@ -53,6 +52,8 @@ from xdsl.traits import (
     Pure,
 )
 from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.wasm.opcodes import OPCODES, Opcode
 
 
 @irdl_attr_definition

@@ -8,13 +8,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+from xdsl.dialects.builtin import FunctionType, IntegerAttr
+from xdsl.ir import Attribute
+
 from weft.dialects.wasm.encode import Layout
 from weft.dialects.wasm.module import DataOp, Entry, FuncOp, GlobalOp, MemoryOp, ModuleOp
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.stackify import Instruction
 from weft.dialects.wasm.values import TYPE_NAMES
-from xdsl.dialects.builtin import FunctionType, IntegerAttr
-from xdsl.ir import Attribute
 
 
 def print_wat(module: ModuleOp) -> str:

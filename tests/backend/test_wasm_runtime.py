@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xdsl.dialects.builtin import IntegerAttr, i32
+
 from weft.backends.wasm import WasmBackend, WasmTrap, observers
 from weft.backends.wasm.allocator import ALIGNMENT, FreeList
 from weft.backends.wasm.cache import DiskCache
@@ -21,7 +23,6 @@ from weft.backends.wasm.engine import LIMIT
 from weft.backends.wasm.program import WORTH_THREADS
 from weft.backends.wasm.workers import Workers
 from weft.dialects.wasm.abi import Program, add_barrier, program_module
-from xdsl.dialects.builtin import IntegerAttr, i32
 
 
 def sized(nbytes: int):

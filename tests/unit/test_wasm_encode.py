@@ -9,6 +9,8 @@ import pytest
 import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, f32, f64, i32, i64
+
 from weft.dialects.wasm import ModuleOp
 from weft.dialects.wasm.abi import Program, program_module
 from weft.dialects.wasm.builder import ModuleBuilder
@@ -16,7 +18,6 @@ from weft.dialects.wasm.encode import encode, encode_instruction, signed_leb128,
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.values import v128
 from weft.dialects.wasm.wat import print_wat
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, f32, f64, i32, i64
 
 ENGINE = wasmtime.Engine()
 

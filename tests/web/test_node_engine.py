@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from node_engine import NoNode, node, validate
+
 from weft.dialects.wasm.builder import ModuleBuilder
 from weft.dialects.wasm.encode import encode
 from weft.dialects.wasm.opcodes import OPCODES
