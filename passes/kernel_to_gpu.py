@@ -1,0 +1,33 @@
+"""The pass `kernel-to-gpu`: each `kernel.func` becomes a `gpu.module` of its name with one kernel, `main`.
+
+Launches keep referring to it by name. The number and size of workgroups stand on the function (`gpu.known_grid_size`, `gpu.known_block_size`); its bindings are the
+arguments of the `kernel.func`, in their order, in group 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from weft.dialects.kernel.host import FuncOp
+from weft.passes.gpu.lowering import lower
+
+
+@dataclass(frozen=True)
+class KernelToGpuPass(ModulePass):
+    """Lowers bufferised nests to the gpu dialect, along the levels of their axes.
+
+    Without a schedule: one invocation for each point of the parallel axes, reductions as loops.
+    """
+
+    name = "kernel-to-gpu"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for func in list(op.body.block.ops):
+            if isinstance(func, FuncOp):
+                op.body.block.insert_op_before(lower(func), func)
+                func.detach()
+                func.erase()
