@@ -1,4 +1,4 @@
-"""The wasm device: wasmtime, one linear memory with an allocator in it, worker threads. Importing this package loads none of them."""
+"""The wasm device: wasmtime, one linear memory with an allocator, worker threads; importing this loads none of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Which bytes of the linear memory are free: best fit, with neighbours joined again.
 
-Plain numbers, no memory: `FreeList` hands out ranges of [start, end), in multiples of 64 bytes, and `extend` gives it more. Free ranges are kept three ways: by size (a sorted
-list, in which bisection finds the smallest that fits), by start and by end (to find the neighbours of a range that comes back).
+Plain numbers, no memory: `FreeList` hands out ranges of [start, end), in multiples of 64 bytes, and `extend` gives it
+more. Free ranges are kept three ways: by size (a sorted list, in which bisection finds the smallest that fits), by
+start and by end (to find the neighbours of a range that comes back).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class FreeList:
         self.extend(end)
 
     def allocate(self, nbytes: int) -> int | None:
-        """The start of a range of at least `nbytes`, or None where none is free. Empty ranges take a line too: each has its own address."""
+        """The start of a range of at least `nbytes`, None if none is free. Empty ones have addresses of their own."""
         size = -(-nbytes // ALIGNMENT) * ALIGNMENT or ALIGNMENT
         k = bisect_left(self._sizes, (size, 0))
         if k == len(self._sizes):

@@ -1,6 +1,7 @@
 """The wasm device: compiles array programs to WebAssembly and runs them with wasmtime.
 
-`compile` is the pipeline `array-to-wasm`, the encoder, and loading. Machine code is kept on disk by the digest of the binary and of what else decides it.
+`compile` is the pipeline `array-to-wasm`, the encoder, and loading. Machine code is kept on disk by the digest of the
+binary and of what else decides it.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class WasmBackend(Backend):
     def load(
         self, module: WasmModuleOp, donate: tuple[int, ...] = (), stages: Mapping[str, Callable[[], str]] | None = None
     ) -> Executable:
-        """A program from its `wasm.module`. Raises ValueError with the engine's message if the engine does not accept it."""
+        """A program from its `wasm.module`. Raises ValueError with the engine's message if it is refused."""
         program = Program.of(module)
         binary = encode(module, names=True)
         stages = {**(stages or {}), "wasm": lambda: str(module), "wat": lambda: print_wat(module)}
@@ -111,5 +112,5 @@ class WasmBackend(Backend):
 
     @cached_property
     def _fingerprint(self) -> str:
-        """Tells builds of the engine apart; it checks by itself whether code fits its version, settings and processor."""
+        """Tells builds of the engine apart; whether code fits its settings and the processor, it checks by itself."""
         return str(Path(ffi.filename).stat().st_size)

@@ -1,8 +1,8 @@
 """A directory of bytes by key, for what is dear to make and cheap to load: bounded, safe to share, never trusted.
 
-Every file begins with the digest of what follows, and what does not match is deleted and counts as absent (wasmtime loads corrupted machine code without a word).
-Writing is atomic, reading refreshes a file's time, and the oldest files go when the directory grows beyond its bound. A directory that cannot be written is no cache
-and no error.
+Every file begins with the digest of what follows, and what does not match is deleted and counts as absent (wasmtime
+loads corrupted machine code without a word). Writing is atomic, reading refreshes a file's time, and the oldest files
+go when the directory grows beyond its bound. A directory that cannot be written is no cache and no error.
 """
 
 from __future__ import annotations

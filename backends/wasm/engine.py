@@ -1,8 +1,8 @@
 """The engine: wasmtime's settings, the shared linear memory, and calls that cost half a microsecond.
 
-Everything that knows wasmtime's C interface is here. Settings that matter: relaxed SIMD and threads on; guard pages of 1 GiB, without which offsets beyond 32 MiB bring
-bounds checks into every access. wasmtime's own `Func.__call__` costs 47 µs; going straight to `wasmtime_func_call_unchecked` with arguments that stay in place
-costs 0.5.
+Everything that knows wasmtime's C interface is here. Settings that matter: relaxed SIMD and threads on; guard pages of
+1 GiB, without which offsets beyond 32 MiB bring bounds checks into every access. wasmtime's own `Func.__call__` costs
+47 µs; going straight to `wasmtime_func_call_unchecked` with arguments that stay in place costs 0.5.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _call_unchecked.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, c
 
 
 class Thread:
-    """One thread's own instance of a program: a store of its own over the one shared memory, and `main` ready to be called.
+    """One thread's own instance of a program: a store over the one shared memory, and `main` ready to be called.
 
     Instances live as long as their store, so each has a store to itself and goes with the program.
     """

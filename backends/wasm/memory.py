@@ -1,8 +1,8 @@
 """The device's memory: one linear memory, buffers in it that go back with their last reference, bytes in and out.
 
-A `Buffer` is a handle; the bytes belong to an `Allocation`, which views hand on: deleting a buffer whose bytes a NumPy array still shows leaves that array whole.
-The garbage collector may drop an allocation at any moment, even while the free list is being changed, so a dead one only leaves its address in a queue, and the
-next allocation empties it.
+A `Buffer` is a handle; the bytes belong to an `Allocation`, which views hand on: deleting a buffer whose bytes a NumPy
+array still shows leaves that array whole. The garbage collector may drop an allocation at any moment, even while the
+free list is being changed, so a dead one only leaves its address in a queue, and the next allocation empties it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A compiled program on the device: its instances, its table of parameters, and the call.
 
-A call writes the addresses of inputs and outputs into the program's table and runs `main`, once on this thread or on all at the same time (see
-dialects/wasm/abi.py). The arena is the device's, shared by all programs, as only one runs at a time.
+A call writes the addresses of inputs and outputs into the program's table and runs `main`, once on this thread or on
+all at the same time (see dialects/wasm/abi.py). The arena is the device's, shared by all programs, as only one runs at
+a time.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Executable(base.Executable):
         self._main = self._threads[0]
 
     def __call__(self, args: Sequence[Buffer]) -> list[Buffer]:
-        """Runs the program; new buffers with its results. Raises WasmTrap, MemoryError, or RuntimeError for a deleted argument."""
+        """Runs the program: new buffers. Raises WasmTrap, MemoryError, or RuntimeError for a deleted argument."""
         if len(args) != len(self._inputs):
             raise TypeError(f"the program takes {len(self._inputs)} buffers, got {len(args)}")
         memory = self._memory
@@ -80,7 +81,7 @@ class Executable(base.Executable):
         return [Buffer(allocation) for allocation in outputs]
 
     def _adopt(self, inputs: list[Allocation]) -> list[Allocation]:
-        """Outputs that take over an input's bytes; a copy of them where somebody else sees these (then it stands for the input, too)."""
+        """Outputs that take over an input's bytes, or a copy where somebody else sees these (for the input, too)."""
         outputs = []
         for k, nbytes in enumerate(self._outputs):
             if (donor := self._donor.get(k)) is None:

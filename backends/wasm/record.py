@@ -1,4 +1,4 @@
-"""Shows every module that is loaded to whoever asks: hooks in `observers`, and files in the directory that `WEFT_DUMP_DIR` names."""
+"""Shows every loaded module to whoever asks: hooks in `observers`, files in the directory named by `WEFT_DUMP_DIR`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Worker threads: they sleep on a queue, run what they are given outside of Python's lock, and report.
 
-The caller is thread 0 and works too. Waking a worker costs some 30 µs, so programs say how much work they hold, and small ones stay with the caller.
+The caller is thread 0 and works too. Waking a worker costs some 30 µs, so programs say how much work they hold, and
+small ones stay with the caller.
 """
 
 from __future__ import annotations

@@ -1,23 +1,15 @@
 """The wasm dialect: WebAssembly modules with SSA values instead of an operand stack.
 
-A superset of xDSL's own dialect of this name. Entries of a module are in module.py, structured control in control.py, values and instructions in values.py; opcodes.py
-is the table of instructions. stackify.py turns SSA into stack code, encode.py writes the binary, wat.py the text; builder.py is how lowerings make all this.
+A superset of xDSL's own dialect of this name. Entries of a module are in module.py, structured control in control.py,
+calls in calls.py, values and instructions in values.py; opcodes.py is the table of instructions. stackify.py turns SSA
+into stack code, encode.py writes the binary, wat.py the text; builder.py is how lowerings make all this.
 """
 
 from xdsl.ir import Dialect
 
-from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
-from weft.dialects.wasm.module import (
-    CallOp,
-    DataOp,
-    FuncOp,
-    GlobalGetOp,
-    GlobalOp,
-    GlobalSetOp,
-    MemoryOp,
-    ModuleOp,
-    ReturnOp,
-)
+from weft.dialects.wasm.calls import CallOp, GlobalGetOp, GlobalSetOp
+from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, ReturnOp, YieldOp
+from weft.dialects.wasm.module import DataOp, FuncOp, GlobalOp, MemoryOp, ModuleOp
 from weft.dialects.wasm.values import ConstOp, InstOp, V128Type, v128
 
 Wasm = Dialect(

@@ -1,8 +1,9 @@
 """What the host must know to run a compiled program: the attribute `program` of a `wasm.module`.
 
-The module imports `env.memory` and exports `main(params, tid, nthreads)`. `params` is the address of a table of i32: the addresses of the inputs, those of the outputs,
-the arena's base, and the address of 64 bytes for the barrier. Every thread calls `main`, takes its share of each kernel, and waits at barriers between
-kernels that depend on each other; alone (nthreads = 1) a thread never waits.
+The module imports `env.memory` and exports `main(params, tid, nthreads)`. `params` is the address of a table of i32:
+the addresses of the inputs, those of the outputs, the arena's base, and the address of 64 bytes for the barrier. Every
+thread calls `main`, takes its share of each kernel, and waits at barriers between kernels that depend on each other;
+alone (nthreads = 1) a thread never waits.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from weft.dialects.wasm.builder import FuncBuilder, ModuleBuilder
 from weft.dialects.wasm.module import PAGE, ModuleOp
 
 MAX_THREADS = 64
-"""No program is run by more: it reserves scratch memory for so many (which the machine only provides once it is touched)."""
+"""No program is run by more: it reserves scratch memory for so many (untouched, it costs nothing)."""
 
 BARRIER_BYTES = 64
-"""The barrier's place in memory, zero at the start, in a cache line of its own: how many have arrived, the generation, the poison."""
+"""The barrier's place in memory, zero at the start, in a cache line of its own: how many have arrived, the generation,
+the poison.
+"""
 
 GENERATION_OFFSET = 4
 POISON_OFFSET = 8
@@ -31,7 +34,9 @@ _NAP_NANOSECONDS = 10_000_000
 
 @dataclass(frozen=True)
 class Program:
-    """Sizes in bytes; `donated` pairs an output with the input whose buffer it takes over; `work` is a rough count of scalar operations."""
+    """Sizes in bytes; `donated` pairs an output with the input whose buffer it takes over; `work` is a rough count of
+    scalar operations.
+    """
 
     inputs: Sequence[int]
     outputs: Sequence[int]
@@ -80,7 +85,8 @@ def program_module() -> tuple[ModuleBuilder, FuncBuilder]:
 def add_barrier(module: ModuleBuilder) -> None:
     """Defines `@barrier(address, nthreads)`, where all threads of a program wait for each other.
 
-    The last to arrive opens the next generation. The others look for it for some twenty microseconds and then sleep, never for so long that they would miss the poison.
+    The last to arrive opens the next generation. The others look for it for some twenty microseconds and then sleep,
+    never for so long that they would miss the poison.
     """
     b = module.func("barrier", [i32, i32])
     address, nthreads = b.args

@@ -1,7 +1,8 @@
 """How lowerings write WebAssembly: a module builder and a function builder over the dialect's operations.
 
-A function builder has a place where it writes. `with` a loop, a block or an if, that place is inside; the structured operation itself is put into the outer block when the
-`with` ends, so that what is meanwhile written to the outer block (`at`) stands before it, which is how a lowering hoists. Results come from what the body yields.
+A function builder has a place where it writes. `with` a loop, a block or an if, that place is inside; the structured
+operation itself is put into the outer block when the `with` ends, so that what is meanwhile written to the outer block
+(`at`) stands before it, which is how a lowering hoists. Results come from what the body yields.
 
     m = ModuleBuilder()
     m.memory(1, 65536, shared=True, import_from=("env", "memory"))
@@ -30,18 +31,9 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, SymbolRefAttr, f32, f6
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.traits import IsTerminator
 
-from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
-from weft.dialects.wasm.module import (
-    CallOp,
-    DataOp,
-    FuncOp,
-    GlobalGetOp,
-    GlobalOp,
-    GlobalSetOp,
-    MemoryOp,
-    ModuleOp,
-    ReturnOp,
-)
+from weft.dialects.wasm.calls import CallOp, GlobalGetOp, GlobalSetOp
+from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, ReturnOp, YieldOp
+from weft.dialects.wasm.module import DataOp, FuncOp, GlobalOp, MemoryOp, ModuleOp
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.values import ConstOp, InstOp, const_type, inst_properties, inst_results, vector_attr
 
@@ -168,7 +160,7 @@ class FuncBuilder:
     # -- control
 
     def loop(self, *inits: SSAValue) -> Structure:
-        """`with b.loop(i0, acc0) as loop:` carried values are `loop.args`; ask for the next round by continue_if or continue_."""
+        """`with b.loop(i0, acc0) as loop:` carries `loop.args`; continue_if and continue_ ask for the next round."""
         return Structure(self, LoopOp, inits, [init.type for init in inits])
 
     def block_(self) -> Structure:

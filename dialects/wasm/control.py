@@ -1,8 +1,9 @@
 """Structured control over SSA values: block, loop, if, and the ways out of them.
 
-Wasm's labels and branches become regions with values. A loop's carried values are the arguments of its body, `wasm.continue` starts the next round with new ones,
-`wasm.yield` at the end of a region leaves it with its results. Two conditional exits may stand anywhere: `wasm.break_if` leaves the nearest enclosing loop or block,
-`wasm.continue_if` starts the next round of the nearest enclosing loop (`wasm.if` is transparent to both). A loop that tests at its end is
+Wasm's labels and branches become regions with values. A loop's carried values are the arguments of its body,
+`wasm.continue` starts the next round with new ones, `wasm.yield` at the end of a region leaves it with its results. Two
+conditional exits may stand anywhere: `wasm.break_if` leaves the nearest enclosing loop or block, `wasm.continue_if`
+starts the next round of the nearest enclosing loop (`wasm.if` is transparent to both). A loop that tests at its end is
 
     %sum = wasm.loop (%i = %zero : i32, %s = %zero : i32) -> i32 {
       %t = wasm.inst i32.add %s, %i
@@ -39,7 +40,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.wasm.values import verify_value_types
 
-# -- syntax that the operations of this file share -------------------------------------------------------------------------------------------
+# -- syntax that the operations of this file share ---------------------------------------------------------------------
 
 
 def print_types(printer: Printer, types: Sequence[Attribute]) -> None:
@@ -63,6 +64,12 @@ def parse_types(parser: Parser) -> Sequence[Attribute]:
 
 def parse_results(parser: Parser) -> Sequence[Attribute]:
     return parse_types(parser) if parser.parse_optional_punctuation("->") else []
+
+
+def parse_attributes(parser: Parser) -> dict[str, Attribute]:
+    """`attributes { … }`, if it is there."""
+    attributes = parser.parse_optional_attr_dict_with_keyword()
+    return dict(attributes.data) if attributes is not None else {}
 
 
 def _print_values(printer: Printer, values: Sequence[SSAValue], first: str, types: bool = True) -> None:
@@ -104,7 +111,7 @@ def _parse_region(parser: Parser, arguments: Sequence[Parser.Argument] = ()) -> 
     return region
 
 
-# -- regions ---------------------------------------------------------------------------------------------------------------------------------
+# -- regions -----------------------------------------------------------------------------------------------------------
 
 
 class _Structured(IRDLOperation):
@@ -150,17 +157,19 @@ class BlockOp(_Structured):
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         op = cls(parse_results(parser), _parse_region(parser))
-        op.attributes |= _optional_attributes(parser)
+        op.attributes |= parse_attributes(parser)
         return op
 
 
 @irdl_op_definition
 class LoopOp(_Structured):
-    """Repeats its body. Block arguments are the carried values: `inits` in the first round, what `continue` gives in the next.
+    """Repeats its body. Block arguments are the carried values: `inits` in the first round, what `continue` gives in
+    the next.
 
     %r = wasm.loop (%i = %first : i32, %acc = %zero : !wasm.v128) -> !wasm.v128 { … }
 
-    A body that reaches `wasm.yield` leaves the loop: the next round is always asked for, by `wasm.continue_if` or `wasm.continue`.
+    A body that reaches `wasm.yield` leaves the loop: the next round is always asked for, by `wasm.continue_if` or
+    `wasm.continue`.
     """
 
     name = "wasm.loop"
@@ -218,7 +227,7 @@ class LoopOp(_Structured):
 
         parser.parse_optional_comma_separated_list(parser.Delimiter.PAREN, carried)
         op = cls(inits, parse_results(parser), _parse_region(parser, arguments))
-        op.attributes |= _optional_attributes(parser)
+        op.attributes |= parse_attributes(parser)
         return op
 
 
@@ -270,16 +279,11 @@ class IfOp(_Structured):
         then = _parse_region(parser)
         otherwise = _parse_region(parser) if parser.parse_optional_keyword("else") else None
         op = cls(cond, results, then, otherwise)
-        op.attributes |= _optional_attributes(parser)
+        op.attributes |= parse_attributes(parser)
         return op
 
 
-def _optional_attributes(parser: Parser) -> dict[str, Attribute]:
-    attributes = parser.parse_optional_attr_dict_with_keyword()
-    return dict(attributes.data) if attributes is not None else {}
-
-
-# -- exits -----------------------------------------------------------------------------------------------------------------------------------
+# -- exits -------------------------------------------------------------------------------------------------------------
 
 
 def enclosing(op: Operation, kinds: tuple[type[Operation], ...]) -> Operation | None:
@@ -348,6 +352,26 @@ class ContinueOp(_Exit):
 
     def verify_(self) -> None:
         _verify_continue(self, self.values)
+
+
+@irdl_op_definition
+class ReturnOp(_Exit):
+    """Ends a function, or a region inside of it, with the function's results.
+
+    wasm.return %y : i32
+    """
+
+    name = "wasm.return"
+    values = var_operand_def()
+    traits = traits_def(IsTerminator())
+
+    def verify_(self) -> None:
+        parent = self.parent_op()
+        while parent is not None and parent.name != "wasm.func":
+            parent = parent.parent_op()
+        if parent is None:
+            raise VerifyException("wasm.return stands in no wasm.func")
+        _agree(self.values, parent.function_type.outputs.data, "the function's return")  # type: ignore[attr-defined]
 
 
 def _verify_continue(op: Operation, values: Sequence[SSAValue]) -> None:

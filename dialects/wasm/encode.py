@@ -1,7 +1,7 @@
 """The binary format: `encode(module)` gives the bytes of a `wasm.module`.
 
-Sections in the order of the specification; integers in LEB128. An instruction's bytes depend on nothing but itself, so they are made once and kept: most instructions
-of a module have been written before.
+Sections in the order of the specification; integers in LEB128. An instruction's bytes depend on nothing but itself, so
+they are made once and kept: most instructions of a module have been written before.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Layout:
 
 
 def encode(module: ModuleOp, names: bool = False) -> bytes:
-    """The binary of a `wasm.module`. `names` adds the section that gives functions their names in traps and profilers."""
+    """The binary of a `wasm.module`. `names` adds the section that names functions in traps and profilers."""
     layout = Layout(module)
     types: dict[FunctionType, int] = {}
     for function in layout.functions:

@@ -1,7 +1,7 @@
 """Canonicalisation of `wasm.inst`: constants fold, neutral elements vanish, constants of a sum gather on its right.
 
-Only integers: what engines do with floats is theirs, and weft simplifies float arithmetic in the array dialect, where NaN and -0 are in view.
-Addresses of loads are left alone: an offset is added without wrapping, an `i32.add` wraps.
+Only integers: what engines do with floats is theirs, and weft simplifies float arithmetic in the array dialect, where
+NaN and -0 are in view. Addresses of loads are left alone: an offset is added without wrapping, an `i32.add` wraps.
 """
 
 from __future__ import annotations

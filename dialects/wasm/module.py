@@ -1,6 +1,7 @@
 """What a WebAssembly module holds: functions, a memory, globals, data, and how functions call each other.
 
-Imports and exports are written where the thing stands, as WAT's abbreviations do: `import "env" "memory"` on an entry without a body, `export "main"` on any entry.
+Imports and exports are written where the thing stands, as WAT's abbreviations do: `import "env" "memory"` on an entry
+without a body, `export "main"` on any entry.
 """
 
 from __future__ import annotations
@@ -12,12 +13,10 @@ from xdsl.dialects.builtin import (
     ArrayAttr,
     BytesAttr,
     DenseArrayBase,
-    FlatSymbolRefAttrConstr,
     FunctionType,
     IntegerAttr,
     StringAttr,
     SymbolNameConstraint,
-    SymbolRefAttr,
     UnitAttr,
     i8,
     i64,
@@ -25,26 +24,22 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.wasm.encoding import WasmBinaryEncodingContext
 from xdsl.dialects.wasm.ops import WasmModuleOp as UpstreamModuleOp
 from xdsl.dialects.wasm.wat import WatPrinter
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
-    operand_def,
     opt_prop_def,
     opt_region_def,
     prop_def,
     region_def,
-    result_def,
     traits_def,
-    var_operand_def,
-    var_result_def,
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, NoTerminator, SymbolOpInterface, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.wasm.control import parse_results, parse_types, print_results
+from weft.dialects.wasm.control import ReturnOp, parse_attributes, parse_results, print_results
 from weft.dialects.wasm.values import TYPE_NAMES, const_type, verify_value_types
 
 PAGE = 65536
@@ -92,13 +87,12 @@ class ModuleOp(UpstreamModuleOp):
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        attributes = parse_attributes(parser)
         region = parser.parse_optional_region()
         if region is not None and not region.blocks:
             region.add_block(Block())
         op = cls(region)
-        if attributes is not None:
-            op.attributes |= attributes.data
+        op.attributes |= attributes
         return op
 
     def print(self, printer: Printer) -> None:
@@ -118,7 +112,7 @@ class ModuleOp(UpstreamModuleOp):
         printer.print_string(print_wat(self))
 
 
-# -- entries ---------------------------------------------------------------------------------------------------------------------------------
+# -- entries -----------------------------------------------------------------------------------------------------------
 
 
 class Entry(IRDLOperation):
@@ -263,14 +257,14 @@ class FuncOp(Entry):
             if last is None or not last.has_trait(IsTerminator):
                 body.block.add_op(ReturnOp(()))
         op = cls(name, (inputs, outputs), body, import_from=import_from, export=export)
-        if (attributes := parser.parse_optional_attr_dict_with_keyword()) is not None:
-            op.attributes |= attributes.data
+        op.attributes |= parse_attributes(parser)
         return op
 
 
 @irdl_op_definition
 class MemoryOp(Entry):
-    """The linear memory: its first and, unless it may grow without end, its largest size in pages of 64 KiB. A shared one has both.
+    """The linear memory: its first and, unless it may grow without end, its largest size in pages of 64 KiB. A shared
+    one has both.
 
     wasm.memory @memory import "env" "memory" 1 to 65536 shared
     """
@@ -332,8 +326,7 @@ class MemoryOp(Entry):
         maximum = parser.parse_integer(allow_boolean=False) if parser.parse_optional_keyword("to") else None
         shared = parser.parse_optional_keyword("shared") is not None
         op = cls(name, minimum, maximum, shared=shared, import_from=import_from, export=export)
-        if (attributes := parser.parse_optional_attr_dict_with_keyword()) is not None:
-            op.attributes |= attributes.data
+        op.attributes |= parse_attributes(parser)
         return op
 
 
@@ -383,8 +376,7 @@ class GlobalOp(Entry):
         mutable = parser.parse_optional_keyword("mutable") is not None
         parser.parse_punctuation("=")
         op = cls(name, parser.parse_attribute(), mutable=mutable, export=export)
-        if (attributes := parser.parse_optional_attr_dict_with_keyword()) is not None:
-            op.attributes |= attributes.data
+        op.attributes |= parse_attributes(parser)
         return op
 
 
@@ -423,140 +415,5 @@ class DataOp(IRDLOperation):
         address = parser.parse_integer(allow_boolean=False) if parser.parse_optional_keyword("at") else None
         contents = parser.parse_optional_bytes_literal()  # a literal that is valid text is read as a string
         op = cls(parser.parse_str_literal().encode() if contents is None else contents, address)
-        if (attributes := parser.parse_optional_attr_dict_with_keyword()) is not None:
-            op.attributes |= attributes.data
+        op.attributes |= parse_attributes(parser)
         return op
-
-
-# -- in functions ----------------------------------------------------------------------------------------------------------------------------
-
-
-def _module_entry(op: Operation, symbol: SymbolRefAttr, kind: type[Entry]) -> Entry:
-    entry = SymbolTable.lookup_symbol(op, symbol)
-    if not isinstance(entry, kind):
-        raise VerifyException(f"{symbol} is no {kind.name} of this module")
-    return entry
-
-
-@irdl_op_definition
-class CallOp(IRDLOperation):
-    """Calls a function of the module.
-
-    %y = wasm.call @double(%x) : (i32) -> i32
-    """
-
-    name = "wasm.call"
-
-    callee = prop_def(FlatSymbolRefAttrConstr)
-    args = var_operand_def()
-    res = var_result_def()
-
-    def __init__(self, callee: str, args: Sequence[SSAValue | Operation], result_types: Sequence[Attribute]):
-        super().__init__(operands=[args], result_types=[result_types], properties={"callee": SymbolRefAttr(callee)})
-
-    def verify_(self) -> None:
-        callee = _module_entry(self, self.callee, FuncOp)
-        expected = callee.function_type  # type: ignore[attr-defined]
-        given = FunctionType.from_lists(self.operand_types, self.result_types)
-        if given != expected:
-            raise VerifyException(f"{self.callee} has type {expected}, called as {given}")
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_attribute(self.callee)
-        with printer.in_parens():
-            printer.print_list(self.args, printer.print_ssa_value)
-        printer.print_string(" : ")
-        with printer.in_parens():
-            printer.print_list(self.operand_types, printer.print_attribute)
-        print_results(printer, self.result_types)
-        printer.print_op_attributes(self.attributes)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> Self:
-        callee = parser.parse_symbol_name().data
-        unresolved = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_unresolved_operand)
-        parser.parse_punctuation(":")
-        args = parser.resolve_operands(unresolved, parse_types(parser), parser.pos)
-        op = cls(callee, args, parse_results(parser))
-        op.attributes |= parser.parse_optional_attr_dict()
-        return op
-
-
-@irdl_op_definition
-class GlobalGetOp(IRDLOperation):
-    """Reads a global.
-
-    %n = wasm.global.get @counter : i32
-    """
-
-    name = "wasm.global.get"
-
-    global_name = prop_def(FlatSymbolRefAttrConstr)
-    result = result_def()
-
-    assembly_format = "$global_name `:` type($result) attr-dict"
-
-    def __init__(self, name: str, type: Attribute):
-        super().__init__(properties={"global_name": SymbolRefAttr(name)}, result_types=[type])
-
-    def verify_(self) -> None:
-        variable = _module_entry(self, self.global_name, GlobalOp)
-        if variable.type != self.result.type:  # type: ignore[attr-defined]
-            raise VerifyException(f"{self.global_name} has type {variable.type}, read as {self.result.type}")  # type: ignore[attr-defined]
-
-
-@irdl_op_definition
-class GlobalSetOp(IRDLOperation):
-    """Writes a mutable global.
-
-    wasm.global.set @counter, %n : i32
-    """
-
-    name = "wasm.global.set"
-
-    global_name = prop_def(FlatSymbolRefAttrConstr)
-    value = operand_def()
-
-    assembly_format = "$global_name `,` $value `:` type($value) attr-dict"
-
-    def __init__(self, name: str, value: SSAValue | Operation):
-        super().__init__(properties={"global_name": SymbolRefAttr(name)}, operands=[value])
-
-    def verify_(self) -> None:
-        variable = _module_entry(self, self.global_name, GlobalOp)
-        if variable.type != self.value.type:  # type: ignore[attr-defined]
-            raise VerifyException(f"{self.global_name} has type {variable.type}, written as {self.value.type}")  # type: ignore[attr-defined]
-        if variable.mutable is None:  # type: ignore[attr-defined]
-            raise VerifyException(f"{self.global_name} is not mutable")
-
-
-@irdl_op_definition
-class ReturnOp(IRDLOperation):
-    """Ends a function, or a region inside of it, with the function's results.
-
-    wasm.return %y : i32
-    """
-
-    name = "wasm.return"
-
-    values = var_operand_def()
-
-    assembly_format = "($values^ `:` type($values))? attr-dict"
-
-    traits = traits_def(IsTerminator())
-
-    def __init__(self, values: Sequence[SSAValue | Operation]):
-        super().__init__(operands=[values])
-
-    def verify_(self) -> None:
-        parent = self.parent_op()
-        while parent is not None and not isinstance(parent, FuncOp):
-            parent = parent.parent_op()
-        if parent is None:
-            raise VerifyException("wasm.return stands in no wasm.func")
-        expected, given = parent.function_type.outputs.data, tuple(self.operand_types)
-        if given != expected:
-            raise VerifyException(
-                f"the function returns ({', '.join(map(str, expected))}), got ({', '.join(map(str, given))})"
-            )

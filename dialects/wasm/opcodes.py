@@ -1,10 +1,12 @@
 """The instructions of WebAssembly as one table: bytes, operands, results, immediates.
 
-One line of the table is a run of consecutive codes: where it starts, the signature they share, what their names begin with, and the names (`-` leaves
-a code out). `wasm.inst`, its verifier, the encoder, the text printer and the tests all read this table; nothing else in weft lists opcodes.
-Control flow, calls, locals and constants are not here: the dialect has operations for what they do.
+One line of the table is a run of consecutive codes: where it starts, the signature they share, what their names begin
+with, and the names (`-` leaves a code out). `wasm.inst`, its verifier, the encoder, the text printer and the tests all
+read this table; nothing else in weft lists opcodes. Control flow, calls, locals and constants are not here: the dialect
+has operations for what they do.
 
-Source: WebAssembly Core Specification 3.0 (fixed-width and relaxed SIMD, saturating conversions, bulk memory) and the threads proposal.
+Source: WebAssembly Core Specification 3.0 (fixed-width and relaxed SIMD, saturating conversions, bulk memory) and the
+threads proposal.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 from typing import Literal, NamedTuple
 
 _TABLE = """
-# prefix code signature names                 (i i32, I i64, f f32, F f64, v v128, t: any, the same everywhere; after ':' the immediates)
+# prefix code signature names   (i i32, I i64, f f32, F f64, v v128, t any, the same everywhere; after ':' immediates)
 -- 00 >           -      unreachable nop
 -- 1b tti>t       -      select
 -- 28 i>i:m       i32.   load
@@ -72,7 +74,8 @@ fc 09 >:d         data.  drop
 fc 0a iii>:00     memory. copy
 fc 0b iii>:0      memory. fill
 
-fd 00 i>v:m       v128.  load load8x8_s load8x8_u load16x4_s load16x4_u load32x2_s load32x2_u load8_splat load16_splat load32_splat load64_splat
+fd 00 i>v:m       v128.  load load8x8_s load8x8_u load16x4_s load16x4_u load32x2_s load32x2_u
+fd 07 i>v:m       v128.  load8_splat load16_splat load32_splat load64_splat
 fd 0b iv>:m       v128.  store
 fd 0d vv>v:s      i8x16. shuffle
 fd 0e vv>v        i8x16. swizzle
@@ -196,9 +199,13 @@ class Opcode(NamedTuple):
     operands: tuple[str, ...]
     results: tuple[str, ...]
     immediates: str
-    """One letter each: m memarg (log2 of the alignment, then the offset), l lane, s sixteen lanes, d data segment, 0 a zero byte (not kept)."""
+    """One letter each: m memarg (log2 of the alignment, then the offset), l lane, s sixteen lanes, d data segment, 0 a
+    zero byte (not kept).
+    """
     effect: Effect
-    """What keeps the instruction in its place: nothing, that it may trap, that it reads memory, that it writes (or synchronises)."""
+    """What keeps the instruction in its place: nothing, that it may trap, that it reads memory, that it writes (or
+    synchronises).
+    """
     bytes: int
     """How many bytes of memory a load or a store touches; 0 for others. Its natural alignment."""
 

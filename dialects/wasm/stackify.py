@@ -1,13 +1,14 @@
 """From SSA values to stack code and locals.
 
-The one idea: code of an operation is the code of its operands followed by its own instruction, as long as moving the operands there changes nothing. A value
-stays on the stack (is *inline*) when its only use is in the same block and nothing lies between that could tell the difference: for pure instructions nothing but
-the next round of a loop can, for loads also stores, calls and nested regions. Constants are repeated at every use. Everything else gets a local, and locals
-are used again when their value is dead. Code is made in one forward sweep; a backward sweep over each block has found the *root* of every inline value
-before: the operation at whose place its code will stand.
+The one idea: code of an operation is the code of its operands followed by its own instruction, as long as moving the
+operands there changes nothing. A value stays on the stack (is *inline*) when its only use is in the same block and
+nothing lies between that could tell the difference: for pure instructions nothing but the next round of a loop can, for
+loads also stores, calls and nested regions. Constants are repeated at every use. Everything else gets a local, and
+locals are used again when their value is dead. Code is made in one forward sweep; a backward sweep over each block has
+found the *root* of every inline value before: the operation at whose place its code will stand.
 
-Results and carried values of structured operations live in locals, so every label has the empty type, and a branch is `set … br`. Both writers (encode.py, wat.py) print
-the flat instructions made here.
+Results and carried values of structured operations live in locals, so every label has the empty type, and a branch is
+`set … br`. Both writers (encode.py, wat.py) print the flat instructions made here.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, YieldOp
-from weft.dialects.wasm.module import CallOp, FuncOp, GlobalGetOp, GlobalSetOp, ReturnOp
+from weft.dialects.wasm.calls import CallOp, GlobalGetOp, GlobalSetOp
+from weft.dialects.wasm.control import BlockOp, BreakIfOp, ContinueIfOp, ContinueOp, IfOp, LoopOp, ReturnOp, YieldOp
+from weft.dialects.wasm.module import FuncOp
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.values import TYPE_NAMES, ConstOp, InstOp
 
 Instruction = tuple
-"""A mnemonic and its immediates: ("f32x4.add",), ("local.get", 3), ("v128.load", align, offset). Float and vector constants are bytes."""
+"""A mnemonic and its immediates: ("f32x4.add",), ("local.get", 3), ("v128.load", align, offset). Float and vector
+constants are bytes.
+"""
 
 _DEAD = 1 << 60
 """The root of code that is left out; also "after everything"."""
@@ -32,7 +36,9 @@ _DEAD = 1 << 60
 def stackify(
     function: FuncOp, functions: Mapping[str, int], globals: Mapping[str, int]
 ) -> tuple[list[str], list[Instruction]]:
-    """The types of a function's locals after its parameters, and its code without the last `end`. The mappings number the symbols."""
+    """The types of a function's locals after its parameters, and its code without the last `end`. The mappings number
+    the symbols.
+    """
     stackifier = _Stackifier(function.body.block, functions, globals)
     stackifier.block(function.body.block)
     stackifier.out.pop()  # the `return` at the end goes without saying

@@ -1,7 +1,7 @@
 """Values and the instructions on them: the v128 type, `wasm.const`, and the one table-driven `wasm.inst`.
 
-Some 490 instructions differ only in a byte and a signature, so they are rows of a table (opcodes.py) and one operation, not 490 classes. Values are SSA; the
-encoder (stackify.py) decides what becomes the operand stack and what a local.
+Some 490 instructions differ only in a byte and a signature, so they are rows of a table (opcodes.py) and one operation,
+not 490 classes. Values are SSA; the encoder (stackify.py) decides what becomes the operand stack and what a local.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def verify_value_types(types: Sequence[Attribute]) -> None:
 
 @irdl_op_definition
 class ConstOp(IRDLOperation, HasFolderInterface):
-    """A constant. A vector is written by its lanes, in any of the six shapes (and as integers where a lane is NaN or infinite).
+    """A constant. A vector is written by its lanes, in any of the six shapes (and as integers where a lane is NaN or
+    infinite).
 
     %n = wasm.const 7 : i32
     %x = wasm.const 1.5 : f32
@@ -105,7 +106,9 @@ class ConstOp(IRDLOperation, HasFolderInterface):
 
     @property
     def bits(self) -> int | bytes:
-        """What the encoder writes: an integer as it is, floats and vectors as their bytes (so that 0.0 and -0.0 stay apart)."""
+        """What the encoder writes: an integer as it is, floats and vectors as their bytes (so that 0.0 and -0.0 stay
+        apart).
+        """
         value = self.properties["value"]
         if isinstance(value, IntegerAttr):
             return value.value.data
@@ -204,8 +207,9 @@ class InstOp(IRDLOperation):
     %l = wasm.inst f32x4.extract_lane[2] %x
     wasm.inst f32.store %p, %l
 
-    `offset` is added to the address without wrapping; `align` is a promise in bytes (the natural alignment where it is left out). Immediates stand in
-    brackets: lanes, the sixteen lanes of a shuffle, a data segment. Where the table has the type `t` (select), it is written after a colon.
+    `offset` is added to the address without wrapping; `align` is a promise in bytes (the natural alignment where it is
+    left out). Immediates stand in brackets: lanes, the sixteen lanes of a shuffle, a data segment. Where the table has
+    the type `t` (select), it is written after a colon.
     """
 
     name = "wasm.inst"
@@ -331,7 +335,7 @@ def _resolve(
     ]
 
 
-# -- what constructors share: building an op costs little when its attributes exist already -------------------------------------------------
+# -- what constructors share: building an op costs little when its attributes exist already ----------------------------
 
 
 @cache

@@ -1,4 +1,6 @@
-"""The wasm device without the compiler: hand-written programs, the allocator, views, donation, threads, traps, the disk cache."""
+"""The wasm device without the compiler: hand-written programs, the allocator, views, donation, threads, traps, the disk
+cache.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The wasm dialect's encoder: modules run in wasmtime against Python, the table of opcodes against wasmtime's own assembler, and stack code that keeps its meaning."""
+"""The wasm dialect's encoder: modules run in wasmtime against Python, the table of opcodes against wasmtime's own
+assembler, and stack code that keeps its meaning.
+"""
 
 from __future__ import annotations
 
@@ -223,7 +225,9 @@ def test_break_and_continue_from_inside_of_an_if():
 
 
 def test_values_of_this_round_survive_a_conditional_continue():
-    """What a loop yields after `continue_if` are this round's values, not the next one's, though both share the carried locals."""
+    """What a loop yields after `continue_if` are this round's values, not the next one's, though both share the carried
+    locals.
+    """
     m = ModuleBuilder()
     b = m.func("f", [i32], [i32, i32, i32], export="f")
     with b.loop(b.const_i32(0), b.const_i32(1)) as loop:
@@ -365,7 +369,9 @@ def test_a_vector_program():
 
 
 def interpret(function, args, memory: bytearray):
-    """What a function of i32 arithmetic, loads, stores and control flow returns: the meaning of the operations, as plain as can be."""
+    """What a function of i32 arithmetic, loads, stores and control flow returns: the meaning of the operations, as
+    plain as can be.
+    """
     values = dict(zip(function.body.block.args, args, strict=True))
     mask = 2**32 - 1
     arithmetic = {

@@ -1,6 +1,7 @@
 """A second engine: V8 in Node says whether it accepts our WebAssembly, hundreds of binaries in one process.
 
-Relaxed SIMD needs Node 22 or newer. Where the machine's own is older, npm's package of the plain executable (no install scripts) is fetched once into the cache directory.
+Relaxed SIMD needs Node 22 or newer. Where the machine's own is older, npm's package of the plain executable (no install
+scripts) is fetched once into the cache directory.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ wasm.module {
     wasm.return %x, %x : i32, i32
   }
 }
-// CHECK: the function returns (i32), got (i32, i32)
+// CHECK: the function's return takes (i32), got (i32, i32)
 
 // -----
 
