@@ -26,11 +26,11 @@ def _short(name: str) -> Callable[..., Node]:
 
 neg, absolute, sign = _short("NegOp"), _short("AbsOp"), _short("SignOp")
 plus, sub, mul, div = _short("AddOp"), _short("SubOp"), _short("MulOp"), _short("DivOp")
-maximum, power, trunc, floor = _short("MaxOp"), _short("PowOp"), _short("TruncOp"), _short("FloorOp")
+maximum, minimum, power, floor = _short("MaxOp"), _short("MinOp"), _short("PowOp"), _short("FloorOp")
 exp, log, log1p, sqrt, rsqrt = _short("ExpOp"), _short("LogOp"), _short("Log1pOp"), _short("SqrtOp"), _short("RsqrtOp")
 sin, cos, sinh, cosh = _short("SinOp"), _short("CosOp"), _short("SinhOp"), _short("CoshOp")
 erf, erfc, digamma, is_finite = _short("ErfOp"), _short("ErfcOp"), _short("DigammaOp"), _short("IsFiniteOp")
-logical_and, logical_or, logical_not = _short("AndOp"), _short("OrOp"), _short("NotOp")
+logical_and = _short("AndOp")
 
 
 def square(x: Node) -> Node:

@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weft.dialects.dtypes import DType, float32, int32
-from weft.dialects.kernel.affine import Expr
-from xdsl.dialects import arith
+from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import IntegerAttr, i1, i64
 from xdsl.ir import Operation, SSAValue
+
+from weft.dialects.dtypes import DType, as_dtype, float32, int32
+from weft.dialects.kernel.affine import Expr
+from weft.dialects.kernel.ops import scalar_type
 
 FLOAT_PREDICATES = {"eq": 1, "gt": 2, "ge": 3, "lt": 4, "le": 5, "ne": 13}  # ordered; ne is true for NaN
 SIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 2, "le": 3, "gt": 4, "ge": 5}
@@ -71,7 +73,7 @@ def convert(b: Any, x: SSAValue, source: DType, target: DType) -> SSAValue:
         return _float_to_integer(b, x, source, target)
     if source.bits == target.bits:
         return x
-    type = b.const(0, target).type
+    type = scalar_type(target.type)
     if source.bits > target.bits:
         return b.op(arith.TruncIOp, x, type=type)
     return b.op(arith.ExtSIOp if s == "i" else arith.ExtUIOp, x, type=type)
@@ -84,7 +86,7 @@ def _float_to_integer(b: Any, x: SSAValue, source: DType, target: DType) -> SSAV
     below = (greatest >> spare) << spare  # the greatest integer in range that the float type has
     inner = b.op(arith.MaximumfOp, b.op(arith.MinimumfOp, x, b.const(float(below), source)), b.const(least, source))
     inner = select(b, compare(b, x, "eq", x, "f"), inner, b.const(0.0, source))
-    value = b.op(arith.FPToSIOp if target.kind == "i" else arith.FPToUIOp, inner, type=b.const(0, target).type)
+    value = b.op(arith.FPToSIOp if target.kind == "i" else arith.FPToUIOp, inner, type=scalar_type(target.type))
     if below == greatest:
         return value
     return select(b, compare(b, x, "gt", b.const(float(below), source), "f"), b.const(greatest, target), value)
@@ -134,3 +136,58 @@ def symbol(b: Any, arg: Any, index: Sequence[Expr], lo: int, hi: int) -> Expr:
     if lo == hi:
         return Expr(lo)
     return b.symbol(clamped_index(b, b.read(arg, tuple(index)), arg.dtype, lo, hi), lo, hi)
+
+
+def integer_of(dtype: DType) -> DType:
+    """The signed integer dtype of the same width."""
+    return as_dtype(f"int{dtype.bits}")
+
+
+def negative(b: Any, x: SSAValue, dtype: DType) -> SSAValue:
+    """-x, wrapping around for integers."""
+    return b.op(arith.NegfOp, x) if dtype.kind == "f" else b.op(arith.SubiOp, b.const(0, dtype), x)
+
+
+def float_remainder(b: Any, x: SSAValue, y: SSAValue, dtype: DType) -> SSAValue:
+    """C's fmod, exact while the quotient has fewer bits than the mantissa.
+
+    The quotient q, rounded, is at most one off. x - q * y is computed without rounding, because q and y are split into halves whose products a float holds (Dekker's
+    product, with the halves taken by masks, which no compiler reorders); then one step puts right what q was off.
+    """
+    magnitude, divisor = b.op(math.AbsFOp, x), b.op(math.AbsFOp, y)
+    quotient = b.op(math.TruncOp, b.op(arith.DivfOp, magnitude, divisor))
+    rest = magnitude
+    halves = [_halves(b, v, dtype) for v in (quotient, divisor)]
+    for q, d in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        rest = b.op(arith.SubfOp, rest, b.op(arith.MulfOp, halves[0][q], halves[1][d]))
+    zero = b.const(0.0, dtype)
+    rest = select(b, compare(b, rest, "lt", zero, "f"), b.op(arith.AddfOp, rest, divisor), rest)
+    rest = select(b, compare(b, rest, "ge", divisor, "f"), b.op(arith.SubfOp, rest, divisor), rest)
+    rest = select(b, compare(b, magnitude, "lt", divisor, "f"), magnitude, rest)  # an infinite divisor too
+    rest = select(b, compare(b, divisor, "eq", zero, "f"), b.const(float("nan"), dtype), rest)
+    return b.op(math.CopySignOp, rest, x)
+
+
+def _halves(b: Any, x: SSAValue, dtype: DType) -> tuple[SSAValue, SSAValue]:
+    """A float as a sum of two with half of the mantissa each."""
+    bits = integer_of(dtype)
+    mask = b.const(-1 << (12 if dtype.bits == 32 else 27), bits)
+    high = b.op(
+        arith.BitcastOp,
+        b.op(arith.AndIOp, b.op(arith.BitcastOp, x, type=scalar_type(bits.type)), mask),
+        type=dtype.type,
+    )
+    return high, b.op(arith.SubfOp, x, high)
+
+
+def combining(kind: str, dtype: DType) -> str:
+    """The kind of `kernel.reduce` (or of a combining store) for a kind of reduction: bool and unsigned integers have their own extremes."""
+    if kind in ("max", "min"):
+        return {"b": {"max": "or", "min": "and"}[kind], "u": f"u{kind}"}.get(dtype.kind, kind)
+    return kind
+
+
+def within(b: Any, value: SSAValue, dtype: DType, limit: int) -> SSAValue:
+    """Whether 0 <= value <= limit, as an i1: one unsigned comparison, for a negative number is a large one."""
+    limit = min(limit, extreme(dtype)[1])
+    return compare(b, value, "le", b.const(limit, dtype), "u")

@@ -1,0 +1,235 @@
+"""Bits: logical operations, shifts, counting, and reading the bits of one type as another's. On bool they are logic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from xdsl.dialects import arith, math
+from xdsl.ir import SSAValue
+from xdsl.irdl import irdl_op_definition
+
+from weft.dialects.array.node import Aval, aval
+from weft.dialects.array.op import BOOL, INTEGER, Binary, Unary, common_dtype, elements, op_name, scalar
+from weft.dialects.array.ops import emit
+from weft.dialects.dtypes import DType
+from weft.dialects.kernel.ops import scalar_type
+
+
+@irdl_op_definition
+class AndOp(Binary):
+    """Bitwise and.
+
+    %z = array.and %x, %y : tensor<4xi1>
+
+    JAX: `lax.bitwise_and`.
+    """
+
+    name = "array.and"
+    DTYPES: ClassVar = INTEGER | BOOL
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+    reference = staticmethod(lambda np, x, y: np.bitwise_and(x, y))
+    to_kernel = scalar(None, arith.AndIOp)
+
+
+@irdl_op_definition
+class OrOp(Binary):
+    """Bitwise or.
+
+    %z = array.or %x, %y : tensor<4xi1>
+
+    JAX: `lax.bitwise_or`.
+    """
+
+    name = "array.or"
+    DTYPES: ClassVar = INTEGER | BOOL
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+    reference = staticmethod(lambda np, x, y: np.bitwise_or(x, y))
+    to_kernel = scalar(None, arith.OrIOp)
+
+
+@irdl_op_definition
+class XorOp(Binary):
+    """Bitwise exclusive or.
+
+    %z = array.xor %x, %y : tensor<4xi32>
+
+    JAX: `lax.bitwise_xor`.
+    """
+
+    name = "array.xor"
+    DTYPES: ClassVar = INTEGER | BOOL
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+    reference = staticmethod(lambda np, x, y: np.bitwise_xor(x, y))
+    to_kernel = scalar(None, arith.XOrIOp)
+
+
+@irdl_op_definition
+class NotOp(Unary):
+    """Every bit inverted.
+
+    %y = array.not %x : tensor<4xi1>
+
+    JAX: `lax.bitwise_not`.
+    """
+
+    name = "array.not"
+    DTYPES: ClassVar = INTEGER | BOOL
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+    reference = staticmethod(lambda np, x: np.invert(x))
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
+        return b.op(arith.XOrIOp, b.read(args[0], index), b.const(-1, args[0].dtype))
+
+
+class _Shift(Binary):
+    """Shifts by the width or more (and by negative amounts, which read as such) shift everything out."""
+
+    DTYPES: ClassVar = INTEGER
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+
+def _fits(np: Any, x: Any, y: Any) -> Any:
+    return (y >= 0) & (y < 8 * x.dtype.itemsize)
+
+
+@irdl_op_definition
+class ShiftLeftOp(_Shift):
+    """x * 2^y, modulo the width.
+
+    %z = array.shift_left %x, %y : tensor<4xi32>
+
+    JAX: `lax.shift_left`.
+    """
+
+    name = "array.shift_left"
+
+    @staticmethod
+    def reference(np: Any, x: Any, y: Any) -> Any:
+        fits = _fits(np, x, y)
+        return np.where(fits, np.left_shift(x, np.where(fits, y, np.zeros_like(y))), np.zeros_like(x))
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
+        return emit.shift(b, arith.ShLIOp, *elements(b, index, args), args[0].dtype)
+
+
+@irdl_op_definition
+class ShiftRightArithmeticOp(_Shift):
+    """Bits moved down, the sign repeated.
+
+    %z = array.shift_right_arithmetic %x, %y : tensor<4xi32>
+
+    JAX: `lax.shift_right_arithmetic`.
+    """
+
+    name = "array.shift_right_arithmetic"
+
+    @staticmethod
+    def reference(np: Any, x: Any, y: Any) -> Any:
+        signed = x.view(f"i{x.dtype.itemsize}")
+        amount = np.where(_fits(np, x, y), y, np.array(8 * x.dtype.itemsize - 1, y.dtype)).astype(signed.dtype)
+        return np.right_shift(signed, amount).view(x.dtype)
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
+        return emit.shift(b, arith.ShRSIOp, *elements(b, index, args), args[0].dtype)
+
+
+@irdl_op_definition
+class ShiftRightLogicalOp(_Shift):
+    """Bits moved down, zeros brought in.
+
+    %z = array.shift_right_logical %x, %y : tensor<4xi32>
+
+    JAX: `lax.shift_right_logical`.
+    """
+
+    name = "array.shift_right_logical"
+
+    @staticmethod
+    def reference(np: Any, x: Any, y: Any) -> Any:
+        fits = _fits(np, x, y)
+        unsigned = x.view(f"u{x.dtype.itemsize}")
+        moved = np.right_shift(unsigned, np.where(fits, y, np.zeros_like(y)).astype(unsigned.dtype))
+        return np.where(fits, moved, np.zeros_like(moved)).view(x.dtype)
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
+        return emit.shift(b, arith.ShRUIOp, *elements(b, index, args), args[0].dtype)
+
+
+@irdl_op_definition
+class PopulationCountOp(Unary):
+    """How many bits are set.
+
+    %y = array.population_count %x : tensor<4xi32>
+
+    JAX: `lax.population_count`.
+    """
+
+    name = "array.population_count"
+    DTYPES: ClassVar = INTEGER
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+    @staticmethod
+    def reference(np: Any, x: Any) -> Any:
+        return np.bitwise_count(x.view(f"u{x.dtype.itemsize}")).astype(x.dtype)
+
+    to_kernel = scalar(None, math.CtPopOp)
+
+
+@irdl_op_definition
+class ClzOp(Unary):
+    """How many bits are zero above the highest that is set.
+
+    %y = array.clz %x : tensor<4xi32>
+
+    JAX: `lax.clz`.
+    """
+
+    name = "array.clz"
+    DTYPES: ClassVar = INTEGER
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+    @staticmethod
+    def reference(np: Any, x: Any) -> Any:
+        width = 8 * x.dtype.itemsize
+        unsigned = x.view(f"u{x.dtype.itemsize}")
+        return sum((unsigned < (1 << k)).astype(x.dtype) for k in range(width)).astype(x.dtype)
+
+    to_kernel = scalar(None, math.CountLeadingZerosOp)
+
+
+@irdl_op_definition
+class BitcastOp(Unary):
+    """The same bits as another dtype of the same width.
+
+    %y = array.bitcast %x : tensor<4xf32> -> tensor<4xui32>
+
+    JAX: `lax.bitcast_convert_type`.
+    """
+
+    name = "array.bitcast"
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+    @classmethod
+    def infer(cls, x: Aval, *, dtype: DType) -> Aval:
+        source = common_dtype(cls, x)
+        if source.bits != dtype.bits:
+            raise TypeError(f"{op_name(cls)} requires dtypes of one width, got {source} and {dtype}.")
+        return aval(x.shape, dtype)
+
+    @staticmethod
+    def reference(np: Any, x: Any, *, dtype: DType) -> Any:
+        return np.ascontiguousarray(x).view(dtype.name).reshape(x.shape)
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any], *, dtype: DType) -> SSAValue:
+        x, type = b.read(args[0], index), scalar_type(dtype.type)
+        return x if x.type == type else b.op(arith.BitcastOp, x, type=type)

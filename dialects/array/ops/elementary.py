@@ -1,0 +1,369 @@
+"""Elementary functions of floats: exponentials, logarithms, roots, trigonometric and hyperbolic functions. Each is one op of upstream's `math` dialect."""
+
+from __future__ import annotations
+
+from math import log as ln
+from typing import ClassVar
+
+from xdsl.dialects import math
+from xdsl.irdl import irdl_op_definition
+
+from weft.dialects.array.op import FLOATING, Unary, elementwise_jvp, scalar
+from weft.dialects.array.ops.algebra import cos, cosh, div, mul, neg, plus, rsqrt, sin, sinh, square, sub
+
+
+@irdl_op_definition
+class ExpOp(Unary):
+    """e to the power of x.
+
+    %y = array.exp %x : tensor<4x8xf32>
+
+    JAX: `lax.exp`.
+    """
+
+    name = "array.exp"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: out)
+    reference = staticmethod(lambda np, x: np.exp(x))
+    to_kernel = scalar(math.ExpOp)
+
+
+@irdl_op_definition
+class Exp2Op(Unary):
+    """2 to the power of x.
+
+    %y = array.exp2 %x : tensor<4x8xf32>
+
+    JAX: `lax.exp2`.
+    """
+
+    name = "array.exp2"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: mul(out, ln(2.0)))
+    reference = staticmethod(lambda np, x: np.exp2(x))
+    to_kernel = scalar(math.Exp2Op)
+
+
+@irdl_op_definition
+class Expm1Op(Unary):
+    """e to the power of x, minus 1, exact near 0.
+
+    %y = array.expm1 %x : tensor<4x8xf32>
+
+    JAX: `lax.expm1`.
+    """
+
+    name = "array.expm1"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: plus(out, 1.0))
+    reference = staticmethod(lambda np, x: np.expm1(x))
+    to_kernel = scalar(math.ExpM1Op)
+
+
+@irdl_op_definition
+class LogOp(Unary):
+    """Natural logarithm; NaN below 0, -inf at 0.
+
+    %y = array.log %x : tensor<4x8xf32>
+
+    JAX: `lax.log`.
+    """
+
+    name = "array.log"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: div(1.0, x))
+    reference = staticmethod(lambda np, x: np.log(x))
+    to_kernel = scalar(math.LogOp)
+
+
+@irdl_op_definition
+class Log1pOp(Unary):
+    """Natural logarithm of 1 + x, exact near 0.
+
+    %y = array.log1p %x : tensor<4x8xf32>
+
+    JAX: `lax.log1p`.
+    """
+
+    name = "array.log1p"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: div(1.0, plus(x, 1.0)))
+    reference = staticmethod(lambda np, x: np.log1p(x))
+    to_kernel = scalar(math.Log1pOp)
+
+
+@irdl_op_definition
+class Log2Op(Unary):
+    """Logarithm to base 2.
+
+    %y = array.log2 %x : tensor<4x8xf32>
+
+    JAX: `jnp.log2`.
+    """
+
+    name = "array.log2"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: div(1.0 / ln(2.0), x))
+    reference = staticmethod(lambda np, x: np.log2(x))
+    to_kernel = scalar(math.Log2Op)
+
+
+@irdl_op_definition
+class SqrtOp(Unary):
+    """Square root; NaN below 0.
+
+    %y = array.sqrt %x : tensor<4x8xf32>
+
+    JAX: `lax.sqrt`.
+    """
+
+    name = "array.sqrt"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: div(0.5, out))
+    reference = staticmethod(lambda np, x: np.sqrt(x))
+    to_kernel = scalar(math.SqrtOp)
+
+
+@irdl_op_definition
+class RsqrtOp(Unary):
+    """1 over the square root.
+
+    %y = array.rsqrt %x : tensor<4x8xf32>
+
+    JAX: `lax.rsqrt`.
+    """
+
+    name = "array.rsqrt"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: mul(div(out, x), -0.5))
+    reference = staticmethod(lambda np, x: (1 / np.sqrt(x)).astype(x.dtype))
+    to_kernel = scalar(math.RsqrtOp)
+
+
+@irdl_op_definition
+class CbrtOp(Unary):
+    """Cube root, negative for negative x.
+
+    %y = array.cbrt %x : tensor<4x8xf32>
+
+    JAX: `lax.cbrt`.
+    """
+
+    name = "array.cbrt"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: div(out, mul(x, 3.0)))
+    reference = staticmethod(lambda np, x: np.cbrt(x))
+    to_kernel = scalar(math.CbrtOp)
+
+
+@irdl_op_definition
+class SinOp(Unary):
+    """Sine, in radians.
+
+    %y = array.sin %x : tensor<4x8xf32>
+
+    JAX: `lax.sin`.
+    """
+
+    name = "array.sin"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: cos(x))
+    reference = staticmethod(lambda np, x: np.sin(x))
+    to_kernel = scalar(math.SinOp)
+
+
+@irdl_op_definition
+class CosOp(Unary):
+    """Cosine, in radians.
+
+    %y = array.cos %x : tensor<4x8xf32>
+
+    JAX: `lax.cos`.
+    """
+
+    name = "array.cos"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: neg(sin(x)))
+    reference = staticmethod(lambda np, x: np.cos(x))
+    to_kernel = scalar(math.CosOp)
+
+
+@irdl_op_definition
+class TanOp(Unary):
+    """Tangent, in radians.
+
+    %y = array.tan %x : tensor<4x8xf32>
+
+    JAX: `lax.tan`.
+    """
+
+    name = "array.tan"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: plus(square(out), 1.0))
+    reference = staticmethod(lambda np, x: np.tan(x))
+    to_kernel = scalar(math.TanOp)
+
+
+@irdl_op_definition
+class AsinOp(Unary):
+    """The angle in [-pi/2, pi/2] with that sine; NaN outside [-1, 1].
+
+    %y = array.asin %x : tensor<4x8xf32>
+
+    JAX: `lax.asin`.
+    """
+
+    name = "array.asin"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: rsqrt(sub(1.0, square(x))))
+    reference = staticmethod(lambda np, x: np.arcsin(x))
+    to_kernel = scalar(math.AsinOp)
+
+
+@irdl_op_definition
+class AcosOp(Unary):
+    """The angle in [0, pi] with that cosine; NaN outside [-1, 1].
+
+    %y = array.acos %x : tensor<4x8xf32>
+
+    JAX: `lax.acos`.
+    """
+
+    name = "array.acos"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: neg(rsqrt(sub(1.0, square(x)))))
+    reference = staticmethod(lambda np, x: np.arccos(x))
+    to_kernel = scalar(math.AcosOp)
+
+
+@irdl_op_definition
+class AtanOp(Unary):
+    """The angle in (-pi/2, pi/2) with that tangent.
+
+    %y = array.atan %x : tensor<4x8xf32>
+
+    JAX: `lax.atan`.
+    """
+
+    name = "array.atan"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: div(1.0, plus(square(x), 1.0)))
+    reference = staticmethod(lambda np, x: np.arctan(x))
+    to_kernel = scalar(math.AtanOp)
+
+
+@irdl_op_definition
+class SinhOp(Unary):
+    """Hyperbolic sine.
+
+    %y = array.sinh %x : tensor<4x8xf32>
+
+    JAX: `lax.sinh`.
+    """
+
+    name = "array.sinh"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: cosh(x))
+    reference = staticmethod(lambda np, x: np.sinh(x))
+    to_kernel = scalar(math.SinhOp)
+
+
+@irdl_op_definition
+class CoshOp(Unary):
+    """Hyperbolic cosine.
+
+    %y = array.cosh %x : tensor<4x8xf32>
+
+    JAX: `lax.cosh`.
+    """
+
+    name = "array.cosh"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: sinh(x))
+    reference = staticmethod(lambda np, x: np.cosh(x))
+    to_kernel = scalar(math.CoshOp)
+
+
+@irdl_op_definition
+class TanhOp(Unary):
+    """Hyperbolic tangent.
+
+    %y = array.tanh %x : tensor<4x8xf32>
+
+    JAX: `lax.tanh`.
+    """
+
+    name = "array.tanh"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: mul(plus(out, 1.0), sub(1.0, out)))
+    reference = staticmethod(lambda np, x: np.tanh(x))
+    to_kernel = scalar(math.TanhOp)
+
+
+@irdl_op_definition
+class AsinhOp(Unary):
+    """Inverse of the hyperbolic sine.
+
+    %y = array.asinh %x : tensor<4x8xf32>
+
+    JAX: `lax.asinh`.
+    """
+
+    name = "array.asinh"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: rsqrt(plus(square(x), 1.0)))
+    reference = staticmethod(lambda np, x: np.arcsinh(x))
+    to_kernel = scalar(math.AsinhOp)
+
+
+@irdl_op_definition
+class AcoshOp(Unary):
+    """Inverse of the hyperbolic cosine; NaN below 1.
+
+    %y = array.acosh %x : tensor<4x8xf32>
+
+    JAX: `lax.acosh`.
+    """
+
+    name = "array.acosh"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: rsqrt(mul(sub(x, 1.0), plus(x, 1.0))))
+    reference = staticmethod(lambda np, x: np.arccosh(x))
+    to_kernel = scalar(math.AcoshOp)
+
+
+@irdl_op_definition
+class AtanhOp(Unary):
+    """Inverse of the hyperbolic tangent; NaN outside [-1, 1].
+
+    %y = array.atanh %x : tensor<4x8xf32>
+
+    JAX: `lax.atanh`.
+    """
+
+    name = "array.atanh"
+    DTYPES: ClassVar = FLOATING
+
+    jvp = elementwise_jvp(lambda x, out: div(1.0, mul(plus(x, 1.0), sub(1.0, x))))
+    reference = staticmethod(lambda np, x: np.arctanh(x))
+    to_kernel = scalar(math.AtanhOp)
