@@ -2,7 +2,8 @@
 
 A call writes the addresses of inputs and outputs into the program's table and runs `main`, once on this thread or on
 all at the same time (see dialects/wasm/abi.py). The arena is the device's, shared by all programs, as only one runs at
-a time.
+a time. A call returns when the program has run: handing it to another thread would cost more than most programs take,
+and that thread would have to wait for Python's lock before each of them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 // RUN: xdsl-opt %s -t weft-wat | filecheck %s
+// RUN: xdsl-opt %s -t wat | filecheck %s
 
+// xDSL's own target `wat` prints our modules, too.
 // A sum over a loop: the induction value and the sum stay in locals, all else on the stack.
 
 wasm.module {
