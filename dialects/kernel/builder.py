@@ -69,6 +69,11 @@ class NestBuilder:
         self._symbol_dims: list[set[str]] = []
         self._dims_of: dict[SSAValue, set[str]] = {}
 
+    @property
+    def guard(self) -> tuple[Condition, ...]:
+        """The conditions in force: what is read now is valid only where they hold."""
+        return self._guard
+
     # -- axes -----------------------------------------------------------------------------------------------------------------------------
 
     def _new_axis(self, extent: int, role: str) -> Expr:
@@ -99,6 +104,8 @@ class NestBuilder:
 
     def read(self, arg: Operand, index: Sequence[Expr]) -> SSAValue:
         """The scalar of an array at an index."""
+        if 0 in arg.shape:  # there is none: whatever asks does so no time
+            return self.const(0, arg.dtype)
         index = tuple(index)
         key = (arg.value, index, self._guard)
         if (known := self._memo.get(key)) is not None:
@@ -243,9 +250,9 @@ class NestBuilder:
         self.block.add_op(StoreOp.create(operands=[value, self._args[destination], *symbols], properties=properties))
 
     def finish(self) -> NestOp:
-        """The nest. Axes stand in the order in which they came: those of the results first, then those of reductions."""
+        """The nest: parallel axes first, then those of reductions, each kind in the order in which it came."""
         axes = [Axis(name, role, extent) for name, (extent, role) in self._axes.items()]
-        return nest(axes, self.ins, self.outs, self.block)
+        return nest(sorted(axes, key=lambda a: a.role), self.ins, self.outs, self.block)
 
     # -- within ---------------------------------------------------------------------------------------------------------------------------
 

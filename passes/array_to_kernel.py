@@ -1,0 +1,143 @@
+"""array-to-kernel: array ops become loop nests, as few as their dependences allow.
+
+Which ops share a nest is decided first, for a whole function, by passes/fusion. Then each nest is built from its results backwards: its results are asked for their
+scalar at the nest's index, by their own `to_kernel` rules, and those ask their operands, which are computed in place or loaded. Literals become constants of the body.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, SSAValue
+from xdsl.passes import ModulePass
+
+from weft.dialects.array.op import ArrayOp
+from weft.dialects.kernel.affine import Expr
+from weft.dialects.kernel.builder import NestBuilder, Operand, Producer
+from weft.dialects.kernel.ops import EmptyOp
+from weft.passes.fusion.clusters import Cluster, Clustering, Item
+from weft.passes.fusion.probe import is_bijective, profile
+
+
+@dataclass(frozen=True)
+class ArrayToKernelPass(ModulePass):
+    """Fuses the array ops of each function into `kernel.nest`s on tensors.
+
+    `max_buffers` is how many buffers one nest may read and write in all (WebGPU promises 8).
+    """
+
+    name = "array-to-kernel"
+    max_buffers: int | None = None
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for func in op.body.block.ops:
+            if isinstance(func, FuncOp) and not func.is_declaration:
+                _Lowering(func.body.block, self.max_buffers).run()
+
+
+class _Lowering:
+    """One function."""
+
+    def __init__(self, block: Block, max_buffers: int | None):
+        self.block = block
+        self.end = block.last_op
+        assert isinstance(self.end, ReturnOp)
+        self.items: dict[SSAValue, Item] = {}
+        for op in block.ops:
+            if isinstance(op, ArrayOp) and not _is_data(op):
+                value = op.results[0]
+                operands = [self.items.get(v) for v in op.operands]
+                self.items[value] = Item(op, value, profile(op), operands)
+        for value in self.end.operands:
+            if (item := self.items.get(value)) is not None:
+                item.returned = True
+        self.clusters = Clustering(list(self.items.values()), max_buffers).clusters
+        self.made: dict[SSAValue, SSAValue] = {}
+        self.operands: dict[SSAValue, Operand] = {}
+        self.inlined: dict[SSAValue, Producer] = {
+            v: self._producer(item) for v, item in self.items.items() if item.cluster is None
+        }
+
+    def run(self) -> None:
+        """Puts the nests in the place of the ops."""
+        for cluster in self.clusters:
+            self._build(cluster)
+        for k, value in enumerate(self.end.operands):
+            self.end.operands[k] = self.made.get(value, value)
+        for item in reversed(self.items.values()):
+            item.op.detach()
+            item.op.erase(safe_erase=False)
+
+    def _operand(self, value: SSAValue) -> Operand:
+        value = self.made.get(value, value)
+        if (operand := self.operands.get(value)) is None:
+            operand = self.operands[value] = Operand.of(value)
+        return operand
+
+    def _producer(self, item: Item) -> Producer:
+        rule, params, values = type(item.op).to_kernel, item.op.params_of(item.op), tuple(item.op.operands)  # type: ignore[attr-defined]
+        operand = self._operand
+        return lambda b, index: rule(b, index, tuple([operand(v) for v in values]), **params)
+
+    def _build(self, cluster: Cluster) -> None:
+        b = NestBuilder(self.inlined)
+        point = b.parallel(cluster.root.space)
+        if cluster.pushes:
+            results = self._push(b, cluster.root, point)
+        else:
+            results = self._pull(b, cluster, point)
+        if b.outs:
+            nest = b.finish()
+            nest.location = cluster.root.op.location
+            self.block.insert_ops_before([*(v.owner for v in results.values() if isinstance(v.owner, EmptyOp)), nest], self.end)
+            stored = dict(zip(b.outs, nest.results, strict=True))
+            results = {value: stored.get(out, out) for value, out in results.items()}
+        self.made |= results
+        for item in cluster.outs:
+            if item.value not in results:  # computed at no index that meets each element once, after all
+                self._build(Cluster(0, item, [], 0, [item], set()))
+
+    def _push(self, b: NestBuilder, item: Item, point: tuple[Expr, ...]) -> dict[SSAValue, SSAValue]:
+        """A scatter: the nest runs over the updates and writes into the operand."""
+        destination = self.made.get(item.op.operands[0], item.op.operands[0])
+        if 0 not in item.space and item.size:
+            value, index, conditions, combine = self._producer(item)(b, point)  # type: ignore[misc]
+            b.store(destination, value, index, conditions, combine)
+        return {item.value: destination}
+
+    def _pull(self, b: NestBuilder, cluster: Cluster, point: tuple[Expr, ...]) -> dict[SSAValue, SSAValue]:
+        """Everything else: each output is read at its point, and stored there. What is read on the way, and is an output too, is stored where it was read."""
+        points: dict[Item, tuple[Expr, ...]] = {}
+        for item in cluster.outs:
+            self.inlined[item.value] = self._noting(item, points)
+        results: dict[SSAValue, SSAValue] = {}
+        for item in cluster.outs:
+            index = points.get(item, point)
+            if not is_bijective(index, item.shape):
+                continue
+            results[item.value] = EmptyOp.create(result_types=[item.value.type]).results[0]
+            if item.size:
+                b.store(results[item.value], b.read(Operand.of(item.value), index), index)
+        for item in cluster.outs:
+            del self.inlined[item.value]
+        return results
+
+    def _noting(self, item: Item, points: dict[Item, tuple[Expr, ...]]) -> Producer:
+        """The producer of an output, which notes the first index where it is read that meets each of its elements once."""
+        produce = self._producer(item)
+
+        def noting(b: NestBuilder, index: tuple[Expr, ...]) -> SSAValue:
+            if item not in points and not b.guard and is_bijective(index, item.shape):
+                points[item] = index
+            return produce(b, index)
+
+        return noting
+
+
+def _is_data(op: ArrayOp) -> bool:
+    """A literal of different elements: it stays an array that nests load from."""
+    return op.name == "array.constant" and isinstance(op.properties["value"], DenseIntOrFPElementsAttr)
