@@ -235,3 +235,28 @@ wasm.module {
   }
 }
 // CHECK: Redefinition of symbol "f"
+
+// -----
+
+"wasm.module"() ({
+  "wasm.func"() <{sym_name = "f", function_type = () -> ()}> ({
+    "wasm.inst"() <{mnemonic = "i32.plus"}> : () -> ()
+    "wasm.return"() : () -> ()
+  }) : () -> ()
+}) : () -> ()
+// CHECK: 'i32.plus' is no instruction of WebAssembly
+
+// -----
+
+"wasm.module"() ({
+  "wasm.memory"() <{sym_name = "m", minimum = 1 : i64, import_from = ["env"]}> : () -> ()
+}) : () -> ()
+// CHECK: an import has two names: a module and a field
+
+// -----
+
+wasm.module {
+  wasm.func @f(%x: i32) -> i32 import "env" "f" {
+  }
+}
+// CHECK: in block definition
