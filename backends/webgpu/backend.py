@@ -1,0 +1,155 @@
+"""The webgpu device: compiles array programs to WGSL and runs them through wgpu."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from weft.backends.base import Backend
+from weft.backends.webgpu.adapter import open_device
+from weft.backends.webgpu.memory import Buffer, Pool, stored_bytes
+from weft.backends.webgpu.program import Executable, Kernel, padded, read_program
+
+if TYPE_CHECKING:
+    from weft.dialects.array.node import Aval
+    from xdsl.dialects.builtin import ModuleOp
+
+observers: list[Callable[[str], None]] = []
+"""Called with the text of each shader that the adapter has accepted."""
+
+
+class Pipeline(NamedTuple):
+    """A compiled kernel, and the layout of its one bind group."""
+
+    pipeline: Any
+    layout: Any
+
+
+class WebGpuBackend(Backend):
+    """One device of one adapter: its queue, its pool of buffers, and all pipelines by their text."""
+
+    name = "webgpu"
+
+    def __init__(self) -> None:
+        self.device = open_device()
+        self.queue = self.device.queue
+        self.pool = Pool(self.device)
+        self._pipelines: dict[str, Pipeline] = {}
+        self._layouts: dict[tuple[str, ...], Any] = {}
+
+    # -- buffers --------------------------------------------------------------------------------------------------------------------------
+
+    def _check(self, aval: Aval) -> None:
+        if aval.dtype.name not in ("float32", "float16", "int32", "uint32", "bool"):
+            raise TypeError(
+                f"the webgpu device has no {aval.dtype.name} arrays: it computes in float32, float16, int32, uint32 and bool. "
+                "Convert with .astype, or choose another device with weft.set_default_device('wasm')"
+            )
+        if aval.dtype.name == "float16" and "shader-f16" not in self.device.features:
+            raise TypeError(f"the adapter {self.device.adapter.info['device']} has no float16 (WebGPU feature shader-f16): convert to float32")
+
+    def upload(self, data: bytes | bytearray | memoryview) -> Buffer:
+        """A buffer with these bytes."""
+        buffer = Buffer(self.pool, len(data))
+        if len(data) % 4:
+            data = bytes(data) + bytes(-len(data) % 4)
+        if len(data):
+            self.queue.write_buffer(buffer.gpu, 0, data)
+        return buffer
+
+    def put(self, data: Any, aval: Aval) -> Buffer:
+        """Copies host bytes to the device; truth values become integers of 32 bits."""
+        self._check(aval)
+        view = memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"")
+        if aval.dtype.kind == "b":
+            wide = bytearray(4 * len(view))
+            wide[::4] = view
+            return self.upload(wide)
+        return self.upload(view)
+
+    def get(self, buffer: Any, aval: Aval) -> memoryview:
+        """The bytes of a buffer, after all work that is queued."""
+        if buffer.is_deleted:
+            raise RuntimeError("the array's buffer has been deleted or donated")
+        nbytes = stored_bytes(aval)
+        if not nbytes:
+            return memoryview(b"")
+        data = self.queue.read_buffer(buffer.gpu, 0, padded(nbytes)).cast("B")[:nbytes]
+        return memoryview(bytes(data)[::4]) if aval.dtype.kind == "b" else data.toreadonly()
+
+    def live_bytes(self) -> int:
+        """Bytes in live buffers, as they are rounded for the pool."""
+        return self.pool.live
+
+    # -- programs -------------------------------------------------------------------------------------------------------------------------
+
+    def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
+        """Lowers a module of array ops, in place, and makes its pipelines."""
+        from weft.dialects.universe import context
+        from weft.passes.pipelines import ArrayToWebGpuPass
+
+        self._refuse(module)
+        source = module.clone()
+        ArrayToWebGpuPass(donate=donate).apply(context(), module)
+        return self.load(module, donate, {"array": lambda: str(source)})
+
+    def load(self, module: ModuleOp, donate: tuple[int, ...] = (), stages: dict[str, Callable[[], str]] | None = None) -> Executable:
+        """A program from its kernels in the gpu dialect and its `kernel.program`. Raises RuntimeError with the adapter's message."""
+        program = read_program(module)
+        texts = list(dict.fromkeys(s.kernel for s in program.steps if hasattr(s, "kernel")))
+        stages = {
+            **(stages or {}),
+            "gpu": lambda: str(module),
+            "wgsl": lambda: "\n".join(f"// kernel {k.name}\n{k.text}" for k in texts),
+        }
+        return Executable(self, program, donate, stages)
+
+    def _refuse(self, module: ModuleOp) -> None:
+        """Says of a dtype that the device does not have which one it is, before anything is compiled."""
+        from weft.dialects.array.node import aval
+        from weft.dialects.dtypes import from_type
+        from xdsl.dialects.builtin import TensorType
+
+        seen = set()
+        for op in module.walk():
+            for value in (*op.operands, *op.results):
+                if isinstance(value.type, TensorType) and value.type.element_type not in seen:
+                    seen.add(value.type.element_type)
+                    self._check(aval((), from_type(value.type.element_type)))
+
+    def pipeline(self, kernel: Kernel) -> Pipeline:
+        """The pipeline of a kernel, made once for each text."""
+        known = self._pipelines.get(kernel.text)
+        if known is None:
+            layout = self._layout(kernel.access)
+            try:
+                shader = self.device.create_shader_module(label=kernel.name, code=kernel.text)
+                whole = self.device.create_pipeline_layout(bind_group_layouts=[layout])
+                compiled = self.device.create_compute_pipeline(label=kernel.name, layout=whole, compute={"module": shader, "entry_point": "main"})
+            except Exception as error:  # wgpu has several classes for it
+                raise RuntimeError(f"the adapter refuses the shader of kernel {kernel.name}: {error}") from error
+            _record(kernel.text)
+            known = self._pipelines[kernel.text] = Pipeline(compiled, layout)
+        return known
+
+    def _layout(self, access: tuple[str, ...]) -> Any:
+        if (known := self._layouts.get(access)) is None:
+            most = self.device.limits["max-storage-buffers-per-shader-stage"]
+            if len(access) > most:
+                raise RuntimeError(f"a kernel with {len(access)} buffers: the adapter binds at most {most}")
+            kinds = {"read": "read-only-storage", "read_write": "storage"}
+            entries = [{"binding": k, "visibility": 4, "buffer": {"type": kinds[a]}} for k, a in enumerate(access)]
+            known = self._layouts[access] = self.device.create_bind_group_layout(entries=entries)
+        return known
+
+
+def _record(text: str) -> None:
+    """Shows a shader to whoever asks: `observers`, and the directory that `WEFT_DUMP_DIR` names."""
+    for observe in observers:
+        observe(text)
+    if directory := os.environ.get("WEFT_DUMP_DIR"):
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        (Path(directory) / f"{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}.wgsl").write_text(text)
