@@ -11,6 +11,7 @@ the same axes and need nothing from it: so a matmul's 64 accumulators share a lo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from math import prod
 
@@ -596,7 +597,23 @@ class Lowering(Emitter):
                 and (other.result, *(0 for _ in self.points_of[other])) not in memo
             ):
                 together.append(other)
-        outer, self.scopes = self.scopes, self.scopes[: depth + 1]
+        with self.outwards(depth):
+            self._reduce_here(op, together, depth)
+
+    @contextmanager
+    def outwards(self, depth: int) -> Iterator[None]:
+        """As if only the scopes down to this depth were open: an axis may be looped over inside, which is open further in."""
+        scopes, at, subst = self.scopes, self.at, self.subst
+        self.scopes = scopes[: depth + 1]
+        self.at = {name: d for name, d in at.items() if d <= depth}
+        self.subst = {name: e for name, e in subst.items() if name in self.at or name == "$slot"}
+        values = dict(self.axis_value)
+        yield
+        at.update((name, 0) for name, d in self.at.items() if d == 0)
+        self.scopes, self.at, self.subst = scopes, at, subst
+        self.axis_value.update(values)
+
+    def _reduce_here(self, op: ReduceOp, together: list[ReduceOp], depth: int) -> None:
         names = [a.name for a in self.axes.values() if a.name in op.axes]
         loops = [n for n in names if n in self.loop_names and (self.axes[n].extent != 1 or any(t.at == n for t in self.tiles.values()))]
         partial: dict[tuple, SSAValue] = {}
@@ -621,7 +638,6 @@ class Lowering(Emitter):
             finals = self._across_group(depth, group, finals)
         for each, key, value in finals:
             self.scopes[self.depth_for(each)].memo[each.result, *key] = value
-        self.scopes = outer
 
     def _tree(self, depth: int, kind: str, values: list[SSAValue]) -> SSAValue:
         while len(values) > 1:
@@ -665,8 +681,16 @@ class Lowering(Emitter):
         """A value, or the identity where it is not to count."""
         if "where" not in op.attributes:
             return value
-        assert self.lane is None or self.lane.name not in op.axes or not isinstance(value.type, VectorType)
-        condition = self.conditions(op, point)
+        if self.lane is not None and self.lane.name in op.axes:
+            tests = [self.conditions(op, point | {self.lane.name: k}) for k in range(self.lanes_count)]
+            condition = tests[0]
+            if any(t is not condition for t in tests):
+                truths = [self._truth(t) for t in tests]
+                condition = self.lanes(max(map(self.home, truths)), truths)
+                if not isinstance(value.type, VectorType):
+                    value = self.broadcast(self.home(value), value, VectorType(value.type, [self.lanes_count]))
+        else:
+            condition = self.conditions(op, point)
         if condition is None:
             return value
         depth = max(self.home(value), self.home(condition))
