@@ -1,0 +1,352 @@
+"""kernel-plan-memory: tensors become buffers, and functions become programs: a list of launches over an arena.
+
+Three things are settled for each function. *Which values share a buffer*: a nest that updates its operand keeps its buffer, if nobody else needs the old
+contents; a result is written where the caller wants it; and a copy is what is left. *Which kernels are the same*: nests that differ only in the arrays they
+run on become one `kernel.func`. *Where buffers lie*: those whose lives do not overlap share memory. WebAssembly has one memory, so a buffer is an offset in an arena (each put at the
+lowest place that is free for the whole of its life, large ones first). WebGPU binds whole buffers, and none both to read and to write in one launch, so there a buffer
+is a slot of a pool, and takes the slot that fits best among those free when it is first written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    DenseIntOrFPElementsAttr,
+    IntegerAttr,
+    IntegerType,
+    MemRefType,
+    ModuleOp,
+    SymbolRefAttr,
+    TensorType,
+    i64,
+)
+from xdsl.dialects.func import FuncOp as TensorFuncOp
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from weft.dialects.dtypes import from_type
+from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
+from weft.dialects.kernel.ops import EmptyOp, LoadOp, NestOp, StoreOp
+
+ALIGNMENT = 64
+TARGETS = ("wasm", "webgpu")
+
+
+@dataclass(frozen=True)
+class KernelPlanMemoryPass(ModulePass):
+    """Turns each function of nests on tensors into a `kernel.program` of launches on buffers, and its distinct nests into `kernel.func`s.
+
+    `target`: wasm (offsets in an arena) or webgpu (slots of a pool). `donate`: arguments whose buffers the results may take. `in_place`: on wasm, a result may take the
+    buffer of an operand that dies there, if the nest reads it only at the index that it writes.
+    The program's attribute `arena` is the planned peak, in bytes; `donated` pairs results with the arguments whose buffers they may be.
+    """
+
+    name = "kernel-plan-memory"
+    target: str = "wasm"
+    donate: tuple[int, ...] = ()
+    in_place: bool = False
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.target not in TARGETS:
+            raise PassFailedException(f"kernel-plan-memory: target must be one of {', '.join(TARGETS)}, got '{self.target}'")
+        kernels = _Kernels()
+        block = op.body.block
+        programs = []
+        for func in list(block.ops):
+            if isinstance(func, TensorFuncOp) and not func.is_declaration:
+                programs.append(_Planner(func, self, kernels).program())
+                func.detach()
+                func.erase(safe_erase=False)
+        block.add_ops([*kernels.funcs, *programs])
+
+
+# -- kernels ------------------------------------------------------------------------------------------------------------------------------
+
+
+class _Kernels:
+    """The distinct kernels of a module."""
+
+    def __init__(self) -> None:
+        self.names: dict[tuple, SymbolRefAttr] = {}
+        self.funcs: list[FuncOp] = []
+
+    def name(self, nest: NestOp) -> SymbolRefAttr:
+        """The kernel that does what the nest does; the nest's body is moved into it if it is new."""
+        key = structural_key(nest)
+        if (name := self.names.get(key)) is None:
+            label = f"k{len(self.funcs)}"
+            name = self.names[key] = SymbolRefAttr(label)
+            self.funcs.append(_outline(nest, label))
+        return name
+
+
+def structural_key(nest: NestOp) -> tuple:
+    """What a nest does, as a value: equal for nests that differ only in the arrays they run on."""
+    numbers: dict[SSAValue, int] = {a: k for k, a in enumerate(nest.block.args)}
+    body = []
+    for op in nest.block.ops:
+        body.append((type(op), tuple([numbers[v] for v in op.operands]), *op.properties.items(), *[r.type for r in op.results]))
+        for result in op.results:
+            numbers[result] = len(numbers)
+    types = tuple([v.type for v in nest.operands])
+    return nest.axes, len(nest.ins), types, nest.schedule, tuple(body)
+
+
+def _outline(nest: NestOp, name: str) -> FuncOp:
+    """A function of the nest's own on memrefs. The nest is left without a body."""
+    types = [memref(v.type) for v in nest.operands]
+    body = Block(arg_types=types)
+    count = len(nest.ins)
+    region = nest.detach_region(0)
+    for arg, type in zip(region.block.args, types, strict=True):
+        arg._type = type  # no user caches the type: loads and stores look it up
+    inner = NestOp.create(
+        operands=body.args,
+        properties=dict(nest.properties),
+        attributes=dict(nest.attributes),
+        regions=[region],
+        location=nest.location,
+    )
+    body.add_op(inner)
+    return FuncOp.make(name, Region(body), len(types) - count)
+
+
+def memref(type: Attribute) -> MemRefType:
+    """The buffer type of a tensor type."""
+    assert isinstance(type, TensorType)
+    return MemRefType(type.element_type, type.shape)
+
+
+# -- one program --------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class _Storage:
+    """A buffer to be: the values that live in it, one after the other."""
+
+    type: MemRefType
+    nbytes: int
+    first: int
+    """The step that writes it first."""
+    last: int
+    """The last step that uses it."""
+    buffer: SSAValue | None = None
+    """Set from the start for the caller's buffers and for data."""
+    output: int | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Step:
+    """A launch or a copy, between storages."""
+
+    nest: NestOp | None
+    ins: list[_Storage]
+    outs: list[_Storage]
+
+
+class _Planner:
+    """One function."""
+
+    def __init__(self, func: TensorFuncOp, options: KernelPlanMemoryPass, kernels: _Kernels):
+        self.name, self.options, self.kernels = func.sym_name.data, options, kernels
+        self.source = func.body.block
+        self.end = self.source.last_op
+        if not isinstance(self.end, ReturnOp):
+            raise PassFailedException(f"kernel-plan-memory: @{self.name} does not end in func.return")
+        types = [memref(v.type) for v in (*self.source.args, *self.end.operands)]
+        self.block = Block(arg_types=types)
+        self.inputs = self.block.args[: len(self.source.args)]
+        self.outputs = self.block.args[len(self.source.args) :]
+        self.storage: dict[SSAValue, _Storage] = {}
+        self.steps: list[_Step] = []
+        self.constants: list[Operation] = []
+
+    def program(self) -> ProgramOp:
+        """The planned program."""
+        self._collect()
+        if self.options.in_place and self.options.target == "wasm":
+            self._share_in_place()
+        donated = self._donations()
+        self.block.add_ops(self.constants)
+        mine = sorted({s for step in self.steps for s in step.outs if s.buffer is None}, key=lambda s: s.first)
+        peak = _place_in_arena(mine, self.block) if self.options.target == "wasm" else _place_in_slots(mine, self.block)
+        for step in self.steps:
+            self.block.add_op(self._op(step))
+        attributes: dict[str, Attribute] = {"arena": IntegerAttr(peak, 64)}
+        if donated:
+            attributes["donated"] = DenseArrayBase.from_list(i64, [k for pair in donated for k in pair])
+        return ProgramOp.make(self.name, Region(self.block), len(self.outputs), attributes)
+
+    # -- values to storages -----------------------------------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        for value, buffer in zip(self.source.args, self.inputs, strict=True):
+            self.storage[value] = self._new(value, -1, buffer)
+        uses = {v: k for k, op in enumerate(self.source.ops) for v in op.operands}  # the last one
+        number = {op: k for k, op in enumerate(self.source.ops)}
+        returned = set(self.end.operands)
+        for op in self.source.ops:
+            if isinstance(op, NestOp):
+                self._nest(op, {v for v in op.outs if uses[v] > number[op] or v in returned})
+            elif isinstance(value := op.properties.get("value"), DenseIntOrFPElementsAttr):
+                data = ConstantOp.create(result_types=[memref(op.results[0].type)], properties={"value": value})
+                self.constants.append(data)
+                self.storage[op.results[0]] = self._new(op.results[0], -1, data.result)
+            elif not isinstance(op, (EmptyOp, ReturnOp)):
+                raise PassFailedException(f"kernel-plan-memory: expected nests on tensors in @{self.name}, got {op.name}")
+        for k, value in enumerate(self.end.operands):
+            self._return(k, value)
+        for t, step in enumerate(self.steps):
+            for s in (*step.ins, *step.outs):
+                s.last = t
+
+    def _new(self, value: SSAValue, first: int, buffer: SSAValue | None = None) -> _Storage:
+        type = memref(value.type)
+        return _Storage(type, nbytes(type, self.options.target), first, first, buffer)
+
+    def _nest(self, nest: NestOp, needed: set[SSAValue]) -> None:
+        """One launch. An operand in `outs` whose old contents are needed later, or are not ours to change, is copied first."""
+        outs = []
+        results = iter(nest.results)
+        for value in nest.outs:
+            result = next(results)
+            old = self.storage.get(value)
+            if old is not None and (value in needed or value in nest.ins or old.buffer is not None or value in nest.outs[: len(outs)]):
+                new = self._new(result, len(self.steps))
+                self.steps.append(_Step(None, [old], [new]))
+                old = new
+            outs.append(old or self._new(result, len(self.steps)))
+            self.storage[result] = outs[-1]
+        self.steps.append(_Step(nest, [self.storage[v] for v in nest.ins], outs))
+
+    def _return(self, k: int, value: SSAValue) -> None:
+        """Result k is `value`: written there by its nest if it can be, else copied."""
+        source = self.storage.get(value)
+        if source is None or source.nbytes == 0:  # an empty array: there is nothing to write
+            return
+        if source.buffer is None:
+            source.buffer, source.output = self.outputs[k], k
+        else:
+            target = self._new(value, len(self.steps), self.outputs[k])
+            self.steps.append(_Step(None, [source], [target]))
+
+    # -- sharing ----------------------------------------------------------------------------------------------------------------------------
+
+    def _share_in_place(self) -> None:
+        """A new result takes the storage of an operand that dies in the same nest."""
+        for t, step in enumerate(self.steps):
+            if step.nest is None:
+                continue
+            for k, new in enumerate(step.outs):
+                if new.first != t or new.buffer is not None:
+                    continue
+                for j, old in enumerate(step.ins):
+                    if old.buffer is None and old.last == t and old.first < t and old.nbytes == new.nbytes and same_index(step.nest, j, k):
+                        self._replace(new, old)
+                        break
+
+    def _replace(self, new: _Storage, old: _Storage) -> None:
+        old.last = max(old.last, new.last)
+        for step in self.steps:
+            step.ins = [old if s is new else s for s in step.ins]
+            step.outs = [old if s is new else s for s in step.outs]
+
+    def _donations(self) -> list[tuple[int, int]]:
+        """Pairs of a result and a donated argument of its type that is read no more when the result is first written."""
+        pairs: list[tuple[int, int]] = []
+        given = [(k, self.storage[self.source.args[k]]) for k in sorted(set(self.options.donate))]
+        for out in sorted((s for s in set(self.storage.values()) if s.output is not None), key=lambda s: (s.first, s.output)):
+            for k, arg in given:
+                if arg.type == out.type and (arg.last < out.first or self._dies_in_place(arg, out)):
+                    pairs.append((out.output, k))  # type: ignore[arg-type]
+                    given.remove((k, arg))
+                    break
+        return pairs
+
+    def _dies_in_place(self, arg: _Storage, out: _Storage) -> bool:
+        if not self.options.in_place or self.options.target != "wasm" or arg.last != out.first:
+            return False
+        step = self.steps[out.first]
+        return step.nest is not None and all(same_index(step.nest, j, step.outs.index(out)) for j, s in enumerate(step.ins) if s is arg)
+
+    def _op(self, step: _Step) -> Operation:
+        ins, outs = [s.buffer for s in step.ins], [s.buffer for s in step.outs]
+        if step.nest is None:
+            return CopyOp.create(operands=[*ins, *outs])
+        return LaunchOp.build(operands=[ins, outs], properties={"kernel": self.kernels.name(step.nest)})
+
+
+def same_index(nest: NestOp, read: int, written: int) -> bool:
+    """Whether a nest reads its operand `read` only at the index at which it writes output `written`, so that the two may be one buffer."""
+    source, target = nest.block.args[read], nest.block.args[len(nest.ins) + written]
+    if nest.ins[read].type != nest.outs[written].type or any(a.role == "red" for a in nest.axes.data):
+        return False
+    stores = [u.operation for u in target.uses]
+    if len(stores) != 1 or not isinstance(store := stores[0], StoreOp) or store.symbols or store.conditions is not None:
+        return False
+    return all(
+        isinstance(u.operation, LoadOp) and u.operation.map == store.map and u.operation.conditions is None for u in source.uses
+    )
+
+
+# -- places -------------------------------------------------------------------------------------------------------------------------------
+
+
+def nbytes(type: MemRefType, target: str) -> int:
+    """Bytes of a buffer. WebGPU's buffers hold a bool as a u32, and are whole words."""
+    size = prod(type.get_shape())
+    if isinstance(type.element_type, IntegerType) and type.element_type.width.data == 1:
+        return size * 4 if target == "webgpu" else size
+    return -(-size * from_type(type.element_type).itemsize // 4) * 4 if target == "webgpu" else size * from_type(type.element_type).itemsize
+
+
+def _place_in_arena(storages: list[_Storage], block: Block) -> int:
+    """Offsets: large buffers first, each at the lowest offset where nothing that lives at the same time lies. Gives the arena's size."""
+    placed: list[tuple[int, int, _Storage]] = []
+    peak = 0
+    offsets: dict[_Storage, int] = {}
+    for s in sorted(storages, key=lambda s: (-s.nbytes, s.first)):
+        size = -(-s.nbytes // ALIGNMENT) * ALIGNMENT
+        offset = 0
+        for begin, end, other in placed:  # by offset
+            if begin >= offset + size:
+                break
+            if end > offset and other.first <= s.last and s.first <= other.last:
+                offset = end
+        offsets[s] = offset
+        placed.append((offset, offset + size, s))
+        placed.sort(key=lambda p: p[:2])
+        peak = max(peak, offset + size)
+    for s in storages:
+        _alloc(s, offsets[s], 0, block)
+    return peak
+
+
+def _place_in_slots(storages: list[_Storage], block: Block) -> int:
+    """Slots: each buffer, in the order of first writes, takes the smallest free slot that holds it, else the largest free one, which grows. Gives the bytes of all slots."""
+    sizes: list[int] = []
+    until: list[int] = []
+    for s in storages:
+        free = [k for k, last in enumerate(until) if last < s.first]
+        slot = min((k for k in free if sizes[k] >= s.nbytes), key=lambda k: sizes[k], default=None)
+        if slot is None:
+            slot = max(free, key=lambda k: sizes[k], default=None)
+        if slot is None:
+            slot = len(sizes)
+            sizes.append(0)
+            until.append(0)
+        sizes[slot], until[slot] = max(sizes[slot], s.nbytes), s.last
+        _alloc(s, 0, slot, block)
+    return sum(sizes)
+
+
+def _alloc(storage: _Storage, offset: int, slot: int, block: Block) -> None:
+    op = AllocOp.make(offset, slot, storage.type)
+    block.add_op(op)
+    storage.buffer = op.result
