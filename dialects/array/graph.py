@@ -97,7 +97,7 @@ def reachable(outs: Iterable[Node], stop: Collection[Node] = (), since: int = 0)
 def close(ins: Sequence[Node], outs: Sequence[Node], since: int = 0) -> tuple[Graph, list[Node]]:
     """The graph from `ins` to `outs`, with what it captures as further inputs, and these captures.
 
-    Captured are leaves, and whatever is older than `since`, except constants and the like: what has no inputs can be made again. Captures come in the order of their
+    Captured are leaves, what is computed already, and whatever is older than `since`, except constants and the like: what has no inputs can be made again. Captures come in the order of their
     first use, which does not change when a loop replaces some of them by newer values.
     """
     seen = set(ins)
@@ -108,7 +108,7 @@ def close(ins: Sequence[Node], outs: Sequence[Node], since: int = 0) -> tuple[Gr
         if n in seen:
             continue
         seen.add(n)
-        if n.op is LeafOp or (n.inputs and n.serial < since):
+        if n.op is LeafOp or n.value is not None or (n.inputs and n.serial < since):
             captured.add(n)
         else:
             inside.append(n)

@@ -67,10 +67,11 @@ def aval(shape: Iterable[int], dtype: object, weak_type: bool = False) -> Aval:
 class Node:
     """One operation that was applied: `op` (a class), `inputs`, `params`, and the `aval` of its result (a tuple of them if it has several).
 
-    `value` is the device's buffer once it is computed, `holders` counts the user-facing arrays that stand for the node, `loc` is the place in the user's program.
+    `value` is the device's buffer once it is computed (a Python scalar for one that the user wrote), `device` the name of the device that it is on or will be computed on
+    (None: whichever), `holders` counts the user-facing arrays that stand for the node, `loc` is the place in the user's program.
     """
 
-    __slots__ = ("__weakref__", "aval", "holders", "inputs", "loc", "mark", "op", "params", "serial", "value")
+    __slots__ = ("__weakref__", "aval", "device", "holders", "inputs", "loc", "mark", "op", "params", "serial", "value")
 
     def __init__(
         self,
@@ -81,9 +82,10 @@ class Node:
         serial: int,
         mark: int,
         loc: Any,
+        device: str | None = None,
     ):
         self.op, self.inputs, self.params, self.aval = op, inputs, params, aval
-        self.serial, self.mark, self.loc = serial, mark, loc
+        self.serial, self.mark, self.loc, self.device = serial, mark, loc, device
         self.value: Any = None
         self.holders = 0
 
@@ -110,11 +112,13 @@ class Node:
 class _State(threading.local):
     """What `bind` looks at beside its arguments. One per thread."""
 
+    lazy = False
+    """Whether threads start with a list of pending nodes: the frontend wants them to, who traces by hand does not."""
+
     def __init__(self) -> None:
         self.live: set[int] = set()  # marks of the transforms that are running
-        self.pending: list[Node] | None = (
-            None  # the lazy eager mode's list: every node without a mark is put here, if there is a list
-        )
+        # The lazy eager mode's list: every node without a mark is put here. None while a program is traced to be compiled.
+        self.pending: list[Node] | None = [] if self.lazy else None
         self.loc: Any = None  # while a walk derives nodes: the line of the node that they come from
 
 
@@ -185,12 +189,14 @@ def rebind(node: Node, inputs: Iterable[Node]) -> Node:
 def make(op: Any, inputs: tuple[Node, ...], params: dict[str, Any], out: Any) -> Node:
     """`bind` for those who know the result's aval: nothing is inferred, nothing remembered, several results stay in one node."""
     state = STATE
-    mark = 0
-    for n in inputs:  # mark_of, written out
-        other = n.mark
+    mark, device = 0, None
+    for n in inputs:
+        other = n.mark  # mark_of, written out
         if other and (not mark or other < mark) and other in state.live:
             mark = other
-    node = Node(op, inputs, params, out, _next_serial(), mark, state.loc or _caller())
+        if (place := n.device) is not None and place is not device:
+            device = place if device is None else _mixed(op, inputs)
+    node = Node(op, inputs, params, out, _next_serial(), mark, state.loc or _caller(), device)
     if not mark and (pending := state.pending) is not None:
         pending.append(node)
     return node
@@ -201,23 +207,35 @@ def results(node: Node) -> tuple[Node, ...]:
     if node.aval.__class__ is Aval:
         return (node,)
     made = [
-        Node(ResultOp, (node,), {"index": i}, a, _next_serial(), node.mark, node.loc) for i, a in enumerate(node.aval)
+        Node(ResultOp, (node,), {"index": i}, a, _next_serial(), node.mark, node.loc, node.device)
+        for i, a in enumerate(node.aval)
     ]
     if not node.mark and (pending := STATE.pending) is not None:
         pending.extend(made)
     return tuple(made)
 
 
-def leaf(aval: Aval, value: Any = None, mark: int = 0) -> Node:
+def _mixed(op: Any, inputs: Sequence[Node]) -> str:
+    """Refuses operands on several devices."""
+    operands = ", ".join(f"{n.aval} on '{n.device}'" for n in inputs if n.device is not None)
+    target = next(n.device for n in reversed(inputs) if n.device is not None)
+    name = op.name.removeprefix("array.")
+    raise ValueError(
+        f"{name}: operands are on different devices: {operands}. "
+        f"Move them to one, for example by x.to('{target}') or weft.device_put(x, '{target}')."
+    )
+
+
+def leaf(aval: Aval, value: Any = None, mark: int = 0, device: str | None = None) -> Node:
     """A value that no operation made: a device buffer, or (without one) the place of an argument that a trace with `mark` will be given."""
-    node = Node(LeafOp, (), {}, aval, _next_serial(), mark, STATE.loc or _caller())
+    node = Node(LeafOp, (), {}, aval, _next_serial(), mark, STATE.loc or _caller(), device)
     node.value = value
     return node
 
 
 def wrap(node: Node, mark: int) -> Node:
     """The node under a transform of its own: equal to it and as readable, but the transform's walks start (or end) here."""
-    made = Node(IdentityOp, (node,), {}, node.aval, _next_serial(), mark_of((node,)) or mark, node.loc)
+    made = Node(IdentityOp, (node,), {}, node.aval, _next_serial(), mark_of((node,)) or mark, node.loc, node.device)
     made.value = node.value
     return made
 

@@ -16,9 +16,9 @@ F32_3 = aval((3,), "float32")
 
 @pytest.fixture
 def pending():
-    STATE.pending = []
+    before, STATE.pending = STATE.pending, []
     yield STATE.pending
-    STATE.pending = None
+    STATE.pending = before
 
 
 def test_avals_are_interned():

@@ -91,9 +91,9 @@ def test_an_open_graph_is_refused():
 
 def test_unstaging_leaves_nothing_pending():
     module = stage(Graph([], [bind(ConstantOp, value=1.0, shape=(2,), dtype=VECTOR.dtype)]))
-    STATE.pending = []
+    before, STATE.pending = STATE.pending, []
     try:
         unstage(main(module))
         assert STATE.pending == []
     finally:
-        STATE.pending = None
+        STATE.pending = before

@@ -1,0 +1,456 @@
+"""What users hold: `Array`, a node with operators.
+
+An Array is a thin handle. Everything that makes it comfortable (operators, methods, indexing) is `weft.numpy`, which is imported when the first of these is used. Everything
+that makes it a value (reading it, its memory, its device) is here. There is no class of tracers: an array is traced if it depends on an argument that has no value, which
+shows when its value is asked for.
+
+`lift` makes a node of whatever a function accepts as an array, `wrap` an Array of a node.
+"""
+
+from __future__ import annotations
+
+from array import array as PackedArray
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from weft import eager
+from weft.config import config
+from weft.devices import Device, current_device, get_device
+from weft.dialects import dtypes
+from weft.dialects.array.node import STATE, Aval, Node, aval, leaf
+from weft.dialects.array.op import literal
+from weft.dialects.dtypes import DType
+from weft.errors import (
+    TracerArrayConversionError,
+    TracerBoolConversionError,
+    TracerIntegerConversionError,
+)
+from weft.host import from_host, nest, pack, unpack
+
+
+class Array:
+    """An n-dimensional array on a device, or one that is traced. Made by `weft.numpy`, not by this class."""
+
+    __slots__ = ("__weakref__", "_node")
+    __array_priority__ = 100  # NumPy's arrays leave binary operators to this class
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, node: Node):
+        self._node = node
+        node.holders += 1
+
+    def __del__(self) -> None:
+        self._node.holders -= 1
+
+    if TYPE_CHECKING:  # installed by `_install`
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = (
+            __rpow__
+        ) = __matmul__ = __rmatmul__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __and__ = __rand__ = (
+            __or__
+        ) = __ror__ = __xor__ = __rxor__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __lt__ = __le__ = (
+            __gt__
+        ) = __ge__ = lambda self, other: self
+
+        def __neg__(self) -> Array: ...
+        def __invert__(self) -> Array: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+    # -- what is known of it
+
+    @property
+    def aval(self) -> Aval:
+        """Shape, dtype and weakness."""
+        return self._node.aval
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of its axes."""
+        return self._node.aval.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The type of its elements."""
+        return self._node.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of its axes."""
+        return len(self._node.aval.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of its elements."""
+        return self._node.aval.size
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that its elements take."""
+        return self._node.aval.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes that one element takes."""
+        return self._node.aval.dtype.itemsize
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether its dtype gives way to others, as that of a Python scalar does."""
+        return self._node.aval.weak_type
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    # -- where it is
+
+    @property
+    def device(self) -> Device:
+        """The device that holds it, or will."""
+        place = self._node.device
+        return current_device() if place is None else get_device(place)
+
+    def devices(self) -> set[Device]:
+        """Its device, as a set."""
+        return {self.device}
+
+    def to(self, device: str) -> Array:
+        """The array on a device: itself, if it is there already."""
+        return put(self, get_device(device))
+
+    to_device = to
+
+    def block_until_ready(self) -> Array:
+        """Computes it, if that has not happened yet. Gives itself."""
+        node = self._node
+        eager.value(node)
+        if config.debug_nans:
+            eager.check_nans(node)
+        return self
+
+    @property
+    def is_fully_addressable(self) -> bool:
+        """True: there is one process."""
+        return True
+
+    def is_deleted(self) -> bool:
+        """Whether its memory was given back: by `delete`, or because it was donated."""
+        return getattr(self._node.value, "is_deleted", False)
+
+    def delete(self) -> None:
+        """Gives its memory back now. Using it afterwards raises RuntimeError."""
+        eager.flush()  # what waits may need it
+        eager.value(self._node).delete()
+
+    # -- its value
+
+    def _bytes(self, what: str, kind: type[TypeError]) -> memoryview:
+        node = self._node
+        buffer = eager.value(node, what, kind)
+        return self.device.backend.get(buffer, node.aval)
+
+    def _scalar(self, what: str, kind: type[TypeError]) -> Any:
+        if self.shape and self.size != 1:
+            raise TypeError(f"Only scalar arrays can be converted to Python scalars; got {self.aval}")
+        value = self._node.value
+        if value.__class__ in _avals:
+            return value
+        return unpack(self._bytes(what, kind), self.aval)[0]
+
+    def item(self, *index: int) -> Any:
+        """The element (of an array of one) or the one at an index, as a Python scalar."""
+        if index:
+            return self[index[0] if isinstance(index[0], tuple) else index].item()
+        return self._scalar("item()", eager.ConcretizationTypeError)
+
+    def tolist(self) -> Any:
+        """Nested lists of Python scalars."""
+        return nest(unpack(self._bytes("tolist()", eager.ConcretizationTypeError), self.aval), self.shape)
+
+    def __float__(self) -> float:
+        return float(self._scalar("Attempted conversion to float", eager.ConcretizationTypeError))
+
+    def __int__(self) -> int:
+        return int(self._scalar("Attempted conversion to int", eager.ConcretizationTypeError))
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar("Attempted conversion to complex", eager.ConcretizationTypeError))
+
+    def __index__(self) -> int:
+        if self.shape or not self.dtype.is_integer:
+            raise TypeError(f"Only integer scalar arrays can be converted to a scalar index; got {self.aval}")
+        return self._scalar("Attempted use as an integer index", TracerIntegerConversionError)
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"The truth value of an array with {'more than one element' if self.size else 'no elements'} is ambiguous. "
+                "Use a.any() or a.all()"
+            )
+        return bool(self._scalar("Attempted boolean conversion", TracerBoolConversionError))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy as np
+
+        data = self._bytes("Attempted conversion to a NumPy array", TracerArrayConversionError)
+        array = np.frombuffer(data, self.dtype.name).reshape(self.shape)
+        array.flags.writeable = False
+        if dtype is not None and dtype != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return memoryview(self.__array__())
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.__array__(copy=True).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)  # host memory
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        import weft.numpy
+
+        return weft.numpy
+
+    def __reduce__(self) -> Any:
+        return (_unpickle, (self.__array__(copy=True), self.weak_type))
+
+    def __copy__(self) -> Array:
+        return wrap(self._node)
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return wrap(self._node)
+
+    # -- as text
+
+    def __repr__(self) -> str:
+        if eager.is_traced(self._node):
+            return f"Traced<{self.aval}>"
+        weak = ", weak_type=True" if self.weak_type else ""
+        return f"Array({self._text(', ')}, dtype={self.dtype}{weak})"
+
+    def __str__(self) -> str:
+        return repr(self) if eager.is_traced(self._node) else self._text(" ")
+
+    def _text(self, separator: str) -> str:
+        try:
+            import numpy as np
+        except ImportError:
+            return str(self.tolist())
+        return np.array2string(self.__array__(), separator=separator, prefix="Array(" if separator == ", " else "")
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec and not self.shape else str(self), spec)
+
+    # -- elements
+
+    def __getitem__(self, index: Any) -> Array:
+        from weft.numpy.indexing import getitem
+
+        return getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "Arrays are immutable and do not support item assignment. Instead of x[i] = y use x = x.at[i].set(y)."
+        )
+
+    @property
+    def at(self) -> Any:
+        """Updates as a new array: `x.at[i].set(y)`, `.add`, `.multiply`, `.min`, `.max`, `.get`."""
+        from weft.numpy.indexing import At
+
+        return At(self)
+
+    def __iter__(self) -> Iterator[Array]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, x: Any) -> bool:
+        return bool((self == x).any())
+
+    def reshape(self, *shape: Any, order: str = "C") -> Array:
+        """The same elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+        import weft.numpy as wnp
+
+        return wnp.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Array:
+        """The axes in another order, reversed if none is given."""
+        import weft.numpy as wnp
+
+        return wnp.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    def view(self, dtype: Any) -> Array:
+        """The same bits as another dtype of the same width."""
+        from weft import lax
+
+        return lax.bitcast_convert_type(self, dtype)
+
+
+# -- operators and methods: weft.numpy's functions ----------------------------------------------------------------------------------------
+
+_COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+_BINARY = {
+    "__add__": "add",
+    "__sub__": "subtract",
+    "__mul__": "multiply",
+    "__truediv__": "true_divide",
+    "__floordiv__": "floor_divide",
+    "__mod__": "remainder",
+    "__divmod__": "divmod",
+    "__pow__": "power",
+    "__matmul__": "matmul",
+    "__and__": "bitwise_and",
+    "__or__": "bitwise_or",
+    "__xor__": "bitwise_xor",
+    "__lshift__": "left_shift",
+    "__rshift__": "right_shift",
+} | dict(zip(("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"), _COMPARISONS, strict=True))
+_METHODS = (
+    _BINARY
+    | {"__neg__": "negative", "__pos__": "positive", "__abs__": "abs", "__invert__": "bitwise_not"}
+    | {"__round__": "round", "flatten": "ravel"}
+    | {
+        name: name
+        for name in (
+            "all any argmax argmin argsort astype clip conj conjugate cumprod cumsum diagonal dot max mean min nonzero prod ptp ravel "
+            "repeat round searchsorted sort squeeze std sum swapaxes take trace var"
+        ).split()
+    }
+)
+_PROPERTIES = {"T": "transpose", "mT": "matrix_transpose", "real": "real", "imag": "imag"}
+_OPERANDS = {Array, bool, int, float, complex}
+
+
+def _binary(function: Callable[..., Array], swapped: bool = False) -> Callable[..., Any]:
+    """An operator, which gives way to the other operand's if that is no array."""
+
+    def forward(self: Array, other: Any) -> Any:
+        if other.__class__ not in _OPERANDS and not _is_arraylike(other):
+            return NotImplemented
+        return function(self, other)
+
+    def backward(self: Array, other: Any) -> Any:
+        if other.__class__ not in _OPERANDS and not _is_arraylike(other):
+            return NotImplemented
+        return function(other, self)
+
+    return backward if swapped else forward
+
+
+def _is_arraylike(x: Any) -> bool:
+    return hasattr(x, "__array__") or isinstance(x, (Array, int, float, complex, list))
+
+
+def _install() -> None:
+    """Puts weft.numpy's functions in the place of the stubs, so that calling one costs no detour."""
+    import weft.numpy as wnp
+
+    for name, source in _METHODS.items():
+        if (function := getattr(wnp, source, None)) is None:  # weft.numpy lacks it, so arrays do
+            delattr(Array, name)
+        elif name in _BINARY:
+            setattr(Array, name, _binary(function))
+            if source not in _COMPARISONS:
+                setattr(Array, f"__r{name[2:]}", _binary(function, swapped=True))
+        else:
+            setattr(Array, name, function)
+    for name, source in _PROPERTIES.items():
+        setattr(Array, name, property(getattr(wnp, source)))
+
+
+def _first_use(name: str) -> Callable[..., Any]:
+    def stub(self: Array, *args: Any, **kwargs: Any) -> Any:
+        _install()
+        return getattr(self, name)(*args, **kwargs)
+
+    return stub
+
+
+for _name in (*_METHODS, *(f"__r{name[2:]}" for name in _BINARY if _BINARY[name] not in _COMPARISONS)):
+    setattr(Array, _name, _first_use(_name))
+for _name in _PROPERTIES:
+    setattr(Array, _name, property(lambda self, name=_name: (_install(), getattr(self, name))[1]))
+
+
+# -- nodes from what users write, and back ------------------------------------------------------------------------------------------------
+
+_WEAK: dict[type, Callable[[], Aval]] = {
+    float: lambda: aval((), dtypes.float64 if config.enable_x64 else dtypes.float32, True),
+    int: lambda: aval((), dtypes.int64 if config.enable_x64 else dtypes.int32, True),
+    bool: lambda: aval((), dtypes.bool_),
+    complex: lambda: aval((), dtypes.complex128 if config.enable_x64 else dtypes.complex64, True),
+}
+
+
+def lift(x: Any) -> Node:
+    """The node of an array, a Python scalar (which is weak), a NumPy array or scalar. Raises TypeError for anything else, lists included."""
+    if x.__class__ is Array:
+        return x._node
+    weak = _avals.get(x.__class__)
+    if weak is not None:
+        return scalar(x, weak.dtype, weak.weak_type)
+    if isinstance(x, Array):
+        return x._node
+    if isinstance(x, (int, float, complex)) and not hasattr(x, "dtype"):  # an enum, say
+        return lift(next(kind for kind in (bool, int, float, complex) if isinstance(x, kind))(x))
+    if hasattr(x, "__array__") or isinstance(x, (memoryview, bytearray, PackedArray)):
+        return from_host(x)
+    raise TypeError(f"Value {x!r} with type {type(x)} is not a valid array type")
+
+
+def scalar(value: Any, dtype: DType, weak_type: bool = False) -> Node:
+    """A Python scalar as a node of rank 0. It is an argument of the program that uses it, so that other values need no other program; a literal where one is traced.
+
+    Raises OverflowError for an integer that the dtype cannot hold.
+    """
+    a = aval((), dtype, weak_type)
+    if value.__class__ is int and dtype.kind in "iu":
+        pack(value, dtype)
+    if STATE.pending is None:
+        return literal(value, a)
+    return leaf(a, value)
+
+
+def wrap(node: Node) -> Array:
+    """The array that stands for a node."""
+    array = Array(node)
+    pending = STATE.pending
+    if pending is not None and len(pending) > eager.GATHER:
+        eager.gathered()
+    return array
+
+
+def put(x: Any, device: Device | None = None) -> Array:
+    """`x` as an array on a device (None: where it is, or the default)."""
+    node = lift(x)
+    if device is None or node.device is device:
+        return wrap(node)
+    if node.value.__class__ in _avals:  # a Python scalar
+        return wrap(leaf(node.aval, device.backend.put(pack(node.value, node.dtype), node.aval), device=device))
+    if eager.is_traced(node) or eager.mark_of((node,)):
+        if node.device is None:
+            return wrap(node)
+        raise NotImplementedError(f"moving a traced array from device '{node.device}' to '{device}'; move arguments before the transform")
+    buffer = eager.value(node)
+    data = get_device(node.device or current_device()).backend.get(buffer, node.aval)
+    return wrap(leaf(node.aval, device.backend.put(data, node.aval), device=device))
+
+
+def _unpickle(data: Any, weak_type: bool) -> Array:
+    node = from_host(data)
+    return Array(leaf(aval(node.shape, node.dtype, weak_type), node.value, device=node.device))
+
+
+_avals: dict[type, Aval] = {}
+
+
+def _refresh() -> None:
+    """What Python scalars become depends on `enable_x64`."""
+    _avals.update({kind: make() for kind, make in _WEAK.items()})
+
+
+_refresh()
+config.on_change(_refresh)

@@ -1,0 +1,142 @@
+"""Lazy eager mode: what is computed outside of `jit` waits, and runs fused.
+
+`bind` puts every node that no transform waits for on a list (`STATE.pending`). When somebody reads a value, or when enough has gathered, everything on the list that a user
+still holds (`node.holders`) is computed by one program; the rest are intermediates of it. A node that was computed forgets its inputs, unless a transform that lives still has
+to walk through it.
+
+An error belongs to who reads: a flush that nobody asked for never raises, it leaves the nodes as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from weft.config import config
+from weft.devices import Device, current_device, get_device
+from weft.dialects.array.graph import Graph, close
+from weft.dialects.array.node import STATE, Aval, IdentityOp, LeafOp, Node, mark_of
+from weft.errors import ConcretizationTypeError, concretization, leaked
+from weft.host import pack, unpack
+from weft.programs import recent_program
+
+GATHER = 64
+"""How many nodes wait before they run by themselves."""
+
+_SCALARS = frozenset({bool, int, float, complex})
+_history: list[Node] = []  # computed while a transform lived: their inputs are let go later
+
+
+def value(node: Node, what: str = "Attempted reading", kind: type[ConcretizationTypeError] = ConcretizationTypeError) -> Any:
+    """The device's buffer of a node, computed now if it has not been. Raises `kind` or UnexpectedTracerError for a traced node, RuntimeError for a deleted one."""
+    found = node.value
+    if found is None:
+        root = node
+        while root.op is IdentityOp and root.value is None:
+            root = root.inputs[0]
+        if root.value is None:
+            if (source := argument(root)) is not None:
+                raise concretization(kind, what, node, source) if source.mark in STATE.live else leaked(node, source)
+            flush([root])
+        node.value = found = root.value
+    if found.__class__ in _SCALARS:
+        return upload(node, get_device(node.device) if node.device is not None else current_device())
+    if found.is_deleted:
+        raise RuntimeError(f"Array has been deleted with shape={node.aval}.")
+    return found
+
+
+def upload(node: Node, device: Device) -> Any:
+    """A buffer with a node's value for a program of `device`: its own, or one for a Python scalar."""
+    found = node.value
+    if found.__class__ in _SCALARS:
+        return device.backend.put(pack(found, node.aval.dtype), node.aval)
+    return found
+
+
+def argument(node: Node) -> Node | None:
+    """The argument without a value that a node depends on, if it is traced."""
+    _, captures = close((), (node,))
+    return next((n for n in captures if n.value is None), None)
+
+
+def is_traced(node: Node) -> bool:
+    """Whether the node has no value that could be computed now."""
+    return node.value is None and argument(node) is not None
+
+
+def gathered() -> None:
+    """Enough waits: runs it. What fails is left to fail when it is read."""
+    try:
+        flush()
+    except Exception:  # noqa: BLE001, S110  (see above)
+        pass
+
+
+def flush(wanted: Sequence[Node] = ()) -> None:
+    """Computes what waits, and `wanted` in any case."""
+    pending = STATE.pending
+    outs = list(wanted)
+    if pending:
+        STATE.pending = []
+        outs += [n for n in pending if n.holders and n.value is None and n.aval.__class__ is Aval]
+    if not outs:
+        return
+    for device, nodes in _by_device(dict.fromkeys(outs)):
+        try:
+            _run(nodes, device)
+        except Exception:
+            here = [n for n in nodes if n in wanted]
+            if len(here) == len(nodes) or not here:
+                raise
+            _run(here, device)
+    if _history:
+        _history[:] = [n for n in _history if not _forget(n)]
+
+
+def _by_device(nodes: Iterable[Node]) -> list[tuple[Device, list[Node]]]:
+    groups: dict[Device, list[Node]] = {}
+    default = current_device()
+    for n in nodes:
+        groups.setdefault(default if n.device is None else get_device(n.device), []).append(n)
+    return list(groups.items())
+
+
+def _run(outs: list[Node], device: Device) -> None:
+    graph, captures = close((), outs)
+    if any(n.value is None for n in captures):  # a traced value has escaped; whoever reads what depends on it is told
+        outs = [n for n in outs if argument(n) is None]
+        graph, captures = close((), outs)
+    graph = Graph(captures, [n for n in outs if n.value is None])
+    if not graph.outs:
+        return
+    results = recent_program(graph, device)([upload(n, device) for n in captures])
+    for n, buffer in zip(graph.outs, results, strict=True):
+        n.value, n.device = buffer, device
+        if not _forget(n):
+            _history.append(n)
+    if config.debug_nans:
+        for n in graph.outs:
+            check_nans(n)
+
+
+def _forget(n: Node) -> bool:
+    """Makes a computed node a leaf, unless a transform still has to see where it comes from."""
+    if n.mark and mark_of((n,)):
+        return False
+    n.op, n.inputs, n.params = LeafOp, (), {}
+    return True
+
+
+def check_nans(node: Node) -> None:
+    """Raises FloatingPointError if a computed float array has a NaN."""
+    if node.aval.dtype.kind not in "fc":
+        return
+    device = get_device(node.device) if node.device is not None else current_device()
+    if any(x != x for x in unpack(device.backend.get(upload(node, device), node.aval), node.aval)):
+        raise FloatingPointError(f"invalid value (nan) encountered in {node.op.name}")
+
+
+_STATE_TYPE = type(STATE)
+_STATE_TYPE.lazy = True
+STATE.pending = []

@@ -1,0 +1,64 @@
+"""From a graph to a program of a device, remembered by structure.
+
+Two graphs with the same key are one program, whoever traced them: `jit` called on a new lambda, or the same eager expression in each turn of a loop. Programs live as long as
+somebody uses them: a `jit` that holds one, or the last few that eager expressions ran.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+from weakref import WeakValueDictionary
+
+from weft.backends.base import Executable
+from weft.config import config
+from weft.devices import Device
+from weft.dialects.array.graph import Graph, expand
+from weft.dialects.array.node import STATE
+from weft.dialects.array.op import ArrayOp
+from weft.dialects.array.stage import stage
+
+RECENT = 512
+"""How many programs of eager expressions are kept."""
+
+_programs: WeakValueDictionary[Any, Executable] = WeakValueDictionary()
+_recent: OrderedDict[Any, Executable] = OrderedDict()
+
+
+def _is_call(op: Any) -> bool:
+    return hasattr(op, "decompose") and not issubclass(op, ArrayOp)
+
+
+def flat(graph: Graph) -> Graph:
+    """The graph without calls: with the functions that they call in their places."""
+    if not any(_is_call(n.op) for n in graph.nodes):
+        return graph
+    outer, STATE.pending = STATE.pending, None
+    try:
+        return expand(graph, _is_call)
+    finally:
+        STATE.pending = outer
+
+
+def program(graph: Graph, device: Device, donate: tuple[int, ...] = ()) -> Executable:
+    """The compiled graph. Whoever gets it keeps it."""
+    graph = flat(graph)
+    key = (graph.key, device, donate)
+    found = _programs.get(key)
+    if found is None:
+        found = _programs[key] = device.backend.compile(stage(graph), donate)
+    return found
+
+
+def recent_program(graph: Graph, device: Device) -> Executable:
+    """The compiled graph of an eager expression. Nobody keeps it, so the last `RECENT` are kept here."""
+    graph = flat(graph)
+    key = (graph.key, device, ())
+    found = _recent.get(key)
+    if found is None:
+        found = _recent[key] = _programs.get(key) or program(graph, device)
+        if len(_recent) > RECENT:
+            _recent.popitem(last=False)
+    else:
+        _recent.move_to_end(key)
+    return found
