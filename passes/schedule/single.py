@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 
-from weft.dialects.kernel.ops import NestOp
-from weft.passes.schedule.steps import Schedule, ScheduleError, apply
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
+
+from weft.dialects.kernel.ops import NestOp
+from weft.passes.schedule.steps import Schedule, ScheduleError, apply
 
 
 @dataclass(frozen=True)

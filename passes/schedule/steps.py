@@ -11,6 +11,7 @@ search may copy them freely. `apply` composes all steps into one substitution an
     order i0 j0 k    the loops, outermost first; axes that are not named keep their places after these
     stage 0 at i0 panel=k,i1    load number 0 reads a copy made at the entry of i0 (or `at entry`); what follows are the target's own words
     keep 4 at i      the value of body op number 4 is written down when it is first computed in a round of i, and read afterwards
+    outline i        the body of loop i becomes a function of its own
 
 Splitting clamps because a clamped tail runs the same full tiles as the rest: no second loop, no mask. Elements of the overlap are computed twice, with the same result.
 Where that is not harmless (a sum; a store to a buffer that may be an input, too), the repeated elements are excluded by a condition: `where` on the reduction, `if` on
@@ -22,10 +23,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
+
 from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim
 from weft.dialects.kernel.attributes import LEVELS, AxesAttr, Axis, ConditionsAttr, MapAttr
 from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 
 IDEMPOTENT = frozenset(("max", "min", "umax", "umin", "and", "or"))
 """Reductions that counting an element twice does not change."""
@@ -107,7 +109,17 @@ class Keep:
         return f"keep {self.op} at {self.at}"
 
 
-Step = Split | Fuse | Level | Order | Stage | Keep
+@dataclass(frozen=True)
+class Outline:
+    """The body of loop `axis` becomes a function of its own."""
+
+    axis: str
+
+    def __str__(self) -> str:
+        return f"outline {self.axis}"
+
+
+Step = Outline | Split | Fuse | Level | Order | Stage | Keep
 Schedule = tuple[Step, ...]
 
 
@@ -124,9 +136,11 @@ def parse_step(text: str) -> Step:
             return Order(tuple(axes))
         case ["stage", load, "at", at, *options] if load.isdigit() and all("=" in o for o in options):
             return Stage(int(load), at, tuple(tuple(o.split("=", 1)) for o in options))  # type: ignore[misc]
+        case ["outline", axis]:
+            return Outline(axis)
         case ["keep", op, "at", at] if op.isdigit():
             return Keep(int(op), at)
-    raise ScheduleError(f"'{text}' is no schedule step; there are split, fuse, level, order, stage, keep")
+    raise ScheduleError(f"'{text}' is no schedule step; there are split, fuse, level, order, stage, keep, outline")
 
 
 def to_attr(schedule: Sequence[Step]) -> ArrayAttr[StringAttr]:
@@ -155,6 +169,7 @@ class Loops:
     )  # an element of this axis is one at all where these hold
     stages: list[Stage] = field(default_factory=list)
     keeps: list[Keep] = field(default_factory=list)
+    outline: str | None = None
 
     def __post_init__(self) -> None:
         for axis in self.axes:
@@ -186,6 +201,9 @@ class Loops:
                 if step.at != "entry":
                     self.find(step.at)
                 self.stages.append(step)
+            case Outline(axis):
+                self.find(axis)
+                self.outline = axis
             case Keep():
                 self.find(step.at)
                 self.keeps.append(step)
@@ -266,6 +284,8 @@ def apply(nest: NestOp, schedule: Sequence[Step]) -> None:
     for stage in loops.stages:
         words = {"at": StringAttr(stage.at)} | {k: StringAttr(v) for k, v in stage.options}
         loads[stage.load].properties["stage"] = DictionaryAttr(words)
+    if loops.outline is not None:
+        nest.attributes["outline"] = StringAttr(loops.outline)
     for keep in loops.keeps:
         ops[keep.op].attributes["keep"] = StringAttr(keep.at)
 
@@ -363,6 +383,7 @@ __all__ = [
     "Level",
     "Loops",
     "Order",
+    "Outline",
     "Schedule",
     "ScheduleError",
     "Split",

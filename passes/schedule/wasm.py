@@ -11,13 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from weft.dialects.kernel.affine import Sym, linearize
-from weft.dialects.kernel.attributes import Axis
-from weft.dialects.kernel.ops import IndexOp, LoadOp, NestOp, ReduceOp, StoreOp
-from weft.passes.schedule.steps import IDEMPOTENT, Fuse, Keep, Level, Order, Schedule, Split, Stage, Step, depends
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type, Float64Type, IntegerType
 from xdsl.ir import Operation, SSAValue
+
+from weft.dialects.kernel.affine import Sym, linearize
+from weft.dialects.kernel.attributes import Axis
+from weft.dialects.kernel.ops import IndexOp, LoadOp, NestOp, ReduceOp, StoreOp
+from weft.passes.schedule.steps import (
+    IDEMPOTENT,
+    Fuse,
+    Keep,
+    Level,
+    Order,
+    Outline,
+    Schedule,
+    Split,
+    Stage,
+    Step,
+    depends,
+)
 
 ROWS = 4  # rows of a register tile
 VECTORS = 2  # vectors of a row
@@ -27,7 +40,31 @@ KEEP_BYTES = 1 << 16
 
 EXPENSIVE = frozenset(
     f"math.{f}"
-    for f in ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "erf", "powf", "cbrt"]
+    for f in [
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asin",
+        "acos",
+        "atan",
+        "atan2",
+        "asinh",
+        "acosh",
+        "atanh",
+        "erf",
+        "powf",
+        "cbrt",
+    ]
 )
 
 
@@ -64,7 +101,9 @@ class View:
         for atom, c in flat.terms:
             if getattr(atom, "name", None) == axis:
                 found = c
-            elif (not isinstance(atom, Sym) and hasattr(atom, "expr") and axis in atom.expr.dims()) or (isinstance(atom, Sym) and axis in self.depends.get(op.symbols[atom.number], ())):
+            elif (not isinstance(atom, Sym) and hasattr(atom, "expr") and axis in atom.expr.dims()) or (
+                isinstance(atom, Sym) and axis in self.depends.get(op.symbols[atom.number], ())
+            ):
                 return None
         return found
 
@@ -200,39 +239,47 @@ def _tile(
     steps += [Split(i, block), Split(f"{i}1", rows), Split(j, vectors * width), Split(f"{j}1", width)]
     i0, tiles, ir, j0, jr, jl = f"{i}0", f"{i}10", f"{i}11", f"{j}0", f"{j}10", f"{j}11"
     closed = list(reduction.axes)
-    order = [*others, i0, j0, tiles, *closed, ir, jr, jl]
+    mine = {load: view.depends[load.result] for load in (rows_of, columns_of)}
+    copy_columns = row.extent >= 2 * ROWS and columns_of.conditions is None and not _overlapping(view, columns_of)
+    copy_rows = column.extent >= 4 * width and rows_of.conditions is None and not _overlapping(view, rows_of)
+    shared_rows = copy_rows and blocks == 1 and mine[rows_of].isdisjoint(others)
+    copy_rows = shared_rows or (copy_rows and blocks > 1)
+    # the innermost reduction loop runs two (three of three) steps straight
+    deepest = view.axes[closed[-1]]
+    unroll = 3 if deepest.extent == 3 else 2
+    if deepest.extent % unroll == 0 or (copy_columns and copy_rows and deepest.extent > 16):
+        steps += [
+            Split(deepest.name, unroll, "clamp" if deepest.extent % unroll == 0 else "zero"),
+            Level(f"{deepest.name}1", "unroll"),
+        ]
+        closed[-1:] = [f"{deepest.name}0", f"{deepest.name}1"]
+    order = [*others, i0, j0, tiles, *closed, jr, ir, jl]
     steps += [Order(tuple(order)), Level(ir, "reg"), Level(jr, "reg"), Level(jl, "lane")]
-    rest = {j0, jr, jl, i0, tiles, ir}
-    parts = {i: (i0, tiles, ir), j: (j0, jr, jl)}
+    parts = {i: (i0, tiles, ir), j: (j0, jr, jl), deepest.name: tuple(c for c in closed if c.startswith(deepest.name))}
     extents = {n: a.extent for n, a in view.axes.items()} | {
         i0: blocks,
         tiles: block // rows,
         j0: -(-column.extent // (vectors * width)),
     }
-    grid = next((n for n in order if extents.get(n, 1) > 1 and n not in closed), None)
-    if grid is not None:
-        steps.append(Level(grid, "grid"))
-    loads = view.loads
+    loops = [n for n in (*others, i0, j0, tiles) if extents[n] > 1]
+    if loops:
+        steps += [Level(loops[0], "grid"), Outline(loops[-1])]
 
-    def panel(load: LoadOp, inner: Sequence[str]) -> tuple[tuple[str, str], ...]:
-        names = [part for n in order if n in view.depends[load.result] or n in rest for part in (n,)]
-        mine = {p for n in view.depends[load.result] for p in parts.get(n, (n,))}
-        ordered = [n for n in names if n in mine and n not in inner] + [n for n in inner if n in mine]
-        return (("panel", ",".join(ordered)),)
+    def panel(load: LoadOp, inner: Sequence[str], opened: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+        """The axes of a copy in the order in which it is read; those of `opened` loops are fixed while it lives."""
+        all_ = [p for n in mine[load] for p in parts.get(n, (n,))]
+        names = [n for n in order if n in all_ and n not in inner and n not in opened]
+        return (("panel", ",".join([*names, *(n for n in inner if n in all_)])),)
 
-    if row.extent >= 2 * ROWS and columns_of.conditions is None and not _overlapping(view, columns_of, reduction):
-        steps.append(Stage(loads.index(columns_of), "entry", panel(columns_of, (jr, jl))))
-    if column.extent >= 4 * width and rows_of.conditions is None and not _overlapping(view, rows_of, reduction):
-        outer = [n for n in view.depends[rows_of.result] if n in others]
-        inside = (("panel", ",".join([tiles, *(c for c in closed if c in view.depends[rows_of.result]), ir])),)
-        if blocks == 1 and not outer:
-            steps.append(Stage(loads.index(rows_of), "entry", panel(rows_of, (ir,))))
-        elif blocks > 1:
-            steps.append(Stage(loads.index(rows_of), i0, inside))
+    if copy_columns:
+        steps.append(Stage(view.loads.index(columns_of), "entry", panel(columns_of, (jr, jl))))
+    if copy_rows:
+        at = "entry" if shared_rows else i0
+        steps.append(Stage(view.loads.index(rows_of), at, panel(rows_of, (ir,), () if shared_rows else (*others, i0))))
     return tuple(steps)
 
 
-def _overlapping(view: View, load: LoadOp, reduction: ReduceOp) -> bool:
+def _overlapping(view: View, load: LoadOp) -> bool:
     """Whether neighbouring results read the same elements (a convolution's window): a panel would hold them many times."""
     shape = load.buffer.type.get_shape()  # type: ignore[attr-defined]
     points = prod(view.axes[n].extent for n in view.depends[load.result])

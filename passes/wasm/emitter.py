@@ -16,18 +16,19 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
-from weft.dialects.kernel.affine import Atom, Condition, Dim, Div, Expr, Min, Mod, Sym, dim, linearize
-from weft.dialects.kernel.attributes import Axis
-from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
-from weft.dialects.wasm.builder import FuncBuilder
-from weft.dialects.wasm.control import LoopOp
-from weft.passes.schedule.steps import depends
-from weft.passes.wasm.lanes import Lanes, identity
-from weft.passes.wasm.memory import element_bytes, load_element, load_vector, store_element, store_vector
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import MemRefType, i1, i32
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.utils.exceptions import PassFailedException
+
+from weft.dialects.kernel.affine import Atom, Condition, Dim, Div, Expr, Min, Mod, Sym, dim, linearize
+from weft.dialects.kernel.attributes import Axis
+from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
+from weft.dialects.wasm.builder import FuncBuilder
+from weft.dialects.wasm.control import BreakIfOp, LoopOp
+from weft.passes.schedule.steps import depends
+from weft.passes.wasm.lanes import Lanes, identity
+from weft.passes.wasm.memory import element_bytes, load_element, load_vector, store_element, store_vector
 
 REGISTER_LEVELS = ("reg", "unroll", "lane")
 VECTOR = -1  # the coordinate of the lane axis in a point that means all of its lanes
@@ -51,6 +52,7 @@ class Level:
     axis: str | None = None
     index: SSAValue | None = None
     first: SSAValue | None = None  # the axis' first value, where it is not 0
+    keys: list[tuple] = field(default_factory=list)  # the partial results that the loop carries
     carried: list[tuple[SSAValue, BlockArgument, int]] = field(
         default_factory=list
     )  # pointers: initial value, argument, step
@@ -115,6 +117,7 @@ class Emitter:
         self.opened: set[ReduceOp] = set()
         self.kept: dict[SSAValue, tuple[str, Access]] = {}
         self.direct = self._direct_reductions()
+        self.outline = nest.attributes["outline"].data if "outline" in nest.attributes else None  # type: ignore[attr-defined]
         self.order = {op: k for k, op in enumerate(nest.block.ops)}
         self.stages: dict[str, list[LoadOp]] = {}
         for op in nest.block.ops:
@@ -212,8 +215,7 @@ class Emitter:
 
     def _run(self, tasks: list[Task], depth: int) -> None:
         if depth == len(self.loops):
-            for task in tasks:
-                self._perform(task)
+            self._innermost(tasks)
             return
         axis = self.loops[depth]
         inside = [t for t in tasks if axis.name in t.axes]
@@ -222,6 +224,22 @@ class Emitter:
             self.complete(outside, depth + 1) if inside else self._run(outside, depth + 1)
         if inside and axis.extent:
             self._loop(axis, inside, depth)
+
+    def _innermost(self, tasks: list[Task]) -> None:
+        """All tasks at one point of the loops. Between steps on level unroll stands an exit that is never taken: without it, Cranelift moves all sums of a round to its end,
+        and runs out of registers."""
+        level = self.levels[-1]
+        steps = next((a for a in self.points if a.level == "unroll" and any(a.name in t.axes for t in tasks)), None)
+        if steps is None or not level.keys:
+            for task in tasks:
+                self._perform(task, None)
+            return
+        for step in range(steps.extent):
+            for task in tasks:
+                self._perform(task, (self.position[steps.name], step))
+            if step < steps.extent - 1:
+                never = self.b.inst("i32.eq", level.index, self.b.const_i32(-1))  # type: ignore[arg-type]
+                self.b.block.add_op(BreakIfOp.create(operands=[never, *(self.accs[key] for key in level.keys)]))
 
     def _loop(self, axis: Axis, tasks: list[Task], depth: int) -> None:
         """One loop; the partial results of open reductions are carried around it."""
@@ -233,13 +251,15 @@ class Emitter:
         last = self.bounds[1] if dynamic else b.const_i32(axis.extent)  # type: ignore[index]
         block = Block(arg_types=[i32, *(self.accs[k].type for k in keys)])
         inits = [first, *(self.accs[k] for k in keys)]
-        level = Level(block, axis.name, block.args[0], first if dynamic else None)
+        level = Level(block, axis.name, block.args[0], first if dynamic else None, keys)
         self.levels.append(level)
         b.block = block
         for key, arg in zip(keys, block.args[1:], strict=True):
             self.accs[key] = arg
         self._fill_stages(axis.name, depth + 1)
         self.complete(tasks, depth + 1)
+        if axis.name == self.outline and all(t.target is None for t in tasks) and not keys:
+            self._outline(block)
         results = [self.accs[k] for k in keys]
         index = b.inst("i32.add", block.args[0], b.const_i32(1))
         steps = [b.inst("i32.add", arg, b.const_i32(step)) for _, arg, step in level.carried]
@@ -251,6 +271,29 @@ class Emitter:
         loop = LoopOp.create(operands=inits, result_types=[r.type for r in results], regions=[Region(block)])
         outer.add_op(loop)
         self.accs.update(zip(keys, loop.results, strict=True))
+
+    def _outline(self, block: Block) -> None:
+        """Moves what a loop's body holds so far into a function of its own, where the register allocator has nothing else to think of."""
+        inside: set[SSAValue] = set()
+        captured: dict[SSAValue, None] = {}
+        body = list(block.ops)
+        for op in body:
+            for inner in op.walk():
+                inside.update(inner.results)
+                for region in inner.regions:
+                    inside.update(a for b in region.blocks for a in b.args)
+                captured.update((v, None) for v in inner.operands if v not in inside)
+        values = list(captured)
+        function = self.b.module.func(f"{self.b.function.sym_name.data}_{self.outline}", [v.type for v in values])
+        replace = dict(zip(values, function.args, strict=True))
+        for op in body:
+            op.detach()
+            function.block.add_op(op)
+            for inner in op.walk():
+                if any(v in replace for v in inner.operands):
+                    inner.operands = [replace.get(v, v) for v in inner.operands]
+        function.return_()
+        self.b.call(function.function.sym_name.data, *values)
 
     def _pop(self) -> None:
         level = self.levels.pop()
@@ -322,9 +365,11 @@ class Emitter:
         self.done.add(op)
         level.done.append(op)
 
-    def _perform(self, task: Task) -> None:
-        """A task at the innermost level, for all register points."""
+    def _perform(self, task: Task, only: tuple[int, int] | None) -> None:
+        """A task at the innermost level, for all register points; for those alone where the coordinate number only[0] is only[1]."""
         for point in self._points(task.axes):
+            if only is not None and point[only[0]] != only[1]:
+                continue
             if task.target is not None:
                 self._copy(task.op, task.target, point)
             elif isinstance(task.op, ReduceOp):
@@ -414,12 +459,14 @@ class Emitter:
 
     def wide(self, value: SSAValue, point: Point) -> Val:
         """A value as a vector, whether it depends on the lane or not."""
-        known = self.demand(value, point)
-        if known.vector:
-            return known
         key = ("splat", value, self._project(value, point))
         if (splat := self.memo.get(key)) is not None:
             return splat
+        if isinstance(value.owner, LoadOp) and (splat := self._load_splat(value.owner, point)) is not None:
+            return self._remember(key, splat)
+        known = self.demand(value, point)
+        if known.vector:
+            return known
         with self._at(known.level):
             op = value.owner
             if isinstance(op, arith.ConstantOp):
@@ -671,6 +718,47 @@ class Emitter:
             value = load(self.lanes, access.element, safe, 0)
             zero = self.lanes.constant(0, op.result.type, vector)
             return Val(self.b.select(test.ssa, value, zero), level, vector)
+
+    def _load_splat(self, op: LoadOp, point: Point) -> Val | None:
+        """An element loaded straight into all lanes, where there is an instruction for it and the element is not wanted by itself."""
+        access = self.access(op)
+        size = element_bytes(access.element)
+        vector = self._whole(self.axes_of[op.result], point)
+        if vector or access.conditions or size < 4 or (op.result, self._project(op.result, point)) in self.memo:
+            return None
+        if (
+            size == 4 and (quad := self._quad_axis(access)) is not None
+        ):  # one load for four rows: a shuffle costs less than a load
+            at, lane = self.position[quad], point[self.position[quad]] % 4
+            first = (*point[:at], point[at] - lane, *point[at + 1 :])
+            key = ("quad", op.result, self._project(op.result, first))
+            if (vector_ := self.memo.get(key)) is None:
+                pointer, offset, _ = self.address(access, first)
+                with self._at(pointer.level):
+                    vector_ = self._remember(
+                        key, Val(self.b.load("v128.load", pointer.ssa, offset), pointer.level, True)
+                    )
+            with self._at(vector_.level):
+                splat = self.b.inst(
+                    "i8x16.shuffle", vector_.ssa, vector_.ssa, imm=tuple(range(4 * lane, 4 * lane + 4)) * 4
+                )
+            return Val(splat, vector_.level, True)
+        pointer, offset, _ = self.address(access, point)
+        with self._at(pointer.level):
+            return Val(self.b.load(f"v128.load{size * 8}_splat", pointer.ssa, offset), pointer.level, True)
+
+    def _quad_axis(self, access: Access) -> str | None:
+        """A register axis of four (or eight …) steps along which the buffer is contiguous."""
+        for atom, c in access.flat.terms:
+            if (
+                c == 1
+                and isinstance(atom, Dim)
+                and atom.name in self.position
+                and atom.name != self.lane
+                and atom.extent % 4 == 0
+            ):
+                return atom.name
+        return None
 
     def _can_load(self, element: Attribute) -> bool:
         return self.lanes.count == 4 or element_bytes(element) == 8

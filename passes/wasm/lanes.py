@@ -11,12 +11,13 @@ import math as numbers
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from weft.dialects.wasm.builder import FuncBuilder
-from weft.passes.wasm import math
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type, FloatAttr, IntegerAttr, IntegerType
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
+
+from weft.dialects.wasm.builder import FuncBuilder
+from weft.passes.wasm import math
 
 
 @cache

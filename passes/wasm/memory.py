@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from weft.passes.wasm.lanes import Lanes, is_mask, scalar_name
 from xdsl.dialects.builtin import Float16Type, IntegerType, Signedness
 from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import PassFailedException
+
+from weft.passes.wasm.lanes import Lanes, is_mask, scalar_name
 
 
 @cache
