@@ -56,7 +56,7 @@ class NestBuilder:
     """Collects one nest. `inlined` gives the producer of each value that this nest is to compute itself; every other value is loaded."""
 
     def __init__(self, inlined: dict[SSAValue, Producer] | None = None):
-        self.inlined = inlined or {}
+        self.inlined = {} if inlined is None else inlined  # the caller may add to it while the nest is built
         self.block = Block()
         self.ins: list[SSAValue] = []
         self.outs: list[SSAValue] = []

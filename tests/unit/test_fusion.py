@@ -1,0 +1,58 @@
+"""Fusion keeps the meaning: random programs through array-to-kernel and what follows it, against the oracle, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_interpreter import run_function, run_program
+from random_programs import programs
+from weft.backends.numpy.interpreter import evaluate
+from weft.dialects.array.stage import stage
+from weft.passes.array_decompose import ArrayDecomposePass
+from weft.passes.array_simplify import ArraySimplifyPass
+from weft.passes.array_to_kernel import ArrayToKernelPass
+from weft.passes.fusion import clusters
+from weft.passes.kernel_plan_memory import KernelPlanMemoryPass
+from weft.passes.kernel_simplify import KernelSimplifyPass
+from weft.passes.pipelines import run
+
+TUNING = ("RECOMPUTED", "STORED", "CHEAP", "SMALL", "ENOUGH_PARALLEL", "SEQUENTIAL")
+GENEROUS = tuple(getattr(clusters, name) for name in TUNING)
+STRICT = (0, 1, 1, 0, 2, 0)  # what small programs must be told, to be split as large ones are
+
+
+@pytest.fixture(params=[GENEROUS, STRICT], ids=["generous", "strict"])
+def tuning(request, monkeypatch):
+    for name, value in zip(TUNING, request.param, strict=True):
+        monkeypatch.setattr(clusters, name, value)
+
+
+def check(expected, got):
+    assert len(expected) == len(got)
+    for e, g in zip(expected, got, strict=True):
+        np.testing.assert_array_equal(np.asarray(e), g)
+
+
+@pytest.mark.usefixtures("tuning")
+class TestRandomPrograms:
+    @settings(max_examples=25, deadline=None)
+    @given(case=programs(), max_buffers=st.sampled_from([None, 4]))
+    def test_nests(self, case, max_buffers):
+        graph, arrays = case
+        module = stage(graph)
+        run((ArrayDecomposePass(), ArrayToKernelPass(max_buffers)), None, module)
+        module.verify()
+        check(evaluate(graph, *arrays), run_function(module, *arrays))
+
+    @settings(max_examples=25, deadline=None)
+    @given(case=programs(), target=st.sampled_from(["wasm", "webgpu"]), in_place=st.booleans(), donate=st.booleans())
+    def test_programs(self, case, target, in_place, donate):
+        graph, arrays = case
+        module = stage(graph)
+        plan = KernelPlanMemoryPass(target, tuple(range(len(arrays))) if donate else (), in_place)
+        passes = (ArrayDecomposePass(), ArraySimplifyPass(), ArrayToKernelPass(8), KernelSimplifyPass(), plan)
+        run(passes, None, module)
+        module.verify()
+        check(evaluate(graph, *arrays), run_program(module, *arrays))
