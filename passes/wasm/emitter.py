@@ -26,6 +26,7 @@ from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.control import BreakIfOp, LoopOp
+from weft.dialects.wasm.values import ConstOp
 from weft.passes.schedule.steps import depends
 from weft.passes.wasm.lanes import Lanes, identity
 from weft.passes.wasm.memory import element_bytes, load_element, load_vector, store_element, store_vector
@@ -112,6 +113,9 @@ class Emitter:
         self.memo: dict[tuple, Val] = {}
         self.accesses: dict[Operation, Access] = {}
         self.levels = [Level(b.block)]
+        self.tasks: dict[Operation, Task] = {}
+        self.names: dict[Expr, tuple[set[str], set[int]]] = {}
+        self.constants: dict[tuple, SSAValue] = {}
         self.accs: dict[tuple, SSAValue] = {}
         self.done: set[ReduceOp] = set()
         self.opened: set[ReduceOp] = set()
@@ -170,12 +174,15 @@ class Emitter:
         return found
 
     def _task(self, op: Operation) -> Task:
+        if (known := self.tasks.get(op)) is not None:
+            return known
         axes = self.axes_of[op]
         if isinstance(op, ReduceOp):
             axes = self.axes_of.get(op.value, frozenset()) | frozenset(op.axes)
             if (where := op.attributes.get("where")) is not None:
                 axes |= {name for c in where.data for name in c.expr.dims()}  # type: ignore[attr-defined]
-        return Task(op, axes)
+        known = self.tasks[op] = Task(op, axes)
+        return known
 
     def _needed(self, task: Task) -> list[ReduceOp]:
         """All reductions that must be finished before the task can be, as far as they are not available."""
@@ -238,7 +245,7 @@ class Emitter:
             for task in tasks:
                 self._perform(task, (self.position[steps.name], step))
             if step < steps.extent - 1:
-                never = self.b.inst("i32.eq", level.index, self.b.const_i32(-1))  # type: ignore[arg-type]
+                never = self.b.inst("i32.eq", level.index, self.number(-1))  # type: ignore[arg-type]
                 self.b.block.add_op(BreakIfOp.create(operands=[never, *(self.accs[key] for key in level.keys)]))
 
     def _loop(self, axis: Axis, tasks: list[Task], depth: int) -> None:
@@ -247,8 +254,8 @@ class Emitter:
         keys = [key for t in tasks if isinstance(t.op, ReduceOp) and t.target is None for key in self._keys(t.op)]
         outer = b.block
         dynamic = self.bounds is not None and axis.level == "grid"
-        first = self.bounds[0] if dynamic else b.const_i32(0)  # type: ignore[index]
-        last = self.bounds[1] if dynamic else b.const_i32(axis.extent)  # type: ignore[index]
+        first = self.bounds[0] if dynamic else self.number(0)  # type: ignore[index]
+        last = self.bounds[1] if dynamic else self.number(axis.extent)  # type: ignore[index]
         block = Block(arg_types=[i32, *(self.accs[k].type for k in keys)])
         inits = [first, *(self.accs[k] for k in keys)]
         level = Level(block, axis.name, block.args[0], first if dynamic else None, keys)
@@ -261,8 +268,8 @@ class Emitter:
         if axis.name == self.outline and all(t.target is None for t in tasks) and not keys:
             self._outline(block)
         results = [self.accs[k] for k in keys]
-        index = b.inst("i32.add", block.args[0], b.const_i32(1))
-        steps = [b.inst("i32.add", arg, b.const_i32(step)) for _, arg, step in level.carried]
+        index = b.inst("i32.add", block.args[0], self.number(1))
+        steps = [b.inst("i32.add", arg, self.number(step)) for _, arg, step in level.carried]
         b.continue_if(b.inst("i32.lt_u", index, last), index, *results, *steps)
         b.yield_(*results)
         self._pop()
@@ -283,9 +290,11 @@ class Emitter:
                 for region in inner.regions:
                     inside.update(a for b in region.blocks for a in b.args)
                 captured.update((v, None) for v in inner.operands if v not in inside)
-        values = list(captured)
+        constants = [v for v in captured if isinstance(v.owner, ConstOp)]
+        values = [v for v in captured if not isinstance(v.owner, ConstOp)]
         function = self.b.module.func(f"{self.b.function.sym_name.data}_{self.outline}", [v.type for v in values])
-        replace = dict(zip(values, function.args, strict=True))
+        replace: dict[SSAValue, SSAValue] = dict(zip(values, function.args, strict=True))
+        replace |= {v: function.const(v.owner.properties["value"]) for v in constants}  # type: ignore[union-attr]
         for op in body:
             op.detach()
             function.block.add_op(op)
@@ -336,7 +345,7 @@ class Emitter:
         vector = self._is_vector(self._task(op).axes)
         type = op.result.type
         for key in self._keys(op):
-            self.accs[key] = self.lanes.constant(identity(op.kind.data, type), type, vector)
+            self.accs[key] = self.constant(identity(op.kind.data, type), type, vector)
         self.opened.add(op)
 
     def _close(self, op: ReduceOp) -> None:
@@ -390,7 +399,7 @@ class Emitter:
         if where is not None:
             test = self.holds(where.data, (), point)  # type: ignore[attr-defined]
             if test is not None:
-                other = self.lanes.constant(identity(op.kind.data, type), type, vector)
+                other = self.constant(identity(op.kind.data, type), type, vector)
                 value = self.lanes.select(test.ssa, value, other, test.vector)
         self.accs[key] = self.lanes.combine(op.kind.data, acc, value, type, vector)
         assert b.block is self.levels[-1].block
@@ -403,6 +412,21 @@ class Emitter:
         self.b.block = self.levels[level].block
         yield
         self.b.block = outer
+
+    def number(self, value: int) -> SSAValue:
+        """An i32 constant; one op for all its uses."""
+        if (known := self.constants.get(("i32", value))) is None:
+            with self._at(0):
+                known = self.constants["i32", value] = self.b.const_i32(value)
+        return known
+
+    def constant(self, value: float, type: Attribute, vector: bool) -> SSAValue:
+        """A constant of an element type, or a vector of it; one op for all its uses."""
+        key = (repr(value), type, vector)
+        if (known := self.constants.get(key)) is None:
+            with self._at(0):
+                known = self.constants[key] = self.lanes.constant(value, type, vector)
+        return known
 
     def _remember(self, key: tuple, value: Val) -> Val:
         self.memo[key] = value
@@ -434,14 +458,14 @@ class Emitter:
 
     def _make(self, op: Operation, value: SSAValue, point: Point, vector: bool) -> Val:
         if isinstance(op, arith.ConstantOp):
-            return Val(self.lanes.constant(op.value.value.data, value.type, False), 0)  # type: ignore[union-attr]
+            return Val(self.constant(op.value.value.data, value.type, False), 0)  # type: ignore[union-attr]
         if isinstance(op, LoadOp):
             return self._load(op, point)
         if isinstance(op, IndexOp):
             return self.index(op.expr, op.symbols, point, vector)
         if isinstance(op, InsideOp):
             known = self.holds(op.conditions.data, op.symbols, point)
-            return known or Val(self.lanes.constant(1, i1, False), 0)
+            return known or Val(self.constant(1, i1, False), 0)
         args = [self.demand(v, point) for v in op.operands]
         if vector:
             scalar_choice = op.name == "arith.select" and not args[0].vector
@@ -470,7 +494,7 @@ class Emitter:
         with self._at(known.level):
             op = value.owner
             if isinstance(op, arith.ConstantOp):
-                splat = Val(self.lanes.constant(op.value.value.data, value.type, True), 0, True)  # type: ignore[union-attr]
+                splat = Val(self.constant(op.value.value.data, value.type, True), 0, True)  # type: ignore[union-attr]
             else:
                 splat = Val(self.lanes.splat(known.ssa, value.type), known.level, True)
         return self._remember(key, splat)
@@ -515,7 +539,7 @@ class Emitter:
                 return Expr(point[at])
             return None
 
-        if any(name in self.position for name in expr.dims()):
+        if not self.position.keys().isdisjoint(self._names(expr)[0]):
             expr = expr.substitute(value)
             if self.lane is not None:
                 lane = next((c for a, c in expr.terms if isinstance(a, Dim) and a.name == self.lane), 0)
@@ -526,17 +550,23 @@ class Emitter:
                     )
         return expr, lane
 
+    def _names(self, expr: Expr) -> tuple[set[str], set[int]]:
+        """The axes and the symbols in an expression."""
+        if (known := self.names.get(expr)) is None:
+            known = self.names[expr] = expr.dims(), expr.symbols()
+        return known
+
     def _linear(self, expr: Expr, symbols: Sequence[SSAValue], point: Point) -> bool:
         """Whether the expression (of `_fixed`) depends on a whole lane axis by its linear term at most."""
         if self.lane is None or point[self.position[self.lane]] != VECTOR:
             return True
-        if self.lane in expr.dims():
-            return False
-        return not any(self.lane in self.axes_of.get(symbols[s], frozenset()) for s in expr.symbols())
+        axes, used = self._names(expr)
+        return self.lane not in axes and not any(self.lane in self.axes_of.get(symbols[s], frozenset()) for s in used)
 
     def scalar(self, expr: Expr, symbols: Sequence[SSAValue], point: Point) -> Val:
         """The i32 value of an expression without a whole lane in it."""
-        key = ("expr", expr, tuple(symbols[s] for s in sorted(expr.symbols())), point if expr.symbols() else None)
+        used = self._names(expr)[1]
+        key = ("expr", expr, tuple(symbols[s] for s in sorted(used)), point if used else None)
         if (known := self.memo.get(key)) is not None:
             return known
         level, total = 0, None
@@ -544,13 +574,13 @@ class Emitter:
         for part, c in parts:
             level = max(level, part.level)
             with self._at(level):
-                term = part.ssa if c == 1 else self.b.inst("i32.mul", part.ssa, self.b.const_i32(c))
+                term = part.ssa if c == 1 else self.b.inst("i32.mul", part.ssa, self.number(c))
                 total = term if total is None else self.b.inst("i32.add", total, term)
         with self._at(level):
             if total is None:
-                total = self.b.const_i32(expr.const)
+                total = self.number(expr.const)
             elif expr.const:
-                total = self.b.inst("i32.add", total, self.b.const_i32(expr.const))
+                total = self.b.inst("i32.add", total, self.number(expr.const))
         return self._remember(key, Val(total, level))
 
     def _atom(self, atom: Atom, symbols: Sequence[SSAValue], point: Point) -> Val:
@@ -564,20 +594,20 @@ class Emitter:
         with self._at(inner.level):
             x = inner.ssa
             if isinstance(atom, Min):
-                limit = b.const_i32(atom.limit)
+                limit = self.number(atom.limit)
                 return Val(b.select(b.inst("i32.lt_s", x, limit), x, limit), inner.level)
             by = atom.by
             if not by & (by - 1):
                 if isinstance(atom, Div):
-                    return Val(b.inst("i32.shr_s", x, b.const_i32(by.bit_length() - 1)), inner.level)
-                return Val(b.inst("i32.and", x, b.const_i32(by - 1)), inner.level)
+                    return Val(b.inst("i32.shr_s", x, self.number(by.bit_length() - 1)), inner.level)
+                return Val(b.inst("i32.and", x, self.number(by - 1)), inner.level)
             up = max(0, -(atom.expr.bounds[0] // by))  # whole multiples that make it non-negative
             if up:
-                x = b.inst("i32.add", x, b.const_i32(up * by))
+                x = b.inst("i32.add", x, self.number(up * by))
             if isinstance(atom, Mod):
-                return Val(b.inst("i32.rem_u", x, b.const_i32(by)), inner.level)
-            x = b.inst("i32.div_u", x, b.const_i32(by))
-            return Val(b.inst("i32.sub", x, b.const_i32(up)) if up else x, inner.level)
+                return Val(b.inst("i32.rem_u", x, self.number(by)), inner.level)
+            x = b.inst("i32.div_u", x, self.number(by))
+            return Val(b.inst("i32.sub", x, self.number(up)) if up else x, inner.level)
 
     def _level_of(self, axis: str) -> int:
         for k in range(len(self.levels) - 1, 0, -1):
@@ -618,7 +648,7 @@ class Emitter:
                         mask = self.b.inst("i64x2.extend_low_i32x4_s", mask)
                     tests.append(Val(mask, value.level, True))
                 else:
-                    tests.append(Val(self.b.inst("i32.lt_u", value.ssa, self.b.const_i32(c.hi - c.lo)), value.level))
+                    tests.append(Val(self.b.inst("i32.lt_u", value.ssa, self.number(c.hi - c.lo)), value.level))
         if not tests:
             return None
         level, vector = max(t.level for t in tests), any(t.vector for t in tests)
@@ -659,14 +689,14 @@ class Emitter:
         if offset < 0 or any(c < 0 for _, c in terms):  # the pointer itself must not fall below the address 0
             pointer = self._pointer(access, terms, size, point)
             with self._at(pointer.level):
-                return Val(self.b.inst("i32.add", pointer.ssa, self.b.const_i32(offset)), pointer.level), 0, lane
+                return Val(self.b.inst("i32.add", pointer.ssa, self.number(offset)), pointer.level), 0, lane
         return self._pointer(access, terms, size, point), offset, lane
 
     def _pointer(self, access: Access, terms: tuple[tuple[Atom, int], ...], size: int, point: Point) -> Val:
         if not terms:
             return Val(access.base, 0)
         symbols = access.symbols
-        names = tuple(symbols[a.number] for t, _ in terms for a in Expr(0, ((t, 1),)).atoms() if isinstance(a, Sym))
+        names = tuple(symbols[s] for s in sorted(self._names(Expr(0, terms))[1])) if symbols else ()
         key = ("pointer", access.base, terms, size, names, point if names else None)
         if (known := self.memo.get(key)) is not None:
             return known
@@ -681,14 +711,14 @@ class Emitter:
             init = rest.ssa
             if level.first is not None:
                 with self._at(number - 1):
-                    init = self.b.inst("i32.add", init, self.b.inst("i32.mul", level.first, self.b.const_i32(step)))
+                    init = self.b.inst("i32.add", init, self.b.inst("i32.mul", level.first, self.number(step)))
             arg = level.block.insert_arg(i32, len(level.block.args))
             level.carried.append((init, arg, step))
             return self._remember(key, Val(arg, number))
         part = self._atom(atom, symbols, point)
         number = max(part.level, rest.level)
         with self._at(number):
-            moved = part.ssa if step == 1 else self.b.inst("i32.mul", part.ssa, self.b.const_i32(step))
+            moved = part.ssa if step == 1 else self.b.inst("i32.mul", part.ssa, self.number(step))
             return self._remember(key, Val(self.b.inst("i32.add", rest.ssa, moved), number))
 
     def _depth(self, atom: Atom, symbols: Sequence[SSAValue], point: Point) -> int:
@@ -713,10 +743,10 @@ class Emitter:
         with self._at(level):
             if test is None:
                 return Val(load(self.lanes, access.element, pointer.ssa, offset), level, vector)
-            exact = self.b.inst("i32.add", pointer.ssa, self.b.const_i32(offset)) if offset else pointer.ssa
+            exact = self.b.inst("i32.add", pointer.ssa, self.number(offset)) if offset else pointer.ssa
             safe = self.b.select(test.ssa, exact, access.base)
             value = load(self.lanes, access.element, safe, 0)
-            zero = self.lanes.constant(0, op.result.type, vector)
+            zero = self.constant(0, op.result.type, vector)
             return Val(self.b.select(test.ssa, value, zero), level, vector)
 
     def _load_splat(self, op: LoadOp, point: Point) -> Val | None:
@@ -771,7 +801,7 @@ class Emitter:
         level = max(pointer.level, *(e.level for e in ends if e), *(p.level for p in parts))
         b = self.b
         with self._at(level):
-            all_inside = b.inst("i32.and", *(e.ssa if e else b.const_i32(1) for e in ends))
+            all_inside = b.inst("i32.and", *(e.ssa if e else self.number(1) for e in ends))
             with b.if_(all_inside) as branch:
                 b.yield_(load_vector(self.lanes, access.element, pointer.ssa, offset))
             with branch.else_():
