@@ -234,7 +234,7 @@ class PadOp(ArrayOp):
     )
 
     @classmethod
-    def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Ints) -> tuple[Node, int]:
+    def batch(cls, size: int, args: Sequence[Node], dims: Dims, /, **params: Ints) -> tuple[Node, int]:
         x, value = args
         x = batch_front(size, x, dims[0])
         params = {k: with_axis(v, 0) for k, v in params.items()}
@@ -459,7 +459,7 @@ class WindowOp(_View):
     jvp, transpose = linear(lambda ct, x, **params: FoldOp.bind(ct, shape=x.shape, **params))
 
     @classmethod
-    def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Ints) -> tuple[Node, int]:
+    def batch(cls, size: int, args: Sequence[Node], dims: Dims, /, **params: Ints) -> tuple[Node, int]:
         return cls.bind(batch_front(size, args[0], dims[0]), **{**params, "dims": up(params["dims"])}), 0
 
     @staticmethod
@@ -507,7 +507,7 @@ class FoldOp(_View):
     jvp, transpose = linear(lambda ct, x, shape, **params: WindowOp.bind(ct, **params))
 
     @classmethod
-    def batch(cls, size: int, args: Sequence[Node], dims: Dims, *, shape: Ints, **params: Ints) -> tuple[Node, int]:
+    def batch(cls, size: int, args: Sequence[Node], dims: Dims, /, *, shape: Ints, **params: Ints) -> tuple[Node, int]:
         x = batch_front(size, args[0], dims[0])
         return cls.bind(x, shape=(size, *shape), **{**params, "dims": up(params["dims"])}), 0
 

@@ -166,8 +166,8 @@ def _erf_inv(x: Node) -> Node:
 
 def _erf_inv_element(y: float) -> float:
     """Newton's method from where the asymptotic form lies, on erfc so that the tail is exact."""
-    if abs(y) >= 1.0 or y == 0.0:
-        return y * inf if abs(y) == 1.0 else y if y == 0.0 else nan
+    if not 0.0 < abs(y) < 1.0:
+        return y if y == 0.0 else y * inf if abs(y) == 1.0 else nan
     target = 1.0 - abs(y)
     low, high = 0.0, 7.0
     for _ in range(80):
@@ -219,7 +219,8 @@ def _lgamma(x: Node) -> Node:
 
 
 def _lgamma_element(x: float) -> float:
-    return inf if x <= 0.0 and x == python_math.floor(x) else python_math.lgamma(x)
+    pole = python_math.isinf(x) or (x <= 0.0 and x == python_math.floor(x))
+    return inf if pole else python_math.lgamma(x)
 
 
 @irdl_op_definition

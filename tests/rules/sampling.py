@@ -1,0 +1,411 @@
+"""Inputs for primitives: for each op a Hypothesis strategy of cases that it accepts.
+
+One sampling rule per family of ops says which shapes and parameters go together; an op that no rule names is elementwise, and its IRDL definition tells the rest. A case is
+*wild* (any dtype, empty and size-1 shapes, NaN, infinities, negative zeros) or *smooth* (float64, inside the op's domain and away from its kinks), for derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from weft.dialects.array import all_ops, ops
+from weft.dialects.array.constant import ConstantOp
+from weft.dialects.array.node import Aval, aval
+from weft.dialects.array.op import ArrayOp, Elementwise
+from weft.dialects.dtypes import DType, as_dtype
+
+PRIMITIVES = [op for op in all_ops() if op is not ConstantOp]
+DIFFERENTIABLE = [op for op in PRIMITIVES if not op.NOT_DIFFERENTIABLE]
+
+
+class Case(NamedTuple):
+    """An op with operands that it accepts."""
+
+    op: type[ArrayOp]
+    arrays: tuple[np.ndarray, ...]
+    params: dict[str, Any]
+
+    @property
+    def avals(self) -> tuple[Aval, ...]:
+        return tuple(aval(a.shape, a.dtype.name) for a in self.arrays)
+
+    def infer(self) -> Aval:
+        out = self.op.infer(*self.avals, **self.params)
+        assert isinstance(out, Aval)
+        return out
+
+    def reference(self) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.asarray(self.op.reference(np, *self.arrays, **self.params))
+
+    def __repr__(self) -> str:
+        return f"{self.op.name}({', '.join(map(repr, self.arrays))}, {self.params})"
+
+
+DTYPES = tuple(as_dtype(n) for n in ("float32", "float16", "int32", "uint32", "bool"))
+DOMAINS = {  # where an op is smooth, if not everywhere in (-2, 2)
+    **dict.fromkeys(("log", "log2", "sqrt", "rsqrt", "cbrt", "lgamma", "digamma"), (0.3, 3.0)),
+    **dict.fromkeys(("asin", "acos", "atanh", "erf_inv", "tan"), (-0.8, 0.8)),
+    **dict.fromkeys(("log1p",), (-0.5, 2.0)),
+    **dict.fromkeys(("acosh", "pow", "div", "integer_pow"), (1.2, 3.0)),
+}
+
+
+class Draw:
+    """What sampling rules draw with."""
+
+    def __init__(
+        self, draw: Callable[[st.SearchStrategy], Any], op: type[ArrayOp], smooth: bool, dtypes: tuple[DType, ...]
+    ):
+        self.any, self.op, self.smooth, self.dtypes = draw, op, smooth, dtypes
+        self.random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+
+    def int(self, lo: int, hi: int) -> int:
+        return self.any(st.integers(lo, hi))
+
+    def of(self, *choices: Any) -> Any:
+        return self.any(st.sampled_from(choices))
+
+    def ints(self, count: int, lo: int, hi: int) -> tuple[int, ...]:
+        return tuple(self.int(lo, hi) for _ in range(count))
+
+    def shape(self, lo: int = 0, hi: int = 3, least: int | None = None) -> tuple[int, ...]:
+        return self.ints(self.int(lo, hi), least if least is not None else 1 if self.smooth else 0, 4)
+
+    def axes(self, rank: int, least: int = 0) -> tuple[int, ...]:
+        return tuple(sorted(self.any(st.sets(st.integers(0, rank - 1), min_size=least)))) if rank else ()
+
+    def dtype(self, kinds: str = "iufb") -> DType:
+        return as_dtype("float64") if self.smooth else self.of(*(d for d in self.dtypes if d.kind in kinds))
+
+    def array(self, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+        size, name = prod(shape), np.dtype(dtype.name)
+        if self.smooth and dtype.kind == "f":  # all different: no ties
+            lo, hi = DOMAINS.get(self.op.name.removeprefix("array."), (-2.0, 2.0))
+            steps = self.random.permutation(size) + self.random.uniform(0.2, 0.8, size)
+            return (lo + (hi - lo) * steps / max(size, 1)).reshape(shape)
+        if dtype.kind == "b":
+            return self.random.integers(0, 2, shape).astype(bool)
+        if dtype.kind == "f":
+            values = self.random.choice(np.array([1.0, 4.0, 30.0])) * self.random.standard_normal(size)
+            special = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1.0, -1.0, 0.5, 2.5, 1e-3, -3.0]
+        else:
+            info = np.iinfo(name)
+            values = self.random.integers(-9 if dtype.kind == "i" else 0, 40, size)
+            special = [info.min, info.max, 0, 1, info.max // 2, info.max - 1]
+        values = np.where(self.random.random(size) < 0.3, self.random.choice(np.array(special), size), values)
+        return values.astype(name).reshape(shape)
+
+    def starts(self, shape: tuple[int, ...]) -> np.ndarray:
+        return self.random.integers(-2, 6, shape).astype(np.int32)
+
+
+Sampler = Callable[[Draw], tuple[tuple[np.ndarray, ...], dict[str, Any]]]
+_samplers: dict[type[ArrayOp], Sampler] = {}
+
+
+def samples(*of: type[ArrayOp]) -> Callable[[Sampler], Sampler]:
+    """The function below is the sampling rule of these ops."""
+
+    def keep(sampler: Sampler) -> Sampler:
+        _samplers.update(dict.fromkeys(of, sampler))
+        return sampler
+
+    return keep
+
+
+@st.composite
+def cases(draw: Any, op: type[ArrayOp], smooth: bool = False, dtypes: tuple[DType, ...] = DTYPES) -> Case:
+    """Cases that an op accepts."""
+    d = Draw(draw, op, smooth, dtypes)
+    sampler = _samplers.get(op) or (_elementwise if issubclass(op, Elementwise) else None)
+    assert sampler is not None, f"{op.name} has no sampling rule"
+    arrays, params = sampler(d)
+    return Case(op, arrays, params)
+
+
+# -- elementwise --------------------------------------------------------------------------------------------------------------------------
+
+
+def _operands(d: Draw, shape: tuple[int, ...], dtypes: list[DType]) -> tuple[np.ndarray, ...]:
+    """One operand per dtype, of that shape or (but not all) of rank 0."""
+    whole = d.int(0, len(dtypes) - 1)
+    return tuple(d.array(shape if k == whole or d.int(0, 3) else (), t) for k, t in enumerate(dtypes))
+
+
+def _elementwise(d: Draw) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+    assert issubclass(d.op, Elementwise)
+    kinds = "".join(d.op.DTYPES)
+    dtype = d.dtype(kinds)
+    return _operands(d, d.shape(), [dtype] * len(d.op.get_irdl_definition().operands)), {}
+
+
+@samples(ops.CompareOp)
+def _compare(d: Draw):
+    return _elementwise(d)[0], {"direction": d.of("eq", "ne", "lt", "le", "gt", "ge")}
+
+
+@samples(ops.SelectOp)
+def _select(d: Draw):
+    dtype = d.dtype()
+    return _operands(d, d.shape(), [as_dtype("bool"), dtype, dtype]), {}
+
+
+@samples(ops.IntegerPowOp)
+def _integer_pow(d: Draw):
+    (x,) = _elementwise(d)[0]
+    return (x,), {"y": d.int(-3 if x.dtype.kind == "f" else 0, 5)}
+
+
+@samples(ops.ConvertOp)
+def _convert(d: Draw):
+    return _elementwise(d)[0], {"dtype": d.dtype()}
+
+
+@samples(ops.BitcastOp)
+def _bitcast(d: Draw):
+    (x,) = _elementwise(d)[0]
+    return (x,), {"dtype": d.of(*(t for t in d.dtypes if t.bits == as_dtype(x.dtype).bits))}
+
+
+# -- shape --------------------------------------------------------------------------------------------------------------------------------
+
+
+@samples(ops.ReshapeOp)
+def _reshape(d: Draw):
+    shape = d.shape()
+    x = d.array(shape, d.dtype())
+    runs = [(shape[0] * shape[1], *shape[2:])] if len(shape) > 1 else []
+    return (x,), {"shape": d.of((x.size,), shape[::-1], (1, *shape), (*shape, 1), *runs)}
+
+
+@samples(ops.TransposeOp)
+def _transpose(d: Draw):
+    shape = d.shape()
+    return (d.array(shape, d.dtype()),), {"permutation": tuple(d.any(st.permutations(range(len(shape)))))}
+
+
+@samples(ops.BroadcastInDimOp)
+def _broadcast_in_dim(d: Draw):
+    shape = d.shape()
+    places = d.axes(len(shape))
+    x = d.array(tuple(shape[p] if d.int(0, 2) else 1 for p in places), d.dtype())
+    return (x,), {"shape": shape, "broadcast_dimensions": places}
+
+
+@samples(ops.PadOp)
+def _pad(d: Draw):
+    shape, dtype = d.shape(least=2), d.dtype()
+    rank = len(shape)
+    params = {"low": d.ints(rank, -1, 2), "high": d.ints(rank, -1, 2), "interior": d.ints(rank, 0, 2)}
+    return (d.array(shape, dtype), d.array((), dtype)), params
+
+
+@samples(ops.SliceOp)
+def _slice(d: Draw):
+    shape = d.shape()
+    start = tuple(d.int(0, n) for n in shape)
+    limit = tuple(d.int(s, n) for s, n in zip(start, shape, strict=True))
+    return (d.array(shape, d.dtype()),), {"start": start, "limit": limit, "strides": d.ints(len(shape), 1, 3)}
+
+
+@samples(ops.ReverseOp)
+def _reverse(d: Draw):
+    shape = d.shape()
+    return (d.array(shape, d.dtype()),), {"dimensions": d.axes(len(shape))}
+
+
+@samples(ops.ConcatenateOp)
+def _concatenate(d: Draw):
+    shape, dtype = d.shape(lo=1), d.dtype()
+    axis = d.int(0, len(shape) - 1)
+    sizes = [d.int(0, 3) for _ in range(d.int(1, 3))]
+    return tuple(d.array((*shape[:axis], n, *shape[axis + 1 :]), dtype) for n in sizes), {"dimension": axis}
+
+
+def _windows(d: Draw) -> tuple[tuple[int, ...], dict[str, Any]]:
+    shape = d.ints(d.int(1, 3), 3, 6)
+    dims = tuple(d.any(st.permutations(d.axes(len(shape), least=1))))
+    count = len(dims)
+    return shape, {
+        "dims": dims,
+        "sizes": d.ints(count, 1, 3),
+        "strides": d.ints(count, 1, 3),
+        "dilations": d.ints(count, 1, 2),
+    }
+
+
+@samples(ops.WindowOp)
+def _window(d: Draw):
+    shape, params = _windows(d)
+    return (d.array(shape, d.dtype()),), params
+
+
+@samples(ops.FoldOp)
+def _fold(d: Draw):
+    shape, params = _windows(d)
+    dtype = d.dtype("iuf")
+    return (d.array(ops.WindowOp.infer(aval(shape, dtype), **params).shape, dtype),), {"shape": shape, **params}
+
+
+# -- reductions, contractions -------------------------------------------------------------------------------------------------------------
+
+
+@samples(ops.ReduceOp)
+def _reduce(d: Draw):
+    kind = d.of("add", "mul", "max", "min", *(() if d.smooth else ("and", "or")))
+    shape = d.shape()
+    dtype = d.dtype({"and": "iub", "or": "iub", "add": "iuf", "mul": "iuf"}.get(kind, "iufb"))
+    return (d.array(shape, dtype),), {"kind": kind, "axes": d.axes(len(shape))}
+
+
+@samples(ops.ArgreduceOp)
+def _argreduce(d: Draw):
+    shape = d.shape(lo=1, least=1)
+    params = {"kind": d.of("max", "min"), "axis": d.int(0, len(shape) - 1), "dtype": as_dtype(d.of("int32", "uint32"))}
+    return (d.array(shape, d.dtype()),), params
+
+
+@samples(ops.CumulateOp)
+def _cumulate(d: Draw):
+    shape = d.of((5,), (2, 4), (1,), (67,), (3, 33)) if d.smooth else d.of((5,), (0, 3), (1,), (2, 70), (33, 2))
+    params = {"kind": d.of("add", "mul", "max", "min"), "axis": d.int(0, len(shape) - 1), "reverse": d.of(False, True)}
+    x = d.array(shape, d.dtype("iuf"))
+    return (np.abs(x) / 2 + 0.5 if d.smooth else x,), params
+
+
+@samples(ops.DotOp)
+def _dot(d: Draw):
+    sizes, dtype = d.ints(4, 1 if d.smooth else 0, 4), d.dtype("iuf")
+    batched, contracted, free_a, free_b = (d.int(0, 1) for _ in range(4))
+    order_a = d.any(st.permutations([0] * batched + [1] * contracted + [2] * free_a))
+    order_b = d.any(st.permutations([0] * batched + [1] * contracted + [3] * free_b))
+    a, b = (d.array(tuple(sizes[k] for k in order), dtype) for order in (order_a, order_b))
+
+    def pair(k: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return tuple((order.index(k),) if k in order else () for order in (order_a, order_b))  # type: ignore[return-value]
+
+    wide = as_dtype("float32") if dtype.name == "float16" and d.int(0, 1) else None
+    return (a, b), {"contract": pair(1), "batch": pair(0), "preferred": wide}
+
+
+@samples(ops.ConvOp)
+def _conv(d: Draw):
+    spatial, dtype = d.int(0, 2), d.dtype("iuf")
+    features, examples = d.of((1, 1), (2, 1), (1, 2))
+    per_group, out = d.int(1, 2), d.int(1, 2) * max(features, examples)
+    x = d.array((d.int(1, 2) * examples, per_group * features, *d.ints(spatial, 2, 5)), dtype)
+    w = d.array((out, per_group, *d.ints(spatial, 1, 3)), dtype)
+    return (x, w), {
+        "window_strides": d.ints(spatial, 1, 2),
+        "padding": tuple(d.ints(2, -1, 2) for _ in range(spatial)),
+        "lhs_dilation": d.ints(spatial, 1, 2),
+        "rhs_dilation": d.ints(spatial, 1, 2),
+        "feature_group_count": features,
+        "batch_group_count": examples,
+    }
+
+
+# -- indexing -----------------------------------------------------------------------------------------------------------------------------
+
+
+class _Places(NamedTuple):
+    """Slices of an operand: dimension numbers with neutral names, for gather and scatter."""
+
+    shape: tuple[int, ...]
+    indices: np.ndarray
+    window: tuple[int, ...]  # sizes along each axis of the operand
+    offset: tuple[int, ...]
+    collapsed: tuple[int, ...]
+    indexed: tuple[int, ...]
+    batching: tuple[int, ...]
+    indices_batching: tuple[int, ...]
+    slices: tuple[int, ...]  # shape of all slices
+
+
+def _places(d: Draw, single: bool = False) -> _Places:
+    shape = d.ints(d.int(1, 3), 2, 5)
+    rank = len(shape)
+    batching = (0,) if rank > 1 and d.int(0, 1) else ()
+    rest = [k for k in range(rank) if k not in batching]
+    indexed = tuple(d.any(st.permutations(rest)))[: d.int(0, len(rest))]
+    collapsed = tuple(k for k in indexed if d.int(0, 1))
+    collapsed = tuple(sorted(collapsed))
+    window = tuple(
+        1 if k in batching + collapsed else d.int(1, shape[k]) if k in indexed else shape[k] for k in range(rank)
+    )
+    outer = d.ints(d.int(0, 2), 1, 1 if single else 3)
+    if batching:
+        outer = (*outer, shape[0])
+    inner = tuple(w for k, w in enumerate(window) if k not in batching + collapsed)
+    total = len(outer) + len(inner)
+    offset = tuple(sorted(d.any(st.permutations(range(total)))[: len(inner)]))
+    sizes, outers = iter(inner), iter(outer)
+    slices = tuple(next(sizes) if k in offset else next(outers) for k in range(total))
+    indices = d.starts((*outer, len(indexed)))
+    return _Places(
+        shape, indices, window, offset, collapsed, indexed, batching, (len(outer) - 1,) if batching else (), slices
+    )
+
+
+@samples(ops.GatherOp)
+def _gather(d: Draw):
+    p, dtype = _places(d), d.dtype()
+    mode = d.of("clip", "fill")
+    params = {
+        "offset_dims": p.offset, "collapsed_slice_dims": p.collapsed, "start_index_map": p.indexed, "operand_batching_dims": p.batching,
+        "start_indices_batching_dims": p.indices_batching, "slice_sizes": p.window, "mode": mode,
+        "fill_value": 0 if d.smooth else d.of(None, 1),
+    }  # fmt: skip
+    return (d.array(p.shape, dtype), p.indices), params
+
+
+@samples(ops.ScatterOp)
+def _scatter(d: Draw):
+    kind = d.of("set", "add", "min", "max") if d.smooth else d.of("set", "add", "mul", "min", "max")
+    p = _places(d, single=kind == "set" and not d.smooth)  # of several that set a place any may win
+    mode = d.of("clip", "fill")
+    dtype = d.dtype("iuf")
+    params = {
+        "kind": kind, "update_window_dims": p.offset, "inserted_window_dims": p.collapsed, "scatter_dims_to_operand_dims": p.indexed,
+        "operand_batching_dims": p.batching, "scatter_indices_batching_dims": p.indices_batching, "mode": mode,
+    }  # fmt: skip
+    operand, updates = d.array(p.shape, dtype), d.array(p.slices, dtype)
+    if d.smooth:
+        updates = updates + 0.0371
+    return (operand, p.indices, updates), params
+
+
+@samples(ops.DynamicSliceOp)
+def _dynamic_slice(d: Draw):
+    shape = d.shape()
+    starts = tuple(d.starts(()) for _ in shape)
+    return (d.array(shape, d.dtype()), *starts), {"sizes": tuple(d.int(0, n) for n in shape)}
+
+
+@samples(ops.DynamicUpdateSliceOp)
+def _dynamic_update_slice(d: Draw):
+    shape, dtype = d.shape(), d.dtype()
+    update = d.array(tuple(d.int(0, n) for n in shape), dtype)
+    return (d.array(shape, dtype), update, *(d.starts(()) for _ in shape)), {}
+
+
+# -- creation -----------------------------------------------------------------------------------------------------------------------------
+
+
+@samples(ops.IotaOp)
+def _iota(d: Draw):
+    shape = d.shape(lo=1)
+    return (), {"shape": shape, "dimension": d.int(0, len(shape) - 1), "dtype": d.dtype("iuf")}
+
+
+@samples(ops.RandomBitsOp)
+def _random_bits(d: Draw):
+    outer, shape = d.shape(hi=1), d.shape()
+    key = d.random.integers(0, 2**32, (*outer, 2), dtype=np.uint64).astype(np.uint32)
+    return (key,), {"shape": (*outer, *shape)}
