@@ -21,7 +21,7 @@ from xdsl.ir import Block, Region, SSAValue
 
 from weft.dialects.gpu import thread
 from weft.dialects.gpu.ops import GLOBAL, WORKGROUP, AtomicOp, BindingOp, LocalIndexOp, VarOp, WorkgroupAllocOp, memref_type
-from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim, linearize
+from weft.dialects.kernel.affine import Condition, Dim, Expr, Min, Sym, dim, linearize
 from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr
 from weft.dialects.kernel.host import FuncOp
@@ -50,6 +50,11 @@ def fold_grid(extents: Sequence[int]) -> tuple[int, int, int]:
     if total % rows:
         rows = -(-total // MAX_GRID)
     return -(-total // rows), rows, 1
+
+
+def clamped(atom: object) -> bool:
+    """Whether an atom is the start of a last tile that is a multiple of the vector length like the others."""
+    return isinstance(atom, Min) and atom.limit % 4 == 0 and atom.expr.const % 4 == 0 and all(c % 4 == 0 for _, c in atom.expr.terms)
 
 
 class Lowering(Emitter):
@@ -133,7 +138,7 @@ class Lowering(Emitter):
     def aligned(self, expr: Expr, constants: bool = False) -> bool:
         """Whether a position is a multiple of the vector length; with `constants`: but for what point axes and the constant add."""
         points = {a.name for a in self.points_axes} if constants else set()
-        rest = all(c % 4 == 0 or (isinstance(a, Dim) and a.name in points) for a, c in expr.terms)
+        rest = all(c % 4 == 0 or (isinstance(a, Dim) and a.name in points) or clamped(a) for a, c in expr.terms)
         nested = {a.name for a in expr.atoms() if isinstance(a, Dim)} & points if constants else set()
         plain = {a.name for a, _ in expr.terms if isinstance(a, Dim)}
         return rest and nested <= plain and (constants or expr.const % 4 == 0)

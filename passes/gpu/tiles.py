@@ -105,7 +105,9 @@ class Tile:
 
     @staticmethod
     def _multiple(expr: Expr) -> bool:
-        return expr.const % 4 == 0 and all(c % 4 == 0 or (getattr(a, "limit", 1) % 4 == 0 and Tile._multiple(a.expr)) for a, c in expr.terms)  # type: ignore[union-attr]
+        from weft.passes.gpu.lowering import clamped
+
+        return expr.const % 4 == 0 and all(c % 4 == 0 or clamped(a) for a, c in expr.terms)
 
     def _allocate(self) -> SSAValue:
         """The memory of the tile: vectors if it is filled and read by whole aligned ones only."""

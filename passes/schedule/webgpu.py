@@ -1,0 +1,277 @@
+"""Chooses schedules for WebGPU, within the limits of an adapter.
+
+Four shapes of nest are told apart. A *contraction* (a sum of products: matmul, convolution) gets a tile a workgroup, its operands staged in workgroup memory, and a block of
+results a thread. A *row* reduction along contiguous memory is shared by the invocations of a workgroup; where its values are needed again (softmax), they stay in registers.
+A *transposition* goes through a staged tile, so that both sides move whole vectors. Everything else is *flat*: an invocation for each result, or four results where they lie side
+by side. Numbers here are measured on an NVIDIA H200; where data decides what is written, the nest stays as it is.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from math import prod
+
+from weft.dialects.kernel.affine import Dim
+from weft.dialects.kernel.attributes import Axis
+from weft.dialects.kernel.ops import LoadOp, NestOp
+from weft.passes.schedule.steps import Level, Order, Schedule, Split, Stage, Step, apply
+from weft.passes.schedule.wasm import View, fuse
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import Float32Type
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What a schedule may use. The defaults are what WebGPU guarantees."""
+
+    invocations: int = 256
+    workgroup_bytes: int = 16384
+    buffers: int = 8
+
+
+GUARANTEED = Adapter()
+current: ContextVar[Adapter] = ContextVar("adapter", default=GUARANTEED)
+"""The adapter that is compiled for."""
+
+LONG = 64  # a reduction from which on the invocations of a workgroup share it
+REGISTERS = 8  # vectors of a row that one invocation keeps
+
+
+def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
+    """A schedule for one nest."""
+    adapter = adapter or current.get()
+    view = View.of(nest)
+    if any(s.combine is not None or s.symbols for s in view.stores) or any(a.extent == 0 for a in view.axes.values()):
+        return ()
+    steps = fuse(view)
+    if steps:
+        copy = nest.clone()
+        apply(copy, steps)
+        view = View.of(copy)
+    return (*steps, *(contraction(view, adapter) or transposition(view, adapter) or rows(view, adapter) or flat(view)))
+
+
+# -- asking -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def movable(view: View, op: LoadOp) -> bool:
+    """Whether a load can be staged: each dimension of its buffer follows sums of axes, its conditions are about dimensions."""
+    exprs = op.map.data
+    plain = all(isinstance(atom, Dim) for e in exprs for atom, _ in e.terms)
+    tests = op.conditions.data if op.conditions is not None else ()
+    return plain and not op.symbols and all(any((c.expr - e).is_constant for e in exprs) for c in tests)
+
+
+def dimension(op: LoadOp, axis: str) -> int | None:
+    """The one dimension of the buffer that an axis moves along."""
+    found = [d for d, e in enumerate(op.map.data) if axis in e.dims()]
+    return found[0] if len(found) == 1 else None
+
+
+def innermost(op: LoadOp, d: int) -> tuple[str, str]:
+    """The option that lays a tile out with dimension `d` innermost."""
+    return "dims", ",".join(map(str, [*(k for k in range(len(op.map.data)) if k != d), d]))
+
+
+def vectors_along(view: View, axis: Axis) -> bool:
+    """Whether vectors along an axis are whole ones in every access that moves with it."""
+    steps = [view.stride(op, axis.name) for op in (*view.loads, *view.stores)]
+    return axis.extent % 4 == 0 and all(s in (0, 1) for s in steps) and 1 in steps
+
+
+# -- sums of products -------------------------------------------------------------------------------------------------------------------------
+
+
+def contraction(view: View, adapter: Adapter) -> Schedule | None:
+    """The schedule of a matmul or a convolution that is large enough to fill tiles."""
+    if len(view.reductions) != 1 or len(view.loads) < 2:
+        return None
+    reduction = view.reductions[0]
+    product = reduction.value.owner
+    if reduction.kind.data != "add" or not isinstance(product, arith.MulfOp) or reduction.result.type != Float32Type():
+        return None
+    factors = [v.owner for v in product.operands]
+    if not all(isinstance(f, LoadOp) and movable(view, f) for f in factors) or factors[0] is factors[1]:
+        return None
+    closed = set(reduction.axes)
+    for a, b in (factors, factors[::-1]):
+        assert isinstance(a, LoadOp) and isinstance(b, LoadOp)
+        mine, other = view.depends[a.result] - closed, view.depends[b.result] - closed
+        columns = [n for n in other - mine if all(view.stride(s, n) == 1 for s in view.stores)]
+        lines = sorted(mine - other, key=lambda n: -view.axes[n].extent)
+        if len(columns) == 1 and lines:
+            row, column = view.axes[lines[0]], view.axes[columns[0]]
+            if min(row.extent, column.extent) < 16 or prod(view.axes[n].extent for n in closed) < 16:
+                continue
+            rest = other - mine - {column.name}
+            window = [n for n in rest if any(n in e.dims() and e.dims() & closed for e in b.map.data)]
+            made = convolution(view, adapter, a, b, row, column, view.axes[window[0]]) if window else None
+            if window and made:
+                return made
+            if not window:
+                return matmul(view, adapter, a, b, row, column)
+    return None
+
+
+def matmul(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column: Axis) -> Schedule | None:
+    """Tiles of rows by columns; a thread has `down` rows and `across` vectors of columns. The next tiles are fetched while the present ones are multiplied."""
+    closed = view.reductions[0].axes
+    k = max((view.axes[n] for n in closed), key=lambda x: x.extent)
+    da, db = dimension(a, row.name), dimension(b, column.name)
+    if da is None or db is None:
+        return None
+    others = [x.name for x in view.axes.values() if x.role == "par" and x.name not in (row.name, column.name)]
+    batch = prod(view.axes[n].extent for n in others)
+    depth = 8 if k.extent >= 8 else k.extent
+    for tall, wide, down, across in ((128, 256, 8, 4), (128, 128, 8, 2), (64, 64, 4, 2), (64, 64, 4, 1), (32, 32, 4, 1), (16, 16, 4, 1)):
+        threads = (tall // down) * (wide // (4 * across))
+        tiles = -(-row.extent // tall) * -(-column.extent // wide) * batch
+        fits = threads <= adapter.invocations and 8 * depth * (tall + wide) <= adapter.workgroup_bytes
+        if fits and tall <= row.extent and wide <= column.extent and (tiles >= 64 or tall <= 32):
+            break
+    else:
+        return None
+    i, j = row.name, column.name
+    steps: list[Step] = [Split(i, tall), Split(f"{i}1", down), Split(j, wide), Split(f"{j}1", 4), Split(f"{j}10", wide // (4 * across))]
+    i0, il, ir = f"{i}0", f"{i}10", f"{i}11"
+    j0, jr, jl, lane = f"{j}0", f"{j}100", f"{j}101", f"{j}11"
+    steps.append(Split(k.name, depth, "zero" if k.extent % depth else "clamp"))
+    k0, k1 = f"{k.name}0", f"{k.name}1"
+    steps += [Level(n, "grid") for n in (*others, i0, j0)] + [Level(il, "local"), Level(jl, "local"), Level(ir, "reg"), Level(jr, "reg")]
+    steps += [Level(lane, "lane"), Level(k1, "unroll"), *(Level(n, "loop") for n in closed if n != k.name), Level(k0, "loop")]
+    steps.append(Order((*others, i0, j0, il, jl, *(n for n in closed if n != k.name), k0, k1, ir, jr, lane)))
+    number = view.loads.index
+    steps.append(Stage(number(a), k0, (innermost(a, da), ("pipe", "1"))))
+    steps.append(Stage(number(b), k0, (innermost(b, db), ("pipe", "1"))))
+    return tuple(steps)
+
+
+def convolution(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column: Axis, height: Axis) -> Schedule | None:
+    """Tiles of channels by a patch of the image; the window slides over the patch in workgroup memory."""
+    closed = view.reductions[0].axes
+    channel = max((view.axes[n] for n in closed), key=lambda x: x.extent)
+    window = [view.axes[n] for n in closed if n != channel.name]
+    da = dimension(a, row.name)
+    if da is None or dimension(b, column.name) is None or prod(w.extent for w in window) > 49 or column.extent < 8:
+        return None
+    wide = min((w for w in (32, 28, 24, 16, 8) if w <= column.extent), key=lambda w: (-(-column.extent // w) * w, -w))
+    down = 8
+    tall = 64 if row.extent >= 64 else 32 if row.extent >= 32 else 16
+    across = (tall // down) * (wide // 4)
+    high = next((h for h in (8, 4, 2, 1) if h <= height.extent and h * across <= adapter.invocations), None)
+    if high is None:
+        return None
+
+    def spread(load: LoadOp, spans: dict[str, int]) -> int:
+        return prod(1 + sum(abs(c) * (spans.get(d.name, 1) - 1) for d, c in e.terms if isinstance(d, Dim)) for e in load.map.data)
+
+    for depth, pipe in ((8, 1), (4, 1), (8, 0), (4, 0), (2, 0), (1, 0)):
+        spans = {row.name: tall, column.name: wide, height.name: high, channel.name: depth} | {w.name: w.extent for w in window}
+        if depth <= channel.extent and 4 * (1 + pipe) * (spread(a, spans) + spread(b, spans)) <= adapter.workgroup_bytes:
+            break
+    else:
+        return None
+    i, j, h, c = row.name, column.name, height.name, channel.name
+    others = [x.name for x in view.axes.values() if x.role == "par" and x.name not in (i, j, h)]
+    steps: list[Step] = [Split(i, tall), Split(f"{i}1", down), Split(j, wide), Split(f"{j}1", 4), Split(h, high)]
+    steps.append(Split(c, depth, "zero" if channel.extent % depth else "clamp"))
+    grid = (*others, f"{i}0", f"{h}0", f"{j}0")
+    local = (f"{i}10", f"{h}1", f"{j}10")
+    inner = [w.name for w in window]
+    steps += [*(Level(n, "grid") for n in grid), *(Level(n, "local") for n in local), Level(f"{i}11", "reg"), Level(f"{j}11", "lane")]
+    steps += [Level(f"{c}0", "loop"), Level(f"{c}1", "loop"), *(Level(n, "unroll") for n in inner)]
+    steps.append(Order((*grid, *local, f"{c}0", f"{c}1", *inner, f"{i}11", f"{j}11")))
+    steps.append(Stage(view.loads.index(a), f"{c}0", (innermost(a, da), ("pipe", str(pipe)))))
+    steps.append(Stage(view.loads.index(b), f"{c}0", (("pipe", str(pipe)),)))
+    return tuple(steps)
+
+
+# -- what moves data --------------------------------------------------------------------------------------------------------------------------
+
+
+def transposition(view: View, adapter: Adapter) -> Schedule | None:
+    """A tile of 32 by 64 is read along the source and written along the destination."""
+    if view.reductions or len(view.stores) != 1:
+        return None
+    store = view.stores[0]
+    across = [a for a in view.axes.values() if view.stride(store, a.name) == 1]
+    if len(across) != 1 or across[0].extent < 64:
+        return None
+    j = across[0].name
+    for number, load in enumerate(view.loads):
+        along = [a for a in view.axes.values() if a.name != j and a.extent >= 32 and view.stride(load, a.name) == 1]
+        step = view.stride(load, j)
+        if len(along) == 1 and step is not None and step > 1 and movable(view, load):
+            i = along[0].name
+            high = 16 if adapter.invocations < 512 else 32
+            others = [a.name for a in view.axes.values() if a.name not in (i, j)]
+            steps: list[Step] = [Split(i, 32), Split(f"{i}1", high), Split(j, 64), Split(f"{j}1", 4)]
+            grid = (*others, f"{i}0", f"{j}0")
+            steps += [*(Level(n, "grid") for n in grid), Level(f"{i}11", "local"), Level(f"{i}10", "reg")]
+            steps += [Level(f"{j}10", "local"), Level(f"{j}11", "lane")]
+            steps.append(Order((*grid, f"{i}11", f"{j}10", f"{i}10", f"{j}11")))
+            steps.append(Stage(number, "entry", (("pad", "1"),)))
+            return tuple(steps)
+    return None
+
+
+# -- long reductions --------------------------------------------------------------------------------------------------------------------------
+
+
+def rows(view: View, adapter: Adapter) -> Schedule | None:
+    """A workgroup shares a row: neighbouring invocations read neighbouring elements, partial results meet in workgroup memory."""
+    if not view.reductions or len({frozenset(r.axes) for r in view.reductions}) != 1:
+        return None
+    closed = [view.axes[n] for n in view.reductions[0].axes]
+    along = max(closed, key=lambda a: (sum(view.stride(x, a.name) == 1 for x in view.loads), a.extent))
+    points = prod(a.extent for a in view.axes.values() if a.role == "par")
+    contiguous = any(view.stride(x, along.name) == 1 for x in view.loads)
+    if along.extent < LONG or not (contiguous or points < 4096):
+        return None
+    steps: list[Step] = []
+    name, count = along.name, along.extent
+    lane: list[str] = []
+    if contiguous and vectors_along(view, along):
+        steps += [Split(name, 4), Level(f"{name}1", "lane")]
+        lane, name, count = [f"{name}1"], f"{name}0", count // 4
+    most = min(512, adapter.invocations)
+    exact = [t for t in (512, 256, 128, 64) if t <= most and count % t == 0 and count // t <= 2 * REGISTERS]
+    size = exact[0] if exact and points < 65536 else min(most, 1 << (count.bit_length() - 1))
+    rounds = -(-count // size)
+    again = len(view.reductions) > 1 or any(along.name in view.depends[s] for s in view.stores)
+    steps += [Split(name, size), Level(f"{name}1", "group")]
+    level = "reg" if again and rounds <= REGISTERS else "loop"
+    steps.append(Level(f"{name}0", level))
+    parallel = [a for a in view.axes.values() if a.role == "par"]
+    grid, local = [a.name for a in parallel], []
+    few = 64 // size
+    if few > 1 and parallel and parallel[-1].extent >= few:
+        last = grid.pop()
+        steps += [Split(last, few), Level(f"{last}1", "local")]
+        grid.append(f"{last}0")
+        local = [f"{last}1"]
+    others = [a.name for a in closed if a is not along]
+    steps += [*(Level(n, "grid") for n in grid), *(Level(n, "loop") for n in others)]
+    steps.append(Order((*grid, *local, f"{name}1", *others, f"{name}0", *lane)))
+    return tuple(steps)
+
+
+# -- everything else --------------------------------------------------------------------------------------------------------------------------
+
+
+def flat(view: View) -> Schedule:
+    """An invocation a result, or a vector of them; short reductions are written out."""
+    steps: list[Step] = []
+    total = 1
+    for axis in view.axes.values():
+        if axis.role == "red" and 1 < axis.extent <= 8 and total * axis.extent <= 16:
+            if not any(axis.name in view.depends[s] for s in view.stores):
+                steps.append(Level(axis.name, "unroll"))
+                total *= axis.extent
+    stored = [a for a in view.axes.values() if a.role == "par" and all(view.stride(s, a.name) == 1 for s in view.stores)]
+    if len(stored) == 1 and vectors_along(view, stored[0]):
+        name = stored[0].name
+        steps += [Split(name, 4), Level(f"{name}1", "lane")]
+    return tuple(steps)
+
