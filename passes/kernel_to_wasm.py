@@ -14,7 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from weft.dialects.kernel.affine import Expr, dim
+from xdsl.context import Context
+from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type, IntegerType, MemRefType, ModuleOp, i32
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from weft.dialects.kernel.affine import Condition, Expr, linearize
 from weft.dialects.kernel.attributes import Axis, MapAttr
 from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
 from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp
@@ -23,13 +29,10 @@ from weft.dialects.kernel.ops import nest as nest_op
 from weft.dialects.wasm.abi import MAX_THREADS, Program, add_barrier, program_module
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
+from weft.passes.schedule.steps import apply as apply_schedule
+from weft.passes.schedule.wasm import choose
 from weft.passes.wasm.emitter import REGISTER_LEVELS, Access, Emitter
 from weft.passes.wasm.memory import element_bytes
-from xdsl.context import Context
-from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type, IntegerType, MemRefType, ModuleOp, i32
-from xdsl.ir import Block, Operation, SSAValue
-from xdsl.passes import ModulePass
-from xdsl.utils.exceptions import PassFailedException
 
 ALIGNMENT = 64
 
@@ -188,30 +191,57 @@ class Lowering:
 
 
 def stage_nest(nest: NestOp, load: LoadOp) -> tuple[NestOp, MemRefType, Expr]:
-    """The nest that copies what `load` reads into a panel, the panel's type, and the position in it that the load then has."""
-    names = load.stage.data["panel"].data.split(",")  # type: ignore[union-attr]
-    axes = [nest.axis(name) for name in names]
-    used = {d for e in load.map.data for d in e.dims()}
-    if lost := used - set(names):
-        raise PassFailedException(
-            f"kernel-to-wasm: a panel of axes {names} lacks {sorted(lost)}, on which the load depends"
-        )
-    type = MemRefType(load.buffer.type.element_type, [a.extent for a in axes])  # type: ignore[attr-defined]
-    block = Block(arg_types=[load.buffer.type, type])
+    """The nest that copies what `load` reads, the type of the copy, and the position in it that the load then has.
+
+    A *panel* has an axis for each of the load's, in the order in which they are read. A *box* holds the part of the buffer that is touched, zeros where that reaches outside:
+    what padding would test at each point is tested once, in the copy.
+    """
+    source = load.buffer.type
+    assert isinstance(source, MemRefType)
+    options = load.stage.data  # type: ignore[union-attr]
+    if load.symbols:
+        raise PassFailedException("kernel-to-wasm: a load whose index is data cannot be staged")
     tests = load.conditions.data if load.conditions is not None else ()
-    copied = load_op(block.args[0], load.map.data, (), tests)
-    target = MapAttr(tuple(dim(a.name, a.extent) for a in axes))
-    block.add_ops([copied, StoreOp.create(operands=[copied.result, block.args[1]], properties={"map": target})])
-    flat, size = Expr(), 1
-    for axis in reversed(axes):
-        flat, size = flat + dim(axis.name, axis.extent) * size, size * axis.extent
+    if "panel" in options:
+        axes = [nest.axis(name) for name in options["panel"].data.split(",")]
+        used = {d for e in load.map.data for d in e.dims()}
+        if lost := used - {a.name for a in axes}:
+            raise PassFailedException(
+                f"kernel-to-wasm: a panel of axes {options['panel']} lacks {sorted(lost)}, on which the load depends"
+            )
+        read, index = load.map.data, tuple(a.expr for a in axes)
+    else:
+        bounds = [e.bounds for e in load.map.data]
+        axes = [Axis(f"b{k}", "par", hi - lo + 1) for k, (lo, hi) in enumerate(bounds)]
+        read = tuple(a.expr + lo for a, (lo, _) in zip(axes, bounds, strict=True))
+        index = tuple(e - lo for e, (lo, _) in zip(load.map.data, bounds, strict=True))
+        if not all(
+            (c.expr, c.lo, c.hi) in zip(load.map.data, (0,) * len(axes), source.get_shape(), strict=True) for c in tests
+        ):
+            raise PassFailedException(
+                f"kernel-to-wasm: a box needs conditions that say where the buffer ends, got {load.conditions}"
+            )
+        tests = tuple(
+            c for c in (Condition(e, 0, n) for e, n in zip(read, source.get_shape(), strict=True)) if not c.always
+        )
+    extents = tuple(a.extent for a in axes)
+    type = MemRefType(source.element_type, extents)
+    block = Block(arg_types=[source, type])
+    copied = load_op(block.args[0], read, (), tests)
+    store = StoreOp.create(
+        operands=[copied.result, block.args[1]], properties={"map": MapAttr(tuple(a.expr for a in axes))}
+    )
+    block.add_ops([copied, store])
     outer = next((k for k, a in enumerate(axes) if a.extent != 1 and a.level not in REGISTER_LEVELS), None)
     roles = [
-        Axis(a.name, "par", a.extent, "grid" if k == outer else "loop" if a.level == "grid" else a.level)
+        Axis(a.name, "par", a.extent, "grid" if k == outer else "none" if a.level == "grid" else a.level)
         for k, a in enumerate(axes)
     ]
-    operands = Block(arg_types=[load.buffer.type, type]).args
-    return nest_op(roles, [operands[0]], [operands[1]], block), type, flat
+    operands = Block(arg_types=[source, type]).args
+    copy = nest_op(roles, [operands[0]], [operands[1]], block)
+    if "box" in options:
+        apply_schedule(copy, choose(copy))
+    return copy, type, linearize(index, extents)
 
 
 def nbytes(type: MemRefType) -> int:

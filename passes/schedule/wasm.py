@@ -241,11 +241,16 @@ def _tile(
     closed = list(reduction.axes)
     mine = {load: view.depends[load.result] for load in (rows_of, columns_of)}
     copy_columns = row.extent >= 2 * ROWS and columns_of.conditions is None and not _overlapping(view, columns_of)
+    boxed = columns_of.conditions is not None and _is_border(columns_of)
     copy_rows = column.extent >= 4 * width and rows_of.conditions is None and not _overlapping(view, rows_of)
     shared_rows = copy_rows and blocks == 1 and mine[rows_of].isdisjoint(others)
     copy_rows = shared_rows or (copy_rows and blocks > 1)
     # the innermost reduction loop runs two (three of three) steps straight
     deepest = view.axes[closed[-1]]
+    if deepest.extent != 3 and deepest.extent < 8:
+        deepest = max((view.axes[c] for c in closed), key=lambda a: a.extent)
+        closed.remove(deepest.name)
+        closed.append(deepest.name)
     unroll = 3 if deepest.extent == 3 else 2
     if deepest.extent % unroll == 0 or (copy_columns and copy_rows and deepest.extent > 16):
         steps += [
@@ -253,7 +258,8 @@ def _tile(
             Level(f"{deepest.name}1", "unroll"),
         ]
         closed[-1:] = [f"{deepest.name}0", f"{deepest.name}1"]
-    order = [*others, i0, j0, tiles, *closed, jr, ir, jl]
+    # which of rows and vectors goes first decides whether Cranelift's registers suffice: measured, not derived
+    order = [*others, i0, j0, tiles, *closed, *((ir, jr) if unroll == 3 else (jr, ir)), jl]
     steps += [Order(tuple(order)), Level(ir, "reg"), Level(jr, "reg"), Level(jl, "lane")]
     parts = {i: (i0, tiles, ir), j: (j0, jr, jl), deepest.name: tuple(c for c in closed if c.startswith(deepest.name))}
     extents = {n: a.extent for n, a in view.axes.items()} | {
@@ -273,10 +279,19 @@ def _tile(
 
     if copy_columns:
         steps.append(Stage(view.loads.index(columns_of), "entry", panel(columns_of, (jr, jl))))
+    elif boxed:
+        steps.append(Stage(view.loads.index(columns_of), "entry", (("box", "padded"),)))
     if copy_rows:
         at = "entry" if shared_rows else i0
         steps.append(Stage(view.loads.index(rows_of), at, panel(rows_of, (ir,), () if shared_rows else (*others, i0))))
     return tuple(steps)
+
+
+def _is_border(load: LoadOp) -> bool:
+    """Whether the conditions of a load say no more than where its buffer ends (padding)."""
+    shape = load.buffer.type.get_shape()  # type: ignore[attr-defined]
+    ends = {(e, 0, n) for e, n in zip(load.map.data, shape, strict=True)}
+    return load.conditions is not None and all(tuple(c) in ends for c in load.conditions.data)
 
 
 def _overlapping(view: View, load: LoadOp) -> bool:
