@@ -5,9 +5,9 @@ infinity. So: own polynomials (minimax, found by Remez's exchange), NaN recognis
 expression that a compiler can evaluate to one of them is rejected).
 
 One text serves scalars and vectors: `$F`, `$I`, `$U`, `$B` are the float, integer, unsigned and truth types of one width, `$s` the suffix of the names (nothing, 2 or 4).
-The bounds, in ulp against the correctly rounded f32 over all arguments unless told otherwise (where division and square root are exact to half a ulp; the
-specification allows 2.5 more): exp, exp2, log, log2, log10, sqrt, cbrt 2; expm1, log1p, sinh, cosh, tanh, asin, acos, atan, atan2, asinh, acosh, atanh, erf, pow 4;
-sin, cos 2 and tan 4 for |x| < 20,000.
+They are written so that a driver may contract and simplify sums: what must not be simplified away goes through bit masks. The bounds, in ulp against the
+correctly rounded f32, over all arguments unless told otherwise (where division and square root are exact to half a ulp; the specification allows 2.5 more): exp, exp2, log, log2, log10, sqrt, cbrt 2; expm1, log1p, sinh, cosh, tanh, asin, acos, atan, atan2, asinh, acosh, atanh, erf, pow 4;
+sin, cos 3 and tan 4 for |x| < 20,000.
 """
 
 from __future__ import annotations
@@ -97,9 +97,8 @@ fn w_expm1$s(x: $F) -> $F {
   return select(select(far, e, n == $F(0.0)), x, w_is_nan$s(x) | (x == $F(0.0)));
 }
 
-fn w_log_parts$s(x: $F) -> $F {
-  let s = (x - $F(1.0)) / (x + $F(1.0));
-  let f = x - $F(1.0);
+fn w_log_tail$s(f: $F) -> $F {
+  let s = f / (f + $F(2.0));
   let z = s * s;
   let half = $F(0.5) * f * f;
   return s * (half + z * ($F(0.66666778) + z * ($F(0.39976062) + z * $F(0.29926059)))) - half;
@@ -122,7 +121,7 @@ fn w_log$s(x: $F) -> $F {
   let n = w_exponent$s(y);
   let m = bitcast<$F>(bitcast<$I>(y) - (n << $U(23u)));
   let e = $F(n) - select($F(0.0), $F(23.0), small);
-  let r = e * $F(0.69313812) + ((m - $F(1.0)) + (w_log_parts$s(m) + e * $F(9.0580006e-6)));
+  let r = e * $F(0.69313812) + ((m - $F(1.0)) + (w_log_tail$s(m - $F(1.0)) + e * $F(9.0580006e-6)));
   return w_log_edges$s(x, r);
 }
 
@@ -133,7 +132,7 @@ fn w_log2$s(x: $F) -> $F {
   let m = bitcast<$F>(bitcast<$I>(y) - (n << $U(23u)));
   let e = $F(n) - select($F(0.0), $F(23.0), small);
   let f = m - $F(1.0);
-  let p = w_log_parts$s(m);
+  let p = w_log_tail$s(m - $F(1.0));
   let high = bitcast<$F>(bitcast<$U>(f + p) & $U(0xfffff000u));
   let low = (f - high) + p;
   return w_log_edges$s(x, e + (high * $F(1.4423828) + (low * $F(1.4423828) + (high + low) * $F(3.1225220e-4))));
@@ -145,14 +144,18 @@ fn w_log10$s(x: $F) -> $F {
   let n = w_exponent$s(y);
   let m = bitcast<$F>(bitcast<$I>(y) - (n << $U(23u)));
   let e = $F(n) - select($F(0.0), $F(23.0), small);
-  let r = (m - $F(1.0)) + w_log_parts$s(m);
+  let r = (m - $F(1.0)) + w_log_tail$s(m - $F(1.0));
   return w_log_edges$s(x, e * $F(0.30102921) + (r * $F(0.4342945) + e * $F(7.9034151e-7)));
 }
 
 fn w_log1p$s(x: $F) -> $F {
-  let u = $F(1.0) + x;
-  let r = w_log$s(u) + (x - (u - $F(1.0))) / u;
-  return select(select(r, x, (u == $F(1.0)) | w_is_inf$s(u) | w_is_nan$s(x)), w_log$s(u), u <= $F(0.0));
+  let n = w_exponent$s($F(1.0) + min(x, $F(16777216.0)));
+  let t = bitcast<$F>(($I(127) - n) << $U(23u));
+  let f = x * t + (t - $F(1.0));
+  let e = $F(n);
+  let r = e * $F(0.69313812) + (f + (w_log_tail$s(f) + e * $F(9.0580006e-6)));
+  let plain = (x > $F(-1.0)) & (x < $F(16777216.0));
+  return select(select(w_log$s($F(1.0) + x), r, plain), x, w_is_nan$s(x) | (x == $F(0.0)));
 }
 
 fn w_sinh$s(x: $F) -> $F {
@@ -283,11 +286,12 @@ fn w_rsqrt$s(x: $F) -> $F { return inverseSqrt(x); }
 fn w_cbrt$s(x: $F) -> $F {
   let a = abs(x);
   let small = a < $F(1.17549435e-38);
-  let b = select(a, a * $F(16777216.0), small);
+  let large = a > $F(1e30);
+  let b = select(select(a, a * $F(16777216.0), small), a * $F(5.9604645e-8), large);
   var y = bitcast<$F>(bitcast<$U>(b) / $U(3u) + $U(709921077u));
   y = y * ((y * y * y + b + b) / (y * y * y + y * y * y + b));
   y = y - (y * y - b / y) * y / ((y * y + b / y) + y * y);
-  let r = w_copysign$s(select(y, y * $F(0.00390625), small), x);
+  let r = w_copysign$s(select(select(y, y * $F(0.00390625), small), y * $F(256.0), large), x);
   return select(r, x, (x == $F(0.0)) | w_is_nan$s(x) | w_is_inf$s(x));
 }
 
@@ -302,40 +306,31 @@ fn w_erf$s(x: $F) -> $F {
   return select(w_copysign$s(select(near, $F(1.0) - tail, a > $F(1.0)), x), x, w_is_nan$s(x));
 }
 
-fn w_product_error$s(a: $F, b: $F, p: $F) -> $F {
-  let ah = bitcast<$F>(bitcast<$U>(a) & $U(0xfffff000u));
-  let bh = bitcast<$F>(bitcast<$U>(b) & $U(0xfffff000u));
-  let al = a - ah;
-  let bl = b - bh;
-  return ((ah * bh - p) + ah * bl + al * bh) + al * bl;
-}
+fn w_high$s(x: $F) -> $F { return bitcast<$F>(bitcast<$U>(x) & $U(0xfffff000u)); }
 
 fn w_pow_plain$s(x: $F, y: $F) -> $F {
   let small = x < $F(1.17549435e-38);
   let v = select(x, x * $F(8388608.0), small);
   let k = w_exponent$s(v);
-  let m = bitcast<$F>(bitcast<$I>(v) - (k << $U(23u)));
+  let f = bitcast<$F>(bitcast<$I>(v) - (k << $U(23u))) - $F(1.0);
   let e = $F(k) - select($F(0.0), $F(23.0), small);
-  let f = m - $F(1.0);
-  let d = m + $F(1.0);
-  let dl = (m - d) + $F(1.0);
-  let s = f / d;
-  let sp = s * d;
-  let sl = (((f - sp) - w_product_error$s(s, d, sp)) - s * dl) / d;
-  let z = s * s;
-  let poly = s * z * ($F(0.66666667) + z * ($F(0.39999996) + z * ($F(0.28572115) + z * ($F(0.22175061) + z * $F(0.19609547)))));
-  let low = $F(2.0) * sl + poly;
+  let q = f / (f + $F(2.0));
+  let s = w_high$s(q);
+  let fh = w_high$s(f);
+  let rest = (((f - $F(2.0) * s) - s * fh) - s * (f - fh)) / (f + $F(2.0));
+  let z = q * q;
+  let poly = q * z * ($F(0.66666667) + z * ($F(0.39999996) + z * ($F(0.28572115) + z * ($F(0.22175061) + z * $F(0.19609547)))));
   let eh = e * $F(0.69313812);
-  let a = eh + $F(2.0) * s;
-  let al = select(($F(2.0) * s - (a - eh)), ($F(2.0) * s - a) + eh, e == $F(0.0)) + (low + e * $F(9.0580006e-6));
-  let h = a + al;
-  let hl = al - (h - a);
-  let yc = clamp(y, $F(-1e30), $F(1e30));
-  let p = yc * h;
-  let pl = select(w_product_error$s(yc, h, p) + yc * hl, $F(0.0), abs(p) > $F(200.0));
-  let q = clamp(p, $F(-110.0), $F(95.0));
-  let n = round(q * $F(1.442695));
-  let r = ((q - n * $F(0.693359375)) + n * $F(2.1219444e-4)) + pl;
+  let h = w_high$s(eh + $F(2.0) * s);
+  let l = ((eh - h) + $F(2.0) * s) + (($F(2.0) * rest + poly) + e * $F(9.0580006e-6));
+  let c = clamp(y, $F(-1e30), $F(1e30));
+  let ch = w_high$s(c);
+  let cl = c - ch;
+  let p = ch * h;
+  let pl = select(ch * l + (cl * h + cl * l), $F(0.0), abs(p) > $F(200.0));
+  let g = clamp(p, $F(-110.0), $F(95.0));
+  let n = round((g + pl) * $F(1.442695));
+  let r = ((g - n * $F(0.693359375)) + n * $F(2.1219444e-4)) + pl;
   return w_scale$s($F(1.0) + w_exp_tail$s(r), $I(n));
 }
 
