@@ -13,18 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from weft.dialects.kernel.affine import Condition, Expr, Sym, symbol
-from weft.dialects.kernel.attributes import (
-    AxesAttr,
-    Axis,
-    ConditionsAttr,
-    MapAttr,
-    axes_in_scope,
-    parse_axis,
-    parse_condition,
-    parse_expr,
-    scope_lookup,
-)
 from xdsl.dialects.builtin import ArrayAttr, IntegerType, MemRefType, StringAttr, TensorType, i1, i32
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import (
@@ -41,9 +29,31 @@ from xdsl.irdl import (
     var_result_def,
 )
 from xdsl.parser import Parser, UnresolvedOperand
+from xdsl.pattern_rewriter import RewritePattern
 from xdsl.printer import Printer
-from xdsl.traits import HasParent, IsolatedFromAbove, MemoryReadEffect, MemoryWriteEffect, NoTerminator, Pure
+from xdsl.traits import (
+    HasCanonicalizationPatternsTrait,
+    HasParent,
+    IsolatedFromAbove,
+    MemoryReadEffect,
+    MemoryWriteEffect,
+    NoTerminator,
+    Pure,
+)
 from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.kernel.affine import Condition, Expr, Sym, symbol
+from weft.dialects.kernel.attributes import (
+    AxesAttr,
+    Axis,
+    ConditionsAttr,
+    MapAttr,
+    axes_in_scope,
+    parse_axis,
+    parse_condition,
+    parse_expr,
+    scope_lookup,
+)
 
 REDUCTIONS = ("add", "mul", "max", "min", "umax", "umin", "and", "or", "xor")
 """What a reduction combines with. max and min propagate NaN; umax and umin read integers as unsigned."""
@@ -149,6 +159,14 @@ def _verify_access(op: LoadOp | StoreOp) -> None:
                 )
 
 
+class _NestCanonicalization(HasCanonicalizationPatternsTrait):
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from weft.dialects.kernel.cleanup import CleanUpNest
+
+        return (CleanUpNest(),)
+
+
 # -- the nest -------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -178,7 +196,7 @@ class NestOp(IRDLOperation):
     body = region_def("single_block")
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
-    traits = traits_def(NoTerminator(), IsolatedFromAbove())
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), _NestCanonicalization())
 
     @property
     def block(self) -> Block:
@@ -420,18 +438,22 @@ class ReduceOp(IRDLOperation):
         value = parser.parse_unresolved_operand()
         parser.parse_keyword("over")
         over = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: StringAttr(parser.parse_identifier()))
+        attributes = parser.parse_optional_attr_dict()
         parser.parse_punctuation(":")
         type = parser.parse_type()
         return ReduceOp.create(
             operands=[parser.resolve_operand(value, type)],
             result_types=[type],
             properties={"kind": StringAttr(kind), "over": ArrayAttr(over)},
+            attributes=attributes,
         )
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.kind.data} ")
         printer.print_ssa_value(self.value)
-        printer.print_string(f" over [{', '.join(self.axes)}] : ")
+        printer.print_string(f" over [{', '.join(self.axes)}]")
+        printer.print_op_attributes(self.attributes)
+        printer.print_string(" : ")
         printer.print_attribute(self.result.type)
 
 

@@ -1,0 +1,16 @@
+// RUN: xdsl-opt %s -p 'kernel-upcast{axis=i factor=4}' | filecheck %s
+
+// Four rows at a time, each with its own result in a register.
+func.func @rows(%a : tensor<8x16xf32>, %b : tensor<8x16xf32>, %e : tensor<8xf32>) -> tensor<8xf32> {
+  %r = kernel.nest [i: par 8, j: red 16] ins(%x = %a : tensor<8x16xf32>, %y = %b : tensor<8x16xf32>) outs(%o = %e : tensor<8xf32>) {
+    %0 = kernel.load %x[i, j] : tensor<8x16xf32>
+    %1 = kernel.load %y[i, j] : tensor<8x16xf32>
+    %2 = arith.mulf %0, %1 : f32
+    %3 = kernel.reduce add %2 over [j] : f32
+    kernel.store %3, %o[i] : tensor<8xf32>
+  }
+  func.return %r : tensor<8xf32>
+}
+// CHECK:      kernel.nest [i0: par 2, i1: par@reg 4, j: red 16]
+// CHECK-NEXT:   kernel.load %{{.*}}[i0 * 4 + i1, j]
+// CHECK:        kernel.store %{{.*}}, %{{.*}}[i0 * 4 + i1]
