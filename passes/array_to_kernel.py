@@ -7,7 +7,6 @@ scalar at the nest's index, by their own `to_kernel` rules, and those ask their 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
@@ -93,13 +92,15 @@ class _Lowering:
         if b.outs:
             nest = b.finish()
             nest.location = cluster.root.op.location
-            self.block.insert_ops_before([*(v.owner for v in results.values() if isinstance(v.owner, EmptyOp)), nest], self.end)
+            self.block.insert_ops_before(
+                [*(v.owner for v in results.values() if isinstance(v.owner, EmptyOp)), nest], self.end
+            )
             stored = dict(zip(b.outs, nest.results, strict=True))
             results = {value: stored.get(out, out) for value, out in results.items()}
         self.made |= results
         for item in cluster.outs:
             if item.value not in results:  # computed at no index that meets each element once, after all
-                self._build(Cluster(0, item, [], 0, [item], set()))
+                self._build(Cluster(0, item, [], 0, 0, [item], set()))
 
     def _push(self, b: NestBuilder, item: Item, point: tuple[Expr, ...]) -> dict[SSAValue, SSAValue]:
         """A scatter: the nest runs over the updates and writes into the operand."""

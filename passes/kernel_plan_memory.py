@@ -9,7 +9,7 @@ is a slot of a pool, and takes the slot that fits best among those free when it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 
 from xdsl.context import Context
@@ -54,7 +54,9 @@ class KernelPlanMemoryPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.target not in TARGETS:
-            raise PassFailedException(f"kernel-plan-memory: target must be one of {', '.join(TARGETS)}, got '{self.target}'")
+            raise PassFailedException(
+                f"kernel-plan-memory: target must be one of {', '.join(TARGETS)}, got '{self.target}'"
+            )
         kernels = _Kernels()
         block = op.body.block
         programs = []
@@ -91,7 +93,9 @@ def structural_key(nest: NestOp) -> tuple:
     numbers: dict[SSAValue, int] = {a: k for k, a in enumerate(nest.block.args)}
     body = []
     for op in nest.block.ops:
-        body.append((type(op), tuple([numbers[v] for v in op.operands]), *op.properties.items(), *[r.type for r in op.results]))
+        body.append(
+            (type(op), tuple([numbers[v] for v in op.operands]), *op.properties.items(), *[r.type for r in op.results])
+        )
         for result in op.results:
             numbers[result] = len(numbers)
     types = tuple([v.type for v in nest.operands])
@@ -199,7 +203,9 @@ class _Planner:
                 self.constants.append(data)
                 self.storage[op.results[0]] = self._new(op.results[0], -1, data.result)
             elif not isinstance(op, (EmptyOp, ReturnOp)):
-                raise PassFailedException(f"kernel-plan-memory: expected nests on tensors in @{self.name}, got {op.name}")
+                raise PassFailedException(
+                    f"kernel-plan-memory: expected nests on tensors in @{self.name}, got {op.name}"
+                )
         for k, value in enumerate(self.end.operands):
             self._return(k, value)
         for t, step in enumerate(self.steps):
@@ -217,7 +223,9 @@ class _Planner:
         for value in nest.outs:
             result = next(results)
             old = self.storage.get(value)
-            if old is not None and (value in needed or value in nest.ins or old.buffer is not None or value in nest.outs[: len(outs)]):
+            if old is not None and (
+                value in needed or value in nest.ins or old.buffer is not None or value in nest.outs[: len(outs)]
+            ):
                 new = self._new(result, len(self.steps))
                 self.steps.append(_Step(None, [old], [new]))
                 old = new
@@ -247,7 +255,13 @@ class _Planner:
                 if new.first != t or new.buffer is not None:
                     continue
                 for j, old in enumerate(step.ins):
-                    if old.buffer is None and old.last == t and old.first < t and old.nbytes == new.nbytes and same_index(step.nest, j, k):
+                    if (
+                        old.buffer is None
+                        and old.last == t
+                        and old.first < t
+                        and old.nbytes == new.nbytes
+                        and same_index(step.nest, j, k)
+                    ):
                         self._replace(new, old)
                         break
 
@@ -261,7 +275,9 @@ class _Planner:
         """Pairs of a result and a donated argument of its type that is read no more when the result is first written."""
         pairs: list[tuple[int, int]] = []
         given = [(k, self.storage[self.source.args[k]]) for k in sorted(set(self.options.donate))]
-        for out in sorted((s for s in set(self.storage.values()) if s.output is not None), key=lambda s: (s.first, s.output)):
+        for out in sorted(
+            (s for s in set(self.storage.values()) if s.output is not None), key=lambda s: (s.first, s.output)
+        ):
             for k, arg in given:
                 if arg.type == out.type and (arg.last < out.first or self._dies_in_place(arg, out)):
                     pairs.append((out.output, k))  # type: ignore[arg-type]
@@ -273,7 +289,9 @@ class _Planner:
         if not self.options.in_place or self.options.target != "wasm" or arg.last != out.first:
             return False
         step = self.steps[out.first]
-        return step.nest is not None and all(same_index(step.nest, j, step.outs.index(out)) for j, s in enumerate(step.ins) if s is arg)
+        return step.nest is not None and all(
+            same_index(step.nest, j, step.outs.index(out)) for j, s in enumerate(step.ins) if s is arg
+        )
 
     def _op(self, step: _Step) -> Operation:
         ins, outs = [s.buffer for s in step.ins], [s.buffer for s in step.outs]
@@ -291,7 +309,8 @@ def same_index(nest: NestOp, read: int, written: int) -> bool:
     if len(stores) != 1 or not isinstance(store := stores[0], StoreOp) or store.symbols or store.conditions is not None:
         return False
     return all(
-        isinstance(u.operation, LoadOp) and u.operation.map == store.map and u.operation.conditions is None for u in source.uses
+        isinstance(u.operation, LoadOp) and u.operation.map == store.map and u.operation.conditions is None
+        for u in source.uses
     )
 
 
@@ -303,7 +322,11 @@ def nbytes(type: MemRefType, target: str) -> int:
     size = prod(type.get_shape())
     if isinstance(type.element_type, IntegerType) and type.element_type.width.data == 1:
         return size * 4 if target == "webgpu" else size
-    return -(-size * from_type(type.element_type).itemsize // 4) * 4 if target == "webgpu" else size * from_type(type.element_type).itemsize
+    return (
+        -(-size * from_type(type.element_type).itemsize // 4) * 4
+        if target == "webgpu"
+        else size * from_type(type.element_type).itemsize
+    )
 
 
 def _place_in_arena(storages: list[_Storage], block: Block) -> int:

@@ -1,9 +1,10 @@
 """The kernel dialect: loop nests over buffers, and the host program that launches them."""
 
+from xdsl.ir import Dialect
+
 from weft.dialects.kernel.attributes import AxesAttr, ConditionsAttr, MapAttr
 from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
 from weft.dialects.kernel.ops import EmptyOp, IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
-from xdsl.ir import Dialect
 
 Kernel = Dialect(
     "kernel",

@@ -12,11 +12,12 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import NamedTuple
 
-from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim, symbol
 from xdsl.ir import Data
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
+
+from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim, symbol
 
 ROLES = ("par", "red")
 LEVELS = ("none", "grid", "local", "group", "loop", "reg", "unroll", "lane")
@@ -42,7 +43,7 @@ class Axis(NamedTuple):
         return f"{self.name}: {self.role}{level} {self.extent}"
 
 
-_scope: ContextVar[Mapping[str, int]] = ContextVar("axes_in_scope", default=MappingProxyType({}))  # noqa: B039, it cannot be mutated
+_scope: ContextVar[Mapping[str, int]] = ContextVar("axes_in_scope", default=MappingProxyType({}))
 
 
 @contextmanager

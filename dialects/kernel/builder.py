@@ -13,14 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntegerAttr, IntegerType, StringAttr, i1
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
 from weft.dialects.dtypes import DType, from_type, int32
 from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim
 from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr, MapAttr
 from weft.dialects.kernel.ops import IndexOp, InsideOp, NestOp, ReduceOp, StoreOp, load, nest, scalar_type
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntegerAttr, IntegerType, StringAttr, i1
-from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 Emit = Callable[[], SSAValue]
 Producer = Callable[["NestBuilder", tuple[Expr, ...]], SSAValue]

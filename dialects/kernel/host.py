@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from weft.dialects.kernel.ops import NestOp
 from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     FunctionType,
@@ -33,6 +32,8 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, MemoryWriteEffect, NoTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.kernel.ops import NestOp
 
 
 class _Callable(IRDLOperation):

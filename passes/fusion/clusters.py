@@ -92,6 +92,8 @@ class Item:
     """Cost of an element with all that may be inlined into it."""
     sources: frozenset[SSAValue] = frozenset()
     """Values that an inlined element loads, as far as one can tell."""
+    after_contraction: bool = False
+    """It could be the epilogue of a contraction."""
     reads: dict[Cluster, dict[tuple, Access]] = field(default_factory=dict)
     cluster: Cluster | None = None
     """The cluster that stores it; None if it is inlined or dead."""
@@ -121,6 +123,8 @@ class Cluster:
     extents: list[int]
     parallel: int
     """Axes that are still parallel, among those of the root's index."""
+    rank: int
+    """How many axes the root's index has: those are the first."""
     outs: list[Item]
     loads: set[SSAValue]
     """What it reads but does not compute (yet)."""
@@ -183,6 +187,7 @@ class Clustering:
     def _estimate(self, item: Item) -> None:
         if item.profile.reduced or pushes(type(item.op)):
             item.sources = frozenset((item.value,))
+            item.after_contraction = item.contraction
             return
         item.chain = item.profile.weight
         sources: set[SSAValue] = set()
@@ -190,6 +195,7 @@ class Clustering:
             if operand is not None:
                 item.chain += operand.chain
                 sources |= operand.sources
+                item.after_contraction |= operand.after_contraction
             elif _size(value) > 1:
                 sources.add(value)
         item.sources = frozenset(sources)
@@ -316,7 +322,9 @@ class Clustering:
             evaluations = sum(cluster.evaluations(a) for a in accesses.values())
             if (evaluations - item.size) * item.chain > STORED * item.size + RECOMPUTED:
                 return False
-        if not any(a.exact for a in accesses.values()):
+        # not inside the root's own reductions, and an epilogue only where its contraction can follow
+        within = cluster.parallel if item.after_contraction else (1 << cluster.rank) - 1
+        if not any(a.exact and not a.axes & ~within for a in accesses.values()):
             return False
         others = sum(1 << c.number for c in item.reads if c is not cluster)
         reached = others
@@ -336,7 +344,7 @@ class Clustering:
             dims.append(0 if n == 1 else 1 << len(extents))
             extents += [n] if n != 1 else []
         everything = (1 << len(extents)) - 1
-        cluster = Cluster(len(self.clusters), item, extents, everything, [], set())
+        cluster = Cluster(len(self.clusters), item, extents, everything, len(extents), [], set())
         self.clusters.append(cluster)
         self._store(item, cluster)
         self._inline(item, cluster, [Access(tuple(dims), True, everything, 0)])
@@ -374,7 +382,10 @@ class Clustering:
             for value in cluster.loads:
                 if _size(value) == cluster.points((1 << len(cluster.extents)) - 1):
                     other = next((o for o in seen.get((value, shape), ()) if self._independent(o, cluster)), None)
-                    if other is not None and len(other.loads | cluster.loads) + len(other.outs) + len(cluster.outs) <= self.limit:
+                    if (
+                        other is not None
+                        and len(other.loads | cluster.loads) + len(other.outs) + len(cluster.outs) <= self.limit
+                    ):
                         self._merge(cluster, other)
                         break
                     seen.setdefault((value, shape), []).append(cluster)

@@ -25,7 +25,9 @@ FREE = frozenset((arith.ConstantOp, IndexOp, InsideOp, ReduceOp, StoreOp))
 """Ops of a body that cost (nearly) nothing by themselves."""
 
 DEAR = frozenset(
-    op for op in math.Math.operations if op not in (math.AbsFOp, math.AbsIOp, math.FmaOp, math.FloorOp, math.CeilOp, math.TruncOp)
+    op
+    for op in math.Math.operations
+    if op not in (math.AbsFOp, math.AbsIOp, math.FmaOp, math.FloorOp, math.CeilOp, math.TruncOp)
 ) | {arith.DivfOp, arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp}
 """Ops that cost about as much as eight additions."""
 
@@ -122,7 +124,11 @@ def _is_axis(expr: Expr) -> bool:
 
 @lru_cache(maxsize=8192)
 def _profile(
-    cls: type[ArrayOp], keys: tuple[str, ...], values: tuple[Attribute, ...], types: tuple[Attribute, ...], result: Attribute
+    cls: type[ArrayOp],
+    keys: tuple[str, ...],
+    values: tuple[Attribute, ...],
+    types: tuple[Attribute, ...],
+    result: Attribute,
 ) -> Profile:
     block = Block(arg_types=types)
     op = cls.create(operands=block.args, result_types=[result], properties=dict(zip(keys, values, strict=True)))
@@ -135,7 +141,11 @@ def _profile(
 
 @lru_cache(maxsize=1024)
 def _weight(
-    cls: type[ArrayOp], keys: tuple[str, ...], values: tuple[Attribute, ...], types: tuple[Attribute, ...], result: Attribute
+    cls: type[ArrayOp],
+    keys: tuple[str, ...],
+    values: tuple[Attribute, ...],
+    types: tuple[Attribute, ...],
+    result: Attribute,
 ) -> int:
     """Cost of an element of an elementwise op, whatever its shape."""
     from xdsl.dialects.builtin import TensorType

@@ -8,16 +8,17 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from weft.dialects.dtypes import from_type
-from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
-from weft.dialects.kernel.ops import EmptyOp, NestOp
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
 from xdsl.dialects.func import FuncOp as TensorFuncOp
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Attribute, SSAValue
 
+from weft.dialects.dtypes import from_type
+from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
+from weft.dialects.kernel.ops import EmptyOp, NestOp
+
 sys.path.append(str(Path(__file__).parent.parent / "rules"))
-from nest_machine import Machine  # noqa: E402
+from nest_machine import Machine
 
 
 def numpy_dtype(type: Attribute) -> np.dtype:
@@ -89,7 +90,9 @@ def run_program(module: ModuleOp, *arrays: np.ndarray) -> list[np.ndarray]:
 
 
 def launch(kernel: FuncOp, buffers: Sequence[np.ndarray]) -> None:
-    env = dict(zip(kernel.body.block.args, buffers, strict=True))
+    """Runs a kernel. It may see a buffer in another shape."""
+    args = kernel.body.block.args
+    env = {a: b.reshape(a.type.get_shape()) for a, b in zip(args, buffers, strict=True)}  # type: ignore[attr-defined]
     for nest in kernel.body.block.ops:
         assert isinstance(nest, NestOp)
         Machine(nest, [env[v] for v in nest.operands])

@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 from hypothesis import strategies as st
+
 from weft.dialects import dtypes
 from weft.dialects.array import ops
 from weft.dialects.array.graph import Graph
@@ -67,13 +68,17 @@ def normalize(draw, values, x):
 
 
 def view(draw, values, x):
-    kind = draw(st.sampled_from(["transpose", "reshape", "slice", "reverse", "pad", "broadcast", "concatenate", "window"]))
+    kind = draw(
+        st.sampled_from(["transpose", "reshape", "slice", "reverse", "pad", "broadcast", "concatenate", "window"])
+    )
     if kind == "transpose":
         return ops.TransposeOp.bind(x, permutation=tuple(draw(st.permutations(range(x.ndim)))))
     if kind == "reshape":
         factors = [f for n in x.shape for f in ((2, 2) if n == 4 else (n,))]
         cuts = [0, *sorted(draw(st.sets(st.integers(0, len(factors))))), len(factors)]
-        return ops.ReshapeOp.bind(x, shape=tuple(prod(factors[a:b]) for a, b in pairwise(cuts) if b > a or draw(st.booleans())))
+        return ops.ReshapeOp.bind(
+            x, shape=tuple(prod(factors[a:b]) for a, b in pairwise(cuts) if b > a or draw(st.booleans()))
+        )
     if kind == "broadcast":
         n, at = draw(st.sampled_from(EXTENTS)), draw(st.integers(0, x.ndim))
         shape = (*x.shape[:at], n, *x.shape[at:])

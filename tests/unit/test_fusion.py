@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_interpreter import run_function, run_program
 from random_programs import programs
+
 from weft.backends.numpy.interpreter import evaluate
 from weft.dialects.array.stage import stage
 from weft.passes.array_decompose import ArrayDecomposePass
@@ -44,7 +45,11 @@ class TestRandomPrograms:
         module = stage(graph)
         run((ArrayDecomposePass(), ArrayToKernelPass(max_buffers)), None, module)
         module.verify()
-        check(evaluate(graph, *arrays), run_function(module, *arrays))
+        expected = evaluate(graph, *arrays)
+        check(expected, run_function(module, *arrays))
+        run((KernelSimplifyPass(),), None, module)
+        module.verify()
+        check(expected, run_function(module, *arrays))
 
     @settings(max_examples=25, deadline=None)
     @given(case=programs(), target=st.sampled_from(["wasm", "webgpu"]), in_place=st.booleans(), donate=st.booleans())
@@ -52,7 +57,7 @@ class TestRandomPrograms:
         graph, arrays = case
         module = stage(graph)
         plan = KernelPlanMemoryPass(target, tuple(range(len(arrays))) if donate else (), in_place)
-        passes = (ArrayDecomposePass(), ArraySimplifyPass(), ArrayToKernelPass(8), KernelSimplifyPass(), plan)
+        passes = (ArrayDecomposePass(), ArraySimplifyPass(), ArrayToKernelPass(8), plan, KernelSimplifyPass())
         run(passes, None, module)
         module.verify()
         check(evaluate(graph, *arrays), run_program(module, *arrays))
