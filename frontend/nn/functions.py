@@ -1,0 +1,193 @@
+"""Activations and normalisations (JAX's `jax.nn`). Each is elementwise unless it has an `axis`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import weft.numpy as wnp
+from weft import lax
+from weft.array import Array
+
+ArrayLike = Any
+Axis = int | tuple[int, ...] | None
+
+
+def _float(x: ArrayLike) -> Array:
+    x = wnp.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(float)
+
+
+def relu(x: ArrayLike) -> Array:
+    """max(x, 0). Its derivative at 0 is 0, as in JAX; NaN stays."""
+    x = wnp.asarray(x)
+    return wnp.where(x <= 0, wnp.zeros_like(x), x)
+
+
+def relu6(x: ArrayLike) -> Array:
+    """min(max(x, 0), 6)."""
+    return wnp.minimum(relu(x), 6)
+
+
+def sigmoid(x: ArrayLike) -> Array:
+    """1 / (1 + exp(-x))."""
+    return lax.logistic(_float(x))
+
+
+def log_sigmoid(x: ArrayLike) -> Array:
+    """log(sigmoid(x))."""
+    return -softplus(-_float(x))
+
+
+def softplus(x: ArrayLike) -> Array:
+    """log(1 + exp(x))."""
+    return wnp.logaddexp(_float(x), 0.0)
+
+
+def sparse_plus(x: ArrayLike) -> Array:
+    """0 below -1, x above 1, (x + 1)² / 4 between."""
+    x = _float(x)
+    return wnp.where(x <= -1, 0.0, wnp.where(x >= 1, x, 0.25 * (x + 1) ** 2))
+
+
+def sparse_sigmoid(x: ArrayLike) -> Array:
+    """0 below -1, 1 above 1, a straight line between: the derivative of `sparse_plus`."""
+    return 0.5 * wnp.clip(_float(x) + 1, 0.0, 2.0)
+
+
+def soft_sign(x: ArrayLike) -> Array:
+    """x / (1 + |x|)."""
+    x = _float(x)
+    return x / (wnp.abs(x) + 1)
+
+
+def silu(x: ArrayLike) -> Array:
+    """x * sigmoid(x). Also `swish`."""
+    x = _float(x)
+    return x * sigmoid(x)
+
+
+swish = silu
+
+
+def mish(x: ArrayLike) -> Array:
+    """x * tanh(softplus(x))."""
+    x = _float(x)
+    return x * wnp.tanh(softplus(x))
+
+
+def gelu(x: ArrayLike, approximate: bool = True) -> Array:
+    """x times the normal distribution function of x; by tanh if `approximate`. D. Hendrycks and K. Gimpel, arXiv:1606.08415."""
+    x = _float(x)
+    if approximate:
+        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+        return x * (0.5 * (1.0 + wnp.tanh(inner)))
+    return 0.5 * x * lax.erfc(-x * math.sqrt(0.5))
+
+
+def elu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
+    """x above 0, alpha * (exp(x) - 1) below."""
+    x = _float(x)
+    below = wnp.where(x > 0, 0.0, x)  # keeps the branch that is not taken finite, and so its derivative
+    return wnp.where(x > 0, x, alpha * wnp.expm1(below))
+
+
+def selu(x: ArrayLike) -> Array:
+    """elu, scaled so that activations normalise themselves. G. Klambauer et al., NIPS 2017."""
+    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
+
+
+def celu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
+    """elu with a continuous derivative for every alpha."""
+    return wnp.maximum(_float(x), 0.0) + alpha * wnp.expm1(wnp.minimum(_float(x), 0.0) / alpha)
+
+
+def leaky_relu(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Array:
+    """x above 0, negative_slope * x below."""
+    x = _float(x)
+    return wnp.where(x >= 0, x, negative_slope * x)
+
+
+def hard_tanh(x: ArrayLike) -> Array:
+    """x clipped to [-1, 1]."""
+    return wnp.clip(wnp.asarray(x), -1, 1)
+
+
+def hard_sigmoid(x: ArrayLike) -> Array:
+    """relu6(x + 3) / 6."""
+    return relu6(_float(x) + 3.0) / 6.0
+
+
+def hard_silu(x: ArrayLike) -> Array:
+    """x * hard_sigmoid(x). Also `hard_swish`."""
+    x = _float(x)
+    return x * hard_sigmoid(x)
+
+
+hard_swish = hard_silu
+
+
+def squareplus(x: ArrayLike, b: ArrayLike = 4.0) -> Array:
+    """(x + sqrt(x² + b)) / 2."""
+    x = _float(x)
+    return 0.5 * (x + wnp.sqrt(x * x + b))
+
+
+def glu(x: ArrayLike, axis: int = -1) -> Array:
+    """The first half along `axis` times the sigmoid of the second. Raises ValueError if the axis has an odd size."""
+    x = _float(x)
+    if x.shape[axis] % 2:
+        raise ValueError(f"glu: axis {axis} of shape {x.shape} must have an even size")
+    first, second = wnp.split(x, 2, axis)
+    return first * sigmoid(second)
+
+
+# -- over an axis -------------------------------------------------------------------------------------------------------------------------
+
+
+def logsumexp(a: ArrayLike, axis: Axis = None, b: ArrayLike | None = None, keepdims: bool = False) -> Array:
+    """log(sum(b * exp(a))), without overflow."""
+    a = _float(a)
+    top = lax.stop_gradient(wnp.max(a, axis=axis, keepdims=True))
+    top = wnp.where(wnp.isfinite(top), top, 0.0)
+    terms = wnp.exp(a - top)
+    total = wnp.log(wnp.sum(terms if b is None else b * terms, axis=axis, keepdims=True)) + top
+    return total if keepdims else wnp.squeeze(total, axis=axis)
+
+
+def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Array:
+    """exp(x) over its sum along `axis`; elements outside of `where` count for nothing and get 0."""
+    x = _float(x)
+    if where is not None:
+        x = wnp.where(where, x, -wnp.inf)
+    terms = wnp.exp(x - lax.stop_gradient(wnp.max(x, axis=axis, keepdims=True)))
+    found = terms / wnp.sum(terms, axis=axis, keepdims=True)
+    return found if where is None else wnp.where(where, found, 0.0)
+
+
+def log_softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Array:
+    """The logarithm of softmax; -inf outside of `where`."""
+    x = _float(x)
+    if where is not None:
+        x = wnp.where(where, x, -wnp.inf)
+    shifted = x - lax.stop_gradient(wnp.max(x, axis=axis, keepdims=True))
+    found = shifted - wnp.log(wnp.sum(wnp.exp(shifted), axis=axis, keepdims=True))
+    return found if where is None else wnp.where(where, found, -wnp.inf)
+
+
+def standardize(x: ArrayLike, axis: Axis = -1, epsilon: ArrayLike = 1e-5) -> Array:
+    """x with mean 0 and variance 1 along `axis`."""
+    x = _float(x)
+    mean = wnp.mean(x, axis=axis, keepdims=True)
+    variance = wnp.mean(wnp.square(x - mean), axis=axis, keepdims=True)
+    return (x - mean) * lax.rsqrt(variance + epsilon)
+
+
+def one_hot(x: ArrayLike, num_classes: int, *, dtype: Any = float, axis: int = -1) -> Array:
+    """1 at the place that each element names, 0 elsewhere (everywhere for a number out of range); `axis` is where the classes lie."""
+    if num_classes < 0:
+        raise ValueError(f"one_hot: num_classes must not be negative, got {num_classes}")
+    x = wnp.asarray(x)
+    axis = axis % (x.ndim + 1)
+    classes = wnp.arange(num_classes, dtype=x.dtype).reshape((num_classes,) + (1,) * (x.ndim - axis))
+    return (wnp.expand_dims(x, axis) == classes).astype(dtype)
