@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -68,6 +69,11 @@ def run(passes: Iterable[ModulePass], ctx: Context, module: ModuleOp) -> ModuleO
     for each in passes:
         each.apply(ctx, module)
     return module
+
+
+def text_before(name: str, passes: Iterable[ModulePass], ctx: Context, module: ModuleOp) -> str:
+    """What the pass of this name is given, as text. The module stays as it is."""
+    return str(run(takewhile(lambda p: p.name != name, passes), ctx, module.clone()))
 
 
 @dataclass(frozen=True)

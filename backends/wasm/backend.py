@@ -78,12 +78,17 @@ class WasmBackend(Backend):
     def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
         """Lowers a module of array ops, in place, and loads the result."""
         from weft.dialects.universe import context
-        from weft.passes.pipelines import ArrayToWasmPass
+        from weft.passes.pipelines import run, text_before, to_wasm
 
-        source = module.clone()
-        ArrayToWasmPass(donate=donate).apply(context(), module)
+        source, passes, ctx = module.clone(), to_wasm(donate), context()
+        run(passes, ctx, module)
         (program,) = (op for op in module.ops if isinstance(op, WasmModuleOp))
-        return self.load(program, donate, {"array": lambda: str(source)})
+        stages = {
+            "array": lambda: str(source),
+            "kernel": lambda: text_before("kernel-schedule", passes, ctx, source),
+            "scheduled": lambda: text_before("kernel-to-wasm", passes, ctx, source),
+        }
+        return self.load(program, donate, stages)
 
     def load(
         self, module: WasmModuleOp, donate: tuple[int, ...] = (), stages: Mapping[str, Callable[[], str]] | None = None

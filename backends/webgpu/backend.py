@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,8 @@ from weft.backends.base import Backend
 from weft.backends.webgpu.adapter import open_device
 from weft.backends.webgpu.memory import Buffer, Pool, stored_bytes
 from weft.backends.webgpu.program import Executable, Kernel, padded, read_program
+
+from weft.passes.schedule.webgpu import Adapter
 
 if TYPE_CHECKING:
     from weft.dialects.array.node import Aval
@@ -39,6 +42,16 @@ class WebGpuBackend(Backend):
         self.pool = Pool(self.device)
         self._pipelines: dict[str, Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
+
+    @cached_property
+    def adapter(self) -> Adapter:
+        """What schedules may use here."""
+        limits = self.device.limits
+        return Adapter(
+            invocations=min(limits["max-compute-invocations-per-workgroup"], limits["max-compute-workgroup-size-x"]),
+            workgroup_bytes=limits["max-compute-workgroup-storage-size"],
+            buffers=limits["max-storage-buffers-per-shader-stage"],
+        )
 
     # -- buffers --------------------------------------------------------------------------------------------------------------------------
 
@@ -89,12 +102,28 @@ class WebGpuBackend(Backend):
     def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
         """Lowers a module of array ops, in place, and makes its pipelines."""
         from weft.dialects.universe import context
-        from weft.passes.pipelines import ArrayToWebGpuPass
+        from weft.passes.pipelines import run, text_before, to_webgpu
+        from weft.passes.schedule import webgpu
 
         self._refuse(module)
+        passes = to_webgpu(donate, self.adapter.buffers)
         source = module.clone()
-        ArrayToWebGpuPass(donate=donate).apply(context(), module)
-        return self.load(module, donate, {"array": lambda: str(source)})
+
+        def until(name: str) -> str:
+            """The module before the pass of this name."""
+            token = webgpu.current.set(self.adapter)
+            try:
+                return text_before(name, passes, context(), source)
+            finally:
+                webgpu.current.reset(token)
+
+        token = webgpu.current.set(self.adapter)
+        try:
+            run(passes, context(), module)
+        finally:
+            webgpu.current.reset(token)
+        stages = {"array": lambda: str(source), "kernel": lambda: until("kernel-schedule"), "scheduled": lambda: until("kernel-to-gpu")}
+        return self.load(module, donate, stages)
 
     def load(self, module: ModuleOp, donate: tuple[int, ...] = (), stages: dict[str, Callable[[], str]] | None = None) -> Executable:
         """A program from its kernels in the gpu dialect and its `kernel.program`. Raises RuntimeError with the adapter's message."""
