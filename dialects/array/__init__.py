@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weft.dialects.array.op import ArrayOp
     from xdsl.ir import Dialect
+
+    from weft.dialects.array.op import ArrayOp
 
     Array: Dialect
 

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from weft.dialects.array.node import Aval, Node, aval, make
-from weft.dialects.array.op import ArrayOp
-from weft.dialects.array.params import Params, aval_of, decode, element, format_value, parse_value, shortest
-from weft.dialects.dtypes import DType
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, traits_def
@@ -16,6 +12,11 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import ConstantLike
 from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.array.node import Aval, Node, aval, make
+from weft.dialects.array.op import ArrayOp
+from weft.dialects.array.params import Params, aval_of, decode, element, format_value, parse_value, shortest
+from weft.dialects.dtypes import DType
 
 
 @irdl_op_definition

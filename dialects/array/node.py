@@ -233,6 +233,13 @@ def leaf(aval: Aval, value: Any = None, mark: int = 0, device: str | None = None
     return node
 
 
+def computed(aval: Aval, value: Any, device: str) -> Node:
+    """A result of a program that has run: a leaf that belongs to no line."""
+    node = Node(LeafOp, (), {}, aval, _next_serial(), 0, None, device)
+    node.value = value
+    return node
+
+
 def wrap(node: Node, mark: int) -> Node:
     """The node under a transform of its own: equal to it and as readable, but the transform's walks start (or end) here."""
     made = Node(IdentityOp, (node,), {}, node.aval, _next_serial(), mark_of((node,)) or mark, node.loc, node.device)

@@ -28,16 +28,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from weft.dialects.array.node import Aval, Node, aval, bind
-from weft.dialects.array.params import Params, aval_of, decode, encode, format_value, parse_value, tensor_type
-from weft.dialects.dtypes import DType
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import IRDLOperation, operand_def, result_def, traits_def
 from xdsl.parser import Parser
+from xdsl.pattern_rewriter import RewritePattern
 from xdsl.printer import Printer
-from xdsl.traits import Pure
+from xdsl.traits import HasCanonicalizationPatternsTrait, Pure
 from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.array.node import Aval, Node, aval, bind
+from weft.dialects.array.params import Params, aval_of, decode, encode, format_value, parse_value, tensor_type
+from weft.dialects.dtypes import DType
 
 FLOATING = frozenset("f")
 COMPLEX = frozenset("c")
@@ -66,6 +68,19 @@ def _missing(message: str) -> Any:
     return classmethod(rule)
 
 
+class Canonicalizes(HasCanonicalizationPatternsTrait):
+    """Upstream's `canonicalize` has patterns for some array ops: those of canonicalize.py, written on top of this file."""
+
+    def get_patterns(self, op: type[Operation]) -> tuple[RewritePattern, ...]:
+        from weft.dialects.array.canonicalize import patterns
+
+        return patterns(op)
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        return ()
+
+
 class ArrayOp(IRDLOperation):
     """A primitive. See the module's docstring for the rules, and `Elementwise` for the most common kind."""
 
@@ -76,7 +91,7 @@ class ArrayOp(IRDLOperation):
     """The parameter that is written before the operands: `array.reduce add %x`."""
 
     result = result_def(TensorType)
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonicalizes())
 
     if TYPE_CHECKING:  # IRDL would take these for fields
         infer: ClassVar[Callable[..., Aval | tuple[Aval, ...]]]

@@ -10,8 +10,6 @@ from functools import cache
 from math import copysign, inf
 from typing import Any, TypeAlias
 
-from weft.dialects.array.node import Aval, aval
-from weft.dialects.dtypes import DType, from_type
 from xdsl.dialects.builtin import (
     ArrayAttr,
     BoolAttr,
@@ -26,6 +24,9 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, TypeAttribute
 from xdsl.parser import Parser
+
+from weft.dialects.array.node import Aval, aval
+from weft.dialects.dtypes import DType, from_type
 
 Params: TypeAlias = dict[str, Any]
 

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Attribute, Block, Region, SSAValue
+
 from weft.dialects.array.constant import ConstantOp
 from weft.dialects.array.graph import Graph, expand
 from weft.dialects.array.node import (
@@ -27,9 +31,6 @@ from weft.dialects.array.node import (
 )
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.params import aval_of, tensor_type
-from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr
-from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Region, SSAValue
 
 
 def stage(graph: Graph, name: str = "main") -> ModuleOp:

@@ -168,13 +168,19 @@ def jvp_call(fun: Function, primals: Sequence[Node], tangents: Sequence[Maybe]) 
     return outs, tangents_out
 
 
-def vjp_call(fun: Function, primals: Sequence[Node]) -> tuple[list[Node], Callable[[Sequence[Maybe]], list[Maybe]]]:
-    """The results of `fun(*primals)`, and the function from their cotangents to those of `primals` (None for zero)."""
+def linearize_call(fun: Function, primals: Sequence[Node]) -> tuple[list[Node], list[Maybe], list[Maybe]]:
+    """The results of `fun(*primals)`, placeholders for tangents of `primals`, and the tangents of the results, which depend on them linearly."""
     with transform() as mark:
         ins = [wrap(p, mark) for p in primals]
         tangents = _tangents_for(ins, mark)
         outs, tangents_out = jvp_walk(fun(*ins), ins, tangents)
     settle(outs)
+    return outs, tangents, tangents_out
+
+
+def vjp_call(fun: Function, primals: Sequence[Node]) -> tuple[list[Node], Callable[[Sequence[Maybe]], list[Maybe]]]:
+    """The results of `fun(*primals)`, and the function from their cotangents to those of `primals` (None for zero)."""
+    outs, tangents, tangents_out = linearize_call(fun, primals)
 
     def pull_back(cts: Sequence[Maybe]) -> list[Maybe]:
         pairs = [(t, ct) for t, ct in zip(tangents_out, cts, strict=True) if t is not None and ct is not None]

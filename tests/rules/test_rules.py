@@ -5,6 +5,8 @@ Nothing here names an op: the ops come from the classes, their inputs from sampl
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -50,6 +52,13 @@ def test_no_rule_is_missing(op: type[ArrayOp]):
     missing = [rule for rule in needed if not op.has(rule)]
     assert not missing
     assert op.has("to_kernel") or op.has("decompose"), "neither to_kernel nor decompose"
+
+
+@each
+@pytest.mark.parametrize("file", ["ops.mlir", "invalid.mlir"])
+def test_filecheck_shows_the_op(op: type[ArrayOp], file: str):
+    text = (Path(__file__).parents[2] / "filecheck/dialects/array" / file).read_text()
+    assert f"= {op.name} " in text
 
 
 @each

@@ -1,0 +1,99 @@
+"""Each primitive on each device against the oracle: every dtype, shapes with 0 and 1, NaN, infinities and negative zeros.
+
+The inputs are those of tests/rules/sampling.py. Cases of one op are compiled together, as one program with an output for each, because compiling is what takes time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from weft.backends.base import Backend, available, get_backend
+from weft.dialects.array.graph import Graph
+from weft.dialects.array.node import leaf
+from weft.dialects.array.op import ArrayOp
+from weft.dialects.array.stage import stage
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "rules"))
+from sampling import PRIMITIVES, Case, cases
+
+COUNT = 12
+
+# Least digits: functions that a device computes in its own way (WGSL's are a few ulp off), and sums in another order.
+TOLERANCE = {2: 4e-3, 4: 2e-5, 8: 1e-12}
+
+
+@pytest.fixture(params=["wasm", "webgpu"])
+def device(request: pytest.FixtureRequest) -> Backend:
+    if reason := available().get(request.param, "no such device"):
+        pytest.skip(reason)
+    return get_backend(request.param)
+
+
+def sampled(op: type[ArrayOp]) -> list[Case]:
+    """Cases of an op, the same at each run."""
+    found: list[Case] = []
+
+    @settings(
+        max_examples=COUNT, derandomize=True, database=None, deadline=None,
+        phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(cases(op))
+    def keep(case: Case) -> None:
+        found.append(case)
+
+    keep()
+    return found
+
+
+def run(device: Backend, examples: list[Case]) -> Iterator[np.ndarray]:
+    """The results of cases, computed by one program."""
+    ins, outs, arrays = [], [], []
+    for case in examples:
+        nodes = [leaf(a) for a in case.avals]
+        outs.append(case.op.bind(*nodes, **case.params))
+        ins += nodes
+        arrays += case.arrays
+    program = device.compile(stage(Graph(ins, outs)))
+    buffers = [
+        device.put(np.ascontiguousarray(a).reshape(-1).view(np.uint8).data, n.aval)
+        for a, n in zip(arrays, ins, strict=True)
+    ]
+    for buffer, out in zip(program(buffers), outs, strict=True):
+        data = (
+            np.frombuffer(device.get(buffer, out.aval), np.dtype(out.dtype.name))
+            if out.aval.size
+            else np.empty(0, out.dtype.name)
+        )
+        yield data.reshape(out.shape)
+
+
+@pytest.mark.parametrize("op", PRIMITIVES, ids=lambda op: op.name)
+def test_agrees_with_the_oracle(op: type[ArrayOp], device: Backend):
+    examples = sampled(op)
+    for case, found in zip(examples, run(device, examples), strict=True):
+        expected = case.reference()
+        try:
+            if expected.dtype.kind == "f":
+                tolerance = TOLERANCE[expected.dtype.itemsize]
+                np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+                if op.name not in APPROXIMATE_ZEROS:
+                    zeros = expected == 0
+                    np.testing.assert_array_equal(
+                        np.signbit(found[zeros & (found == 0)]), np.signbit(expected[zeros & (found == 0)])
+                    )
+            else:
+                np.testing.assert_array_equal(found, expected)
+        except AssertionError as error:
+            raise AssertionError(f"{case}\n{error}") from None
+
+
+APPROXIMATE_ZEROS = frozenset(
+    f"array.{name}" for name in ("reduce", "dot", "conv", "fold", "scatter", "cumulate", "max", "min")
+)
+"""Ops of which the sign of a zero depends on the order of operations."""
