@@ -10,6 +10,7 @@ An error belongs to who reads: a flush that nobody asked for never raises, it le
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from weft.config import config
@@ -31,9 +32,7 @@ def value(node: Node, what: str = "Attempted reading", kind: type[Concretization
     """The device's buffer of a node, computed now if it has not been. Raises `kind` or UnexpectedTracerError for a traced node, RuntimeError for a deleted one."""
     found = node.value
     if found is None:
-        root = node
-        while root.op is IdentityOp and root.value is None:
-            root = root.inputs[0]
+        root = _root(node)
         if root.value is None:
             if (source := argument(root)) is not None:
                 raise concretization(kind, what, node, source) if source.mark in STATE.live else leaked(node, source)
@@ -67,10 +66,8 @@ def is_traced(node: Node) -> bool:
 
 def gathered() -> None:
     """Enough waits: runs it. What fails is left to fail when it is read."""
-    try:
+    with suppress(Exception):
         flush()
-    except Exception:  # noqa: BLE001, S110  (see above)
-        pass
 
 
 def flush(wanted: Sequence[Node] = ()) -> None:
@@ -102,22 +99,31 @@ def _by_device(nodes: Iterable[Node]) -> list[tuple[Device, list[Node]]]:
     return list(groups.items())
 
 
-def _run(outs: list[Node], device: Device) -> None:
-    graph, captures = close((), outs)
+def _run(outs: Sequence[Node], device: Device) -> None:
+    _, captures = close((), outs)
     if any(n.value is None for n in captures):  # a traced value has escaped; whoever reads what depends on it is told
         outs = [n for n in outs if argument(n) is None]
-        graph, captures = close((), outs)
-    graph = Graph(captures, [n for n in outs if n.value is None])
-    if not graph.outs:
-        return
-    results = recent_program(graph, device)([upload(n, device) for n in captures])
-    for n, buffer in zip(graph.outs, results, strict=True):
-        n.value, n.device = buffer, device
+        _, captures = close((), outs)
+    roots = {n: _root(n) for n in outs}
+    graph = Graph(captures, list(dict.fromkeys(r for r in roots.values() if r.value is None)))
+    if graph.outs:
+        results = recent_program(graph, device)([upload(n, device) for n in captures])
+        for n, buffer in zip(graph.outs, results, strict=True):
+            n.value, n.device = buffer, device
+    for n, root in roots.items():
+        n.value, n.device = root.value, root.device
         if not _forget(n):
             _history.append(n)
     if config.debug_nans:
         for n in graph.outs:
             check_nans(n)
+
+
+def _root(n: Node) -> Node:
+    """The node that a wrapped one is equal to."""
+    while n.op is IdentityOp and n.value is None:
+        n = n.inputs[0]
+    return n
 
 
 def _forget(n: Node) -> bool:

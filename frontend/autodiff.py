@@ -1,0 +1,368 @@
+"""Derivatives: `grad`, `value_and_grad`, `vjp`, `jvp`, `linearize`, `linear_transpose`, `jacfwd`, `jacrev`, `hessian`.
+
+All of them run the function on wrapped arguments and walk over what it left behind (dialects/array/walks.py). Values stay readable while that happens, so Python's own control
+flow works under a derivative. Auxiliary results pass the same walk as the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any
+
+from weft.array import Array, lift, wrap
+from weft.dialects.array.custom import CustomVjpTangent
+from weft.dialects.array.graph import Graph, inline
+from weft.dialects.array.node import Aval, Node, aval, leaf, transform
+from weft.dialects.array.op import full, zeros
+from weft.dialects.array.walks import dependents, jvp_call, linearize_call, residuals, transpose_walk, vjp_call
+from weft.function import (
+    Aux,
+    OnNodes,
+    check_callable,
+    describe_function,
+    lift_result,
+    named_after,
+    on_nodes,
+    same_structure,
+    take_aux,
+)
+from weft.tree_util import tree_flatten, tree_map, tree_structure, tree_transpose
+from weft.vmap import vmap
+
+Argnums = int | Sequence[int]
+
+
+def value_and_grad(
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """A function that gives `fun`'s scalar result and its gradient by the arguments `argnums` (a tuple of gradients for several).
+
+    With `has_aux`, `fun` gives a pair of result and auxiliary data, and the new function `((result, aux), gradient)`. Integer arguments are refused unless `allow_int`: their
+    gradient is zero.
+    """
+    check_callable(fun, "grad")
+
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        chosen = _chosen(fun, args, argnums)
+        leaves, tree = tree_flatten(chosen)
+        nodes = [_differentiable(lift(x), "grad", holomorphic, allow_int) for x in leaves]
+        aux: Aux | None = None
+
+        def run(*nodes: Node) -> list[Node]:
+            nonlocal aux
+            out = fun(*_replaced(args, argnums, tree.unflatten([Array(n) for n in nodes])), **kwargs)
+            if has_aux:
+                out, extra = take_aux(out, "grad")
+                aux = Aux(extra)
+            return [_scalar_output(out, fun, holomorphic), *(aux.nodes if aux else ())]
+
+        outs, pull_back = vjp_call(run, nodes)
+        found = pull_back([full(1.0, outs[0]), *[None] * (len(outs) - 1)])
+        gradient = tree.unflatten([wrap(_instantiated(ct, n)) for ct, n in zip(found, nodes, strict=True)])
+        value, *extra = [wrap(n) for n in outs]
+        return ((value, aux.rebuild(extra)) if aux else value), gradient
+
+    return named_after(value_and_gradient, fun, "value_and_grad")
+
+
+def grad(
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """A function that gives the gradient of `fun`'s scalar result by the arguments `argnums`; with `has_aux`, `(gradient, aux)`. See `value_and_grad`."""
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return named_after(gradient, fun, "grad")
+
+
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """`(out, pull_back)`, or `(out, pull_back, aux)`: the result of `fun(*primals)`, and the function from a cotangent of it to a tuple of cotangents of `primals`."""
+    check_callable(fun, "vjp")
+    leaves, tree = tree_flatten(primals)
+    nodes = [lift(x) for x in leaves]
+    run = _WithAux(fun, tree, has_aux, "vjp")
+    outs, tangents, tangents_out = linearize_call(run, nodes)
+    count, out_tree = run.count, run.out_tree
+    kept = _keep(tangents_out, tangents)
+
+    def pull_back(cotangent: Any) -> tuple[Any, ...]:
+        kept  # noqa: B018  (what the walk needs is held as long as this function is)
+        cts = same_structure(out_tree, cotangent, "vjp: cotangent")
+        given = [_fitting(lift(ct), out.aval, "cotangent", "vjp") for ct, out in zip(cts, outs[:count], strict=True)]
+        pairs = [(t, ct) for t, ct in zip(tangents_out, given, strict=False) if t is not None]
+        ins = [t for t in tangents if t is not None]
+        found = dict(zip(ins, transpose_walk([t for t, _ in pairs], [ct for _, ct in pairs], ins), strict=True))
+        return tree.unflatten(
+            [wrap(_instantiated(None if t is None else found[t], n)) for t, n in zip(tangents, nodes, strict=True)]
+        )
+
+    return run.result(outs, pull_back)
+
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """`(out, tangent)`, or `(out, tangent, aux)`: the result of `fun(*primals)`, and its derivative in the direction `tangents`."""
+    check_callable(fun, "jvp")
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, (tuple, list)):
+            raise TypeError(f"jvp: {name} must be a tuple or list, got {type(given).__name__}")
+    leaves, tree = tree_flatten(tuple(primals))
+    nodes = [lift(x) for x in leaves]
+    directions = [
+        _direction(x, n) for x, n in zip(same_structure(tree, tuple(tangents), "jvp: tangents"), nodes, strict=True)
+    ]
+    run = _WithAux(fun, tree, has_aux, "jvp")
+    outs, found = jvp_call(run, nodes, directions)
+    _refuse_custom_vjp(found, directions)
+    pushed = run.out_tree.unflatten([wrap(_instantiated(t, o)) for t, o in zip(found[: run.count], outs, strict=False)])
+    return run.result(outs, pushed)
+
+
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """`(out, f_jvp)`, or `(out, f_jvp, aux)`: the result of `fun(*primals)`, and its derivative there as a linear function of tangents."""
+    check_callable(fun, "linearize")
+    leaves, tree = tree_flatten(primals)
+    nodes = [lift(x) for x in leaves]
+    run = _WithAux(fun, tree, has_aux, "linearize")
+    outs, placeholders, tangents_out = linearize_call(run, nodes)
+    _refuse_custom_vjp(tangents_out, placeholders)
+    count, out_tree = run.count, run.out_tree
+    active = [t for t in placeholders if t is not None]
+    linear = Graph(active, [t for t in tangents_out[:count] if t is not None])
+    kept = _keep(tangents_out, placeholders)
+
+    def f_jvp(*tangents: Any) -> Any:
+        kept  # noqa: B018  (what the graph refers to is held as long as this function is)
+        given = same_structure(tree, tangents, "linearize: tangents")
+        directions = [_direction(x, n) for x, n in zip(given, nodes, strict=True)]
+        args = [zeros(p) if d is None else d for d, p in zip(directions, placeholders, strict=True) if p is not None]
+        found = iter(inline(linear, args))
+        return out_tree.unflatten(
+            [wrap(zeros(o) if t is None else next(found)) for t, o in zip(tangents_out, outs[:count], strict=False)]
+        )
+
+    return run.result(outs, f_jvp)
+
+
+def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
+    """The transpose of a function that is linear in all arguments: from a cotangent of the result to a tuple of those of `primals`, of which only shapes and dtypes matter."""
+    check_callable(fun, "linear_transpose")
+    leaves, tree = tree_flatten(primals)
+    run = on_nodes(fun, tree)
+    with transform() as mark:
+        ins = [leaf(x.aval if hasattr(x, "aval") else lift(x).aval, mark=mark) for x in leaves]
+        outs = run(*ins)
+
+    def transposed(cotangent: Any) -> tuple[Any, ...]:
+        cts = same_structure(run.out_tree, cotangent, "linear_transpose: cotangent")
+        given = [_fitting(lift(ct), o.aval, "cotangent", "linear_transpose") for ct, o in zip(cts, outs, strict=True)]
+        found = transpose_walk(outs, given, ins)
+        return tree.unflatten([wrap(_instantiated(ct, n)) for ct, n in zip(found, ins, strict=True)])
+
+    return transposed
+
+
+# -- whole Jacobians ----------------------------------------------------------------------------------------------------------------------
+
+
+def jacfwd(
+    fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """A function that gives the Jacobian, column by column (forward mode): good for few inputs. Its leaves have the shape of an output and that of an input behind it."""
+    check_callable(fun, "jacfwd")
+
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        chosen = _chosen(fun, args, argnums)
+        leaves, tree = tree_flatten(chosen)
+        avals = [_differentiable(lift(x), "jacfwd", holomorphic).aval for x in leaves]
+        out, push, *aux = linearize(lambda x: fun(*_replaced(args, argnums, x), **kwargs), chosen, has_aux=has_aux)
+        columns = vmap(push, out_axes=-1)(tree.unflatten(_basis(avals)))
+        parted = tree_map(lambda x: tree.unflatten(_parted(x, x.ndim - 1, avals)), columns)
+        return (parted, *aux) if has_aux else parted
+
+    return named_after(jacobian, fun, "jacfwd")
+
+
+def jacrev(
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """A function that gives the Jacobian, row by row (reverse mode): good for few outputs. Its leaves have the shape of an output and that of an input behind it."""
+    check_callable(fun, "jacrev")
+
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        chosen = _chosen(fun, args, argnums)
+        for x in tree_flatten(chosen)[0]:
+            _differentiable(lift(x), "jacrev", holomorphic, allow_int)
+        out, pull, *aux = vjp(lambda x: fun(*_replaced(args, argnums, x), **kwargs), chosen, has_aux=has_aux)
+        leaves, out_tree = tree_flatten(out)
+        avals = [x.aval for x in leaves]
+        (rows,) = vmap(pull)(out_tree.unflatten(_basis(avals)))
+        parted = tree_map(lambda x: out_tree.unflatten(_parted(x, 0, avals)), rows)
+        turned = tree_transpose(tree_structure(chosen), out_tree, parted)
+        return (turned, *aux) if has_aux else turned
+
+    return named_after(jacobian, fun, "jacrev")
+
+
+def hessian(
+    fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """A function that gives the matrix of second derivatives: `jacfwd(jacrev(fun))`."""
+    return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
+
+
+def _basis(avals: Sequence[Aval]) -> list[Array]:
+    """One array per aval, together the standard basis of the space of their elements: along a new leading axis, one after the other is 1 and all the rest 0."""
+    from weft.dialects.array.ops import CompareOp, ConvertOp, IotaOp, ReshapeOp
+    from weft.dialects.dtypes import int32
+
+    total = sum(a.size for a in avals)
+    found = []
+    for a, end in zip(avals, accumulate(a.size for a in avals), strict=True):
+        from weft.dialects.array.op import literal
+        from weft.dialects.array.ops import AddOp
+
+        row, column = (IotaOp.bind(shape=(total, a.size), dimension=d, dtype=int32) for d in (0, 1))
+        here = CompareOp.bind(row, AddOp.bind(column, literal(end - a.size, column)), direction="eq")
+        found.append(wrap(ReshapeOp.bind(ConvertOp.bind(here, dtype=a.dtype), shape=(total, *a.shape))))
+    return found
+
+
+def _parted(x: Array, axis: int, avals: Sequence[Aval]) -> list[Array]:
+    """`x` cut along an axis into pieces that belong to the avals, the axis of each replaced by the aval's shape."""
+    from weft.dialects.array.ops import ReshapeOp, SliceOp
+
+    found = []
+    for a, end in zip(avals, accumulate(a.size for a in avals), strict=True):
+        low = tuple(end - a.size if d == axis else 0 for d in range(x.ndim))
+        high = tuple(end if d == axis else n for d, n in enumerate(x.shape))
+        piece = SliceOp.bind(x._node, start=low, limit=high, strides=(1,) * x.ndim)
+        found.append(wrap(ReshapeOp.bind(piece, shape=(*x.shape[:axis], *a.shape, *x.shape[axis + 1 :]))))
+    return found
+
+
+# -- arguments and results ----------------------------------------------------------------------------------------------------------------
+
+
+class _WithAux(OnNodes):
+    """A function whose auxiliary data, if it has any, travels behind its `count` results."""
+
+    count: int
+
+    def __init__(self, fun: Callable[..., Any], treedef: Any, has_aux: bool, what: str):
+        super().__init__(fun, treedef)
+        self.has_aux, self.what = has_aux, what
+        self.aux: Aux | None = None
+
+    def __call__(self, *nodes: Node) -> list[Node]:
+        out = self.fun(*self.treedef.unflatten([Array(n) for n in nodes]))
+        if self.has_aux:
+            out, extra = take_aux(out, self.what)
+            self.aux = Aux(extra)
+        leaves, self.out_tree = tree_flatten(out)
+        self.count = len(leaves)
+        return [*(lift_result(x, self.fun) for x in leaves), *(self.aux.nodes if self.aux else ())]
+
+    def result(self, outs: Sequence[Node], derived: Any) -> Any:
+        """What the transform gives: the function's result, what was derived, and the auxiliary data if there is any."""
+        out = self.out_tree.unflatten([wrap(n) for n in outs[: self.count]])
+        return (out, derived, self.aux.rebuild([wrap(n) for n in outs[self.count :]])) if self.aux else (out, derived)
+
+
+def _chosen(fun: Callable[..., Any], args: Sequence[Any], argnums: Argnums) -> Any:
+    """The arguments to differentiate by: one, or a tuple."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for number in numbers:
+        if not -len(args) <= number < len(args):
+            raise TypeError(
+                f"differentiating {describe_function(fun)} with respect to argnums={argnums} requires at least "
+                f"{number + 1 if number >= 0 else -number} positional arguments to be passed by the caller, but got only {len(args)}."
+            )
+    return args[argnums] if isinstance(argnums, int) else tuple(args[n] for n in numbers)
+
+
+def _replaced(args: Sequence[Any], argnums: Argnums, chosen: Any) -> list[Any]:
+    new = list(args)
+    for number, x in ((argnums, chosen),) if isinstance(argnums, int) else zip(argnums, chosen, strict=True):
+        new[number] = x
+    return new
+
+
+def _differentiable(n: Node, what: str, holomorphic: bool = False, allow_int: bool = False) -> Node:
+    """Raises TypeError if there is no derivative by an argument of this dtype."""
+    if holomorphic and n.dtype.kind != "c":
+        raise TypeError(f"{what} with holomorphic=True requires inputs with complex dtype, but got {n.dtype}.")
+    if n.dtype.kind == "c" and not holomorphic:
+        raise TypeError(f"{what} requires real-valued inputs, but got {n.dtype}. For holomorphic functions set holomorphic=True.")
+    if n.dtype.kind not in "fc" and not allow_int:
+        raise TypeError(
+            f"{what} requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact), but got {n.dtype}. "
+            "If you want to use Boolean- or integer-valued inputs, use vjp or set allow_int to True."
+        )
+    return n
+
+
+def _scalar_output(out: Any, fun: Callable[..., Any], holomorphic: bool) -> Node:
+    """The node of what `grad` differentiates. Raises TypeError if it is no scalar."""
+    if tree_structure(out).num_leaves != 1 or isinstance(out, (tuple, list, dict)) or out is None:
+        raise TypeError(f"Gradient only defined for scalar-output functions. Output was {out!r}.")
+    node = lift_result(out, fun)
+    if node.shape:
+        raise TypeError(f"Gradient only defined for scalar-output functions. Output had shape: {node.shape}.")
+    if node.dtype.kind not in ("c" if holomorphic else "f"):
+        raise TypeError(
+            f"grad requires {'complex' if holomorphic else 'real'}-valued outputs (output dtype that is a sub-dtype of np.floating), but got {node.dtype}."
+        )
+    return node
+
+
+def _fitting(x: Node, a: Aval, name: str, what: str) -> Node:
+    """A tangent or cotangent for an array. Raises TypeError if its shape or dtype is another."""
+    if x.shape != a.shape:
+        raise TypeError(f"{what}: the {name} has shape {x.shape}, but the array that it belongs to {a.shape}")
+    if x.dtype is not a.dtype and a.dtype.kind in "fc":
+        if not x.aval.weak_type:
+            raise TypeError(f"{what}: the {name} has dtype {x.dtype}, but the array that it belongs to {a.dtype}")
+        from weft.dialects.array.ops import ConvertOp
+
+        return ConvertOp.bind(x, dtype=a.dtype)
+    return x
+
+
+def _direction(x: Any, primal: Node) -> Node | None:
+    """The node of a tangent; None for integers, which do not vary."""
+    if primal.dtype.kind not in "fc":
+        return None
+    return _fitting(lift(x), primal.aval, "tangent", "jvp")
+
+
+def _instantiated(n: Node | None, like: Node) -> Node:
+    """A tangent or cotangent that may be zero, as an array."""
+    return zeros(aval(like.shape, like.dtype)) if n is None else n
+
+
+def _keep(tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> list[Array]:
+    """Hold on the values that a linear function needs, so that they are computed once, with the results."""
+    return [wrap(n) for n in residuals([t for t in tangents_out if t is not None], [t for t in tangents if t is not None])]
+
+
+def _refuse_custom_vjp(tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> None:
+    outs, ins = ([t for t in ts if t is not None] for ts in (tangents_out, tangents))
+    for n in dependents(outs, ins):
+        if n.op is CustomVjpTangent:
+            n.op.jvp()
