@@ -10,6 +10,7 @@ is a slot of a pool, and takes the slot that fits best among those free when it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 from xdsl.context import Context
@@ -32,7 +33,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.dtypes import from_type
 from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
-from weft.dialects.kernel.ops import EmptyOp, LoadOp, NestOp, StoreOp
+from weft.dialects.kernel.ops import EmptyOp, LoadOp, NestOp, StoreOp, segments
 
 ALIGNMENT = 64
 TARGETS = ("wasm", "webgpu")
@@ -121,6 +122,7 @@ def _outline(nest: NestOp, name: str) -> FuncOp:
     return FuncOp.make(name, Region(body), len(types) - count)
 
 
+@lru_cache(maxsize=1024)
 def memref(type: Attribute) -> MemRefType:
     """The buffer type of a tensor type."""
     assert isinstance(type, TensorType)
@@ -297,7 +299,10 @@ class _Planner:
         ins, outs = [s.buffer for s in step.ins], [s.buffer for s in step.outs]
         if step.nest is None:
             return CopyOp.create(operands=[*ins, *outs])
-        return LaunchOp.build(operands=[ins, outs], properties={"kernel": self.kernels.name(step.nest)})
+        return LaunchOp.create(
+            operands=[*ins, *outs],
+            properties={"kernel": self.kernels.name(step.nest), "operandSegmentSizes": segments(len(ins), len(outs))},
+        )
 
 
 def same_index(nest: NestOp, read: int, written: int) -> bool:

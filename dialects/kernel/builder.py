@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntegerAttr, IntegerType, StringAttr, i1
@@ -153,15 +154,11 @@ class NestBuilder:
 
     def const(self, value: bool | int | float, dtype: DType) -> SSAValue:
         """A literal."""
-        type = scalar_type(dtype.type)
-        if isinstance(type, IntegerType):
-            attribute: Attribute = IntegerAttr(_wrap(int(value), type.width.data), type)
-        else:
-            attribute = FloatAttr(float(value), type)  # type: ignore[arg-type]
+        attribute = _literal(value, dtype, repr(value))
         key = ("const", attribute)
         if (known := self._memo.get(key)) is None:
             known = self._memo[key] = self._emit(
-                arith.ConstantOp.create(result_types=[type], properties={"value": attribute})
+                arith.ConstantOp.create(result_types=[attribute.type], properties={"value": attribute})
             )
         return known
 
@@ -305,6 +302,15 @@ class NestBuilder:
             return symbol_expr(numbers[atom.number], atom.lo, atom.hi) if isinstance(atom, Sym) else None
 
         return tuple(e.substitute(renumber) for e in exprs), [self._symbols[n] for n in numbers]
+
+
+@lru_cache(maxsize=1024)
+def _literal(value: bool | int | float, dtype: DType, exact: str) -> IntegerAttr | FloatAttr:
+    """A scalar as an attribute. `exact`, its text, tells 0.0 and -0.0 apart in the cache."""
+    type = scalar_type(dtype.type)
+    if isinstance(type, IntegerType):
+        return IntegerAttr(_wrap(int(value), type.width.data), type)
+    return FloatAttr(float(value), type)  # type: ignore[arg-type]
 
 
 def _wrap(value: int, width: int) -> int:

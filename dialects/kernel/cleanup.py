@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, i32
+from xdsl.dialects.builtin import ArrayAttr
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
 from weft.dialects.kernel.attributes import AxesAttr, ConditionsAttr
-from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp
+from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp, segments
 
 
 class CleanUpNest(RewritePattern):
@@ -70,7 +70,3 @@ def _drop_ins(nest: NestOp) -> bool:
     nest.properties["operandSegmentSizes"] = segments(count - len(unread), len(nest.operands) - count + len(unread))
     return True
 
-
-def segments(*sizes: int) -> DenseArrayBase:
-    """How many operands each group of an op has."""
-    return DenseArrayBase.from_list(i32, sizes)

@@ -11,9 +11,10 @@ on memrefs there are no results. The host's side of a program (functions that ho
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar
 
-from xdsl.dialects.builtin import ArrayAttr, IntegerType, MemRefType, StringAttr, TensorType, i1, i32
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntegerType, MemRefType, StringAttr, TensorType, i1, i32
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -554,9 +555,15 @@ def load(
 
 def nest(axes: Sequence[Axis], ins: Sequence[SSAValue], outs: Sequence[SSAValue], block: Block) -> NestOp:
     """A `kernel.nest` around a body whose arguments are already in place."""
-    return NestOp.build(
-        operands=[ins, outs],
-        result_types=[[v.type for v in outs if isinstance(v.type, TensorType)]],
-        properties={"axes": AxesAttr(tuple(axes))},
+    return NestOp.create(
+        operands=[*ins, *outs],
+        result_types=[v.type for v in outs if isinstance(v.type, TensorType)],
+        properties={"axes": AxesAttr(tuple(axes)), "operandSegmentSizes": segments(len(ins), len(outs))},
         regions=[Region(block)],
     )
+
+
+@cache
+def segments(*sizes: int) -> DenseArrayBase:
+    """How many operands each group of an op has, as the op's property `operandSegmentSizes`."""
+    return DenseArrayBase.from_list(i32, sizes)
