@@ -58,6 +58,8 @@ class Profile(NamedTuple):
 
 def is_bijective(index: Sequence[Expr], shape: Sequence[int]) -> bool:
     """Whether the index meets every element of an array of that shape exactly once, as its axes run: its row-major position is a mixed-radix number of them."""
+    if 0 in shape:
+        return True
     position = linearize(tuple(index), tuple(shape))
     size, least = 1, position.const
     for atom, c in sorted(position.terms, key=lambda term: abs(term[1])):
