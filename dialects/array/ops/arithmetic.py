@@ -324,47 +324,6 @@ class MinOp(_Extreme):
 
 
 @irdl_op_definition
-class NextafterOp(Binary):
-    """The float that follows x in the direction of y.
-
-    %z = array.nextafter %x, %y : tensor<4x8xf32>
-
-    JAX: `lax.nextafter`. Floats of one sign are ordered as their bits are, so the next one is one bit pattern away.
-    """
-
-    name = "array.nextafter"
-    DTYPES: ClassVar = FLOATING
-    NOT_DIFFERENTIABLE: ClassVar = True
-
-    reference = staticmethod(lambda np, x, y: np.nextafter(x, y))
-
-    @classmethod
-    def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
-        x, y = elements(b, index, args)
-        dtype = args[0].dtype
-        bits = emit.integer_of(dtype)
-        pattern, towards = (b.op(arith.BitcastOp, v, type=bits.type) for v in (x, y))
-        sign_bit = emit.extreme(bits)[0]
-        magnitude = b.op(arith.AndIOp, pattern, b.const(~sign_bit, bits))
-        outward = emit.select(  # away from zero: y is beyond x on x's side
-            b, emit.compare(b, pattern, "lt", b.const(0, bits), "i"), emit.compare(b, y, "lt", x, "f"),
-            emit.compare(b, y, "gt", x, "f"),
-        )  # fmt: skip
-        step = emit.select(b, outward, b.const(1, bits), b.const(-1, bits))
-        smallest = b.op(
-            arith.OrIOp, b.op(arith.AndIOp, towards, b.const(sign_bit, bits)), b.const(1, bits)
-        )  # from zero: the least float of y's sign
-        is_zero = emit.compare(b, magnitude, "eq", b.const(0, bits), "i")
-        moved = emit.select(b, is_zero, smallest, b.op(arith.AddiOp, pattern, step))
-        moved = b.op(arith.BitcastOp, moved, type=dtype.type)
-        moved = emit.select(b, emit.compare(b, x, "eq", y, "f"), y, moved)
-        ordered = b.op(
-            arith.AndIOp, emit.compare(b, x, "eq", x, "f"), emit.compare(b, y, "eq", y, "f")
-        )  # neither is NaN
-        return emit.select(b, ordered, moved, b.op(arith.AddfOp, x, y))
-
-
-@irdl_op_definition
 class NegOp(Unary):
     """The negative.
 

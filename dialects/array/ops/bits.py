@@ -1,4 +1,4 @@
-"""Bits: logical operations, shifts, counting, and reading the bits of one type as another's. On bool they are logic."""
+"""Bits: logical operations, shifts, counting, reading the bits of one type as another's, and the next float. On bool they are logic."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition
 
 from weft.dialects.array.node import Aval, aval
-from weft.dialects.array.op import BOOL, INTEGER, Binary, Unary, common_dtype, elements, op_name, scalar
+from weft.dialects.array.op import BOOL, FLOATING, INTEGER, Binary, Unary, common_dtype, elements, op_name, scalar
 from weft.dialects.array.ops import emit
-from weft.dialects.dtypes import DType
+from weft.dialects.dtypes import DType, float32, int32
 from weft.dialects.kernel.ops import scalar_type
 
 
@@ -233,3 +233,59 @@ class BitcastOp(Unary):
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any], *, dtype: DType) -> SSAValue:
         x, type = b.read(args[0], index), scalar_type(dtype.type)
         return x if x.type == type else b.op(arith.BitcastOp, x, type=type)
+
+
+@irdl_op_definition
+class NextafterOp(Binary):
+    """The float that follows x in the direction of y.
+
+    %z = array.nextafter %x, %y : tensor<4x8xf32>
+
+    JAX: `lax.nextafter`. Floats of one sign are ordered as their bits are, so the next one is one bit pattern away.
+    """
+
+    name = "array.nextafter"
+    DTYPES: ClassVar = FLOATING
+    NOT_DIFFERENTIABLE: ClassVar = True
+
+    reference = staticmethod(lambda np, x, y: np.nextafter(x, y))
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
+        x, y = elements(b, index, args)
+        dtype = args[0].dtype
+        zero = b.const(0.0, dtype)
+        rising = emit.compare(b, y, "gt", x, "f")
+        outward = emit.select(b, emit.compare(b, x, "lt", zero, "f"), emit.compare(b, y, "lt", x, "f"), rising)
+        magnitude = b.op(math.AbsFOp, x)
+        step = _step_16 if dtype.bits == 16 else _step
+        least = b.const({16: 2.0**-24, 32: 2.0**-149, 64: 2.0**-1074}[dtype.bits], dtype)
+        is_zero = emit.compare(b, x, "eq", zero, "f")
+        moved = b.op(math.CopySignOp, step(b, magnitude, outward, dtype), x)
+        moved = emit.select(b, is_zero, b.op(math.CopySignOp, least, y), moved)
+        moved = emit.select(b, emit.compare(b, x, "eq", y, "f"), y, moved)
+        ordered = [emit.compare(b, v, "eq", v, "f") for v in (x, y)]  # neither is NaN
+        return emit.select(b, b.op(arith.AndIOp, *ordered), moved, b.op(arith.AddfOp, x, y))
+
+
+def _step(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAValue:
+    """The next greater (smaller) positive float: the next bit pattern."""
+    bits = emit.integer_of(dtype)
+    pattern = b.op(arith.BitcastOp, magnitude, type=bits.type)
+    moved = b.op(arith.AddiOp, pattern, emit.select(b, outward, b.const(1, bits), b.const(-1, bits)))
+    return b.op(arith.BitcastOp, moved, type=dtype.type)
+
+
+def _step_16(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAValue:
+    """The same for float16, in float32, for few devices have 16-bit integers: one unit in the last place more, or less (half of one below a power of two)."""
+    x = b.op(arith.MinimumfOp, emit.convert(b, magnitude, dtype, float32), b.const(65536.0, float32))
+    exponent = b.op(arith.AndIOp, b.op(arith.BitcastOp, x, type=int32.type), b.const(0x7F800000, int32))
+    normal = b.const(2.0**-14, float32)
+    power = b.op(arith.MaximumfOp, b.op(arith.BitcastOp, exponent, type=float32.type), normal)
+    unit = b.op(arith.MulfOp, power, b.const(2.0**-10, float32))
+    on_edge = b.op(
+        arith.AndIOp, emit.compare(b, x, "eq", power, "f"), emit.compare(b, x, "gt", normal, "f")
+    )  # a power of two, finer below
+    below = emit.select(b, on_edge, b.op(arith.MulfOp, unit, b.const(0.5, float32)), unit)
+    moved = emit.select(b, outward, b.op(arith.AddfOp, x, unit), b.op(arith.SubfOp, x, below))
+    return emit.convert(b, moved, float32, dtype)
