@@ -449,7 +449,8 @@ class Printer:
         return isinstance(value.owner, arith.ConstantOp)
 
     def predicate(self, op: Operation) -> int:
-        attr = op.properties.get("predicate") or op.attributes["predicate"]
+        attr = op.properties.get("predicate")  # may be falsy: 0 is "eq"
+        attr = op.attributes["predicate"] if attr is None else attr
         assert isinstance(attr, IntegerAttr)
         return attr.value.data
 
