@@ -1,0 +1,8 @@
+"""The strict operators that everything else is written with (JAX's `jax.lax`): nothing is promoted, nothing is broadcast but scalars and axes of size 1."""
+
+# ruff: noqa: F403
+from weft.lax.contraction import *
+from weft.lax.elementwise import *
+from weft.lax.indexing import *
+from weft.lax.reduction import *
+from weft.lax.shape import *

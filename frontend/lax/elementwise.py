@@ -1,0 +1,203 @@
+"""Operators that work on each element by itself, and the choice and change of types. Operands have one dtype; shapes are equal, or of rank 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft.array import Array, lift, wrap
+from weft.dialects.array import ops
+from weft.dialects.dtypes import bool_
+from weft.lax.base import ArrayLike, DTypeLike, agree, binary, canonical, constant, convert, unary
+
+__all__ = [
+    "RoundingMethod", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh",
+    "bitcast_convert_type", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil",
+    "clamp", "clz", "convert_element_type", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc",
+    "exp", "exp2", "expm1", "floor", "full_like", "ge", "gt", "integer_pow", "is_finite", "le", "lgamma",
+    "log", "log1p", "log2", "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter",
+    "population_count", "pow", "reciprocal", "rem", "round", "rsqrt", "select", "select_n", "shift_left",
+    "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient",
+    "sub", "tan", "tanh", "trunc",
+]  # fmt: skip
+
+abs = unary(ops.AbsOp)
+acos = unary(ops.AcosOp)
+acosh = unary(ops.AcoshOp)
+asin = unary(ops.AsinOp)
+asinh = unary(ops.AsinhOp)
+atan = unary(ops.AtanOp)
+atanh = unary(ops.AtanhOp)
+bitwise_not = unary(ops.NotOp, "bitwise_not")
+cbrt = unary(ops.CbrtOp)
+ceil = unary(ops.CeilOp)
+clz = unary(ops.ClzOp)
+cos = unary(ops.CosOp)
+cosh = unary(ops.CoshOp)
+digamma = unary(ops.DigammaOp)
+erf = unary(ops.ErfOp)
+erf_inv = unary(ops.ErfInvOp)
+erfc = unary(ops.ErfcOp)
+exp = unary(ops.ExpOp)
+exp2 = unary(ops.Exp2Op)
+expm1 = unary(ops.Expm1Op)
+floor = unary(ops.FloorOp)
+is_finite = unary(ops.IsFiniteOp)
+lgamma = unary(ops.LgammaOp)
+log = unary(ops.LogOp)
+log1p = unary(ops.Log1pOp)
+log2 = unary(ops.Log2Op)
+logistic = unary(ops.LogisticOp)
+neg = unary(ops.NegOp)
+population_count = unary(ops.PopulationCountOp)
+rsqrt = unary(ops.RsqrtOp)
+sign = unary(ops.SignOp)
+sin = unary(ops.SinOp)
+sinh = unary(ops.SinhOp)
+sqrt = unary(ops.SqrtOp)
+tan = unary(ops.TanOp)
+tanh = unary(ops.TanhOp)
+trunc = unary(ops.TruncOp)
+
+add = binary(ops.AddOp)
+atan2 = binary(ops.Atan2Op)
+bitwise_and = binary(ops.AndOp, "bitwise_and")
+bitwise_or = binary(ops.OrOp, "bitwise_or")
+bitwise_xor = binary(ops.XorOp, "bitwise_xor")
+div = binary(ops.DivOp)
+max = binary(ops.MaxOp)
+min = binary(ops.MinOp)
+mul = binary(ops.MulOp)
+nextafter = binary(ops.NextafterOp)
+rem = binary(ops.RemOp)
+shift_left = binary(ops.ShiftLeftOp)
+shift_right_arithmetic = binary(ops.ShiftRightArithmeticOp)
+shift_right_logical = binary(ops.ShiftRightLogicalOp)
+sub = binary(ops.SubOp)
+
+eq = binary(ops.CompareOp, "eq", direction="eq")
+ne = binary(ops.CompareOp, "ne", direction="ne")
+lt = binary(ops.CompareOp, "lt", direction="lt")
+le = binary(ops.CompareOp, "le", direction="le")
+gt = binary(ops.CompareOp, "gt", direction="gt")
+ge = binary(ops.CompareOp, "ge", direction="ge")
+
+
+class RoundingMethod:
+    """How `round` treats values halfway between two integers."""
+
+    AWAY_FROM_ZERO = 0
+    TO_NEAREST_EVEN = 1
+
+
+def round(x: ArrayLike, rounding_method: int = RoundingMethod.AWAY_FROM_ZERO) -> Array:
+    """The nearest integer; halfway away from zero, or to the even one."""
+    node = lift(x)
+    if rounding_method == RoundingMethod.TO_NEAREST_EVEN:
+        return wrap(ops.RoundOp.bind(node))
+    whole = trunc(wrap(node))
+    half = ge(abs(sub(wrap(node), whole)), constant(0.5, (), node.dtype))
+    return select(half, add(whole, sign(wrap(node))), whole)
+
+
+def pow(x: ArrayLike, y: ArrayLike) -> Array:
+    """x to the power of y. Integer exponents are allowed, as JAX allows them."""
+    base, exponent = lift(x), lift(y)
+    if exponent.dtype.is_integer and base.dtype.is_inexact:
+        exponent = convert(exponent, base.dtype)
+    return wrap(ops.PowOp.bind(*agree("pow", wrap(base), wrap(exponent))))
+
+
+def integer_pow(x: ArrayLike, y: int) -> Array:
+    """x to the power of a Python integer. Raises TypeError for integers to negative powers."""
+    return wrap(ops.IntegerPowOp.bind(lift(x), y=y))
+
+
+def square(x: ArrayLike) -> Array:
+    """x times x."""
+    return integer_pow(x, 2)
+
+
+def reciprocal(x: ArrayLike) -> Array:
+    """1 / x."""
+    return integer_pow(x, -1)
+
+
+def select(pred: ArrayLike, on_true: ArrayLike, on_false: ArrayLike) -> Array:
+    """`on_true` where `pred` holds, else `on_false`. The cases have one shape and dtype; `pred` has their shape, or is a scalar."""
+    return select_n(pred, on_false, on_true)
+
+
+def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
+    """The case that `which` (bool for two cases, else int32) names, element by element.
+
+    Raises TypeError if shapes or dtypes of the cases differ, or `which` has neither their shape nor rank 0.
+    """
+    if not cases:
+        raise TypeError("select_n takes at least two arguments")
+    choice, nodes = lift(which), [lift(c) for c in cases]
+    if choice.dtype.kind not in "biu":
+        raise TypeError(f"select `which` must be boolean or integer type, got {choice.dtype}.")
+    if choice.dtype is bool_ and len(nodes) > 2:
+        raise TypeError(f"select with boolean `which` cannot have > 2 cases; got {len(nodes)}.")
+    if len({n.shape for n in nodes}) > 1:
+        raise TypeError(f"select cases must have the same shapes, got [{', '.join(str(n.shape) for n in nodes)}].")
+    if len({n.dtype for n in nodes}) > 1:
+        raise TypeError(f"select cases must have the same dtypes, got [{', '.join(n.dtype.name for n in nodes)}].")
+    if choice.shape not in ((), nodes[0].shape):
+        raise TypeError(
+            f"select `which` must be scalar or have the same shape as cases, got `which` shape {choice.shape} but case shape {nodes[0].shape}."
+        )
+    chosen = nodes[0]
+    for number, node in enumerate(nodes[1:], 1):
+        last = choice.dtype is bool_
+        hit = choice if last else ge(wrap(choice), constant(number, (), choice.dtype))._node
+        chosen = ops.SelectOp.bind(hit, node, chosen)
+    return wrap(chosen)
+
+
+def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:  # noqa: A002 (JAX's names)
+    """x held between `min` and `max`, scalars or of its shape; where it is held, its derivative is zero."""
+    low, node, high = lift(min), lift(x), lift(max)
+    for name, bound in (("min", low), ("max", high)):
+        if bound.shape not in ((), node.shape):
+            raise TypeError(
+                f"clamp requires {name}.shape == operand.shape or {name}.shape == (), got {name}.shape={bound.shape}, operand.shape={node.shape}."
+            )
+    low, node, high = agree("clamp", wrap(low), wrap(node), wrap(high))
+    inner = ops.SelectOp.bind(ops.CompareOp.bind(node, low, direction="le"), low, node)
+    return wrap(ops.SelectOp.bind(ops.CompareOp.bind(inner, high, direction="ge"), high, inner))
+
+
+def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
+    """The elements in another dtype: floats to integers by truncation, numbers to bool by `!= 0`."""
+    return wrap(convert(lift(operand), canonical(new_dtype)))
+
+
+def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
+    """The bits read as another dtype of the same width. Raises TypeError for another width."""
+    node, dtype = lift(operand), canonical(new_dtype)
+    if node.dtype.bits != dtype.bits:
+        raise TypeError(f"bitcast_convert_type requires dtypes of one width, got {node.dtype} and {dtype}.")
+    return wrap(ops.BitcastOp.bind(node, dtype=dtype) if node.dtype is not dtype else node)
+
+
+def stop_gradient(x: Any) -> Any:
+    """A pytree whose leaves have no derivative."""
+    from weft.tree_util import tree_map
+
+    def stop(leaf: ArrayLike) -> Array:
+        node = lift(leaf)
+        return wrap(ops.StopGradientOp.bind(node) if node.dtype.is_inexact else node)
+
+    return tree_map(stop, x)
+
+
+def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None, shape: Any = None) -> Array:
+    """`fill_value` in the shape and dtype of x, unless others are given."""
+    from weft.lax.shape import full
+
+    node = lift(x)
+    found = full(node.shape if shape is None else shape, fill_value, dtype or node.dtype)
+    return wrap(convert(found._node, found.dtype, node.aval.weak_type)) if dtype is None and node.aval.weak_type else found
+
+

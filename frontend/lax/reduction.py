@@ -1,0 +1,286 @@
+"""Operators that combine elements along axes: reductions, arg-reductions, cumulations, and reductions over windows (pooling)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from math import inf, prod
+from typing import Any
+
+from weft.array import Array, lift, wrap
+from weft.dialects.array import ops
+from weft.dialects.array.custom import CustomJvpCall
+from weft.dialects.array.graph import Graph
+from weft.dialects.array.node import Aval, Node, leaf, transform
+from weft.dialects.array.op import literal
+from weft.dialects.dtypes import int32
+from weft.lax.base import ArrayLike, DTypeLike, canonical, constant, integers, number
+from weft.lax.elementwise import add, bitwise_and, bitwise_or, exp, max, min, mul, sub
+from weft.lax.elementwise import abs as absolute
+from weft.lax.elementwise import log1p, ne, neg, select
+from weft.lax.shape import concatenate, pad, reshape, slice_in_dim, transpose
+
+__all__ = [
+    "argmax", "argmin", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "dilated", "first_extreme",
+    "padtype_to_pads", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
+    "reduce_sum", "reduce_window",
+]  # fmt: skip
+
+Computation = Callable[[Any, Any], Any]
+
+
+def _axes(operand: Node, axes: Sequence[int], name: str) -> tuple[int, ...]:
+    found = integers(axes, "axes")
+    if any(not 0 <= a < operand.ndim for a in found) or len(set(found)) < len(found):
+        raise ValueError(f"{name}: axes must be unique and lie in [0, {operand.ndim}), got {found}")
+    return found
+
+
+def _reducer(kind: str, name: str) -> Callable[..., Array]:
+    def f(operand: ArrayLike, axes: Sequence[int]) -> Array:
+        node = lift(operand)
+        found = _axes(node, axes, name)
+        return wrap(ops.ReduceOp.bind(node, kind=kind, axes=found) if found else node)
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"The elements along `axes` combined by {kind}."
+    return f
+
+
+reduce_sum = _reducer("add", "reduce_sum")
+reduce_prod = _reducer("mul", "reduce_prod")
+reduce_max = _reducer("max", "reduce_max")
+reduce_min = _reducer("min", "reduce_min")
+reduce_and = _reducer("and", "reduce_and")
+reduce_or = _reducer("or", "reduce_or")
+
+
+def argmax(operand: ArrayLike, axis: int, index_dtype: DTypeLike) -> Array:
+    """Where along an axis the greatest element stands: the first of equals, and the first NaN if there is one."""
+    return _argreduce("max", operand, axis, index_dtype)
+
+
+def argmin(operand: ArrayLike, axis: int, index_dtype: DTypeLike) -> Array:
+    """Where along an axis the least element stands: the first of equals, and the first NaN if there is one."""
+    return _argreduce("min", operand, axis, index_dtype)
+
+
+def _argreduce(kind: str, operand: ArrayLike, axis: int, index_dtype: DTypeLike) -> Array:
+    node = lift(operand)
+    if not 0 <= axis < node.ndim:
+        raise ValueError(f"Invalid axis {axis} for operand shape {node.shape}")
+    return wrap(ops.ArgreduceOp.bind(node, kind=kind, axis=axis, dtype=canonical(index_dtype)))
+
+
+# -- cumulations
+
+
+def _cumulation(kind: str, name: str) -> Callable[..., Array]:
+    def f(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Array:
+        node = lift(operand)
+        return wrap(ops.CumulateOp.bind(node, kind=kind, axis=_along(node, axis), reverse=reverse))
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"The running {kind} along an axis; from its end if `reverse`."
+    return f
+
+
+def _along(node: Node, axis: int) -> int:
+    if not 0 <= axis < node.ndim:
+        raise ValueError(f"axis {axis} is out of bounds for array of shape {node.shape}")
+    return axis
+
+
+cumsum = _cumulation("add", "cumsum")
+cumprod = _cumulation("mul", "cumprod")
+cummax = _cumulation("max", "cummax")
+cummin = _cumulation("min", "cummin")
+
+
+def cumlogsumexp(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Array:
+    """The running log-sum-exp along an axis: each round combines every element with the one a power of two before it."""
+    x = wrap(lift(operand))
+    size, step = x.shape[_along(x._node, axis)], 1
+    empty = constant(-inf, (), x.dtype)
+    while step < size:
+        shift = (-step, step, 0) if reverse else (step, -step, 0)
+        x = _logaddexp(x, pad(x, empty, [shift if k == axis else (0, 0, 0) for k in range(x.ndim)]))
+        step *= 2
+    return x
+
+
+def _logaddexp(x: Array, y: Array) -> Array:
+    difference = sub(x, y)
+    smooth = add(max(x, y), log1p(exp(neg(absolute(difference)))))
+    return select(ne(difference, difference), add(x, y), smooth)  # of equal infinities
+
+
+# -- general reductions
+
+
+def _kind(computation: Computation) -> str | None:
+    """Which reduction a binary function is, if it is a known one."""
+    from weft import numpy
+
+    known = {
+        "add": (add, numpy.add),
+        "mul": (mul, numpy.multiply),
+        "max": (max, numpy.maximum),
+        "min": (min, numpy.minimum),
+        "and": (bitwise_and, numpy.bitwise_and, numpy.logical_and),
+        "or": (bitwise_or, numpy.bitwise_or, numpy.logical_or),
+    }
+    return next((kind for kind, functions in known.items() if computation in functions), None)
+
+
+_IDENTITY = {"add": 0, "mul": 1, "max": -inf, "min": inf, "and": True, "or": False}
+
+
+def _initial(init_value: ArrayLike, like: Node, name: str) -> Array:
+    if (value := number(init_value)) is not None and not (like.dtype.is_integer and isinstance(value, float)):
+        return constant(value, (), like.dtype)
+    init = lift(init_value)
+    if init.ndim or init.dtype is not like.dtype:
+        raise TypeError(
+            f"{name} got arguments with different or non-scalar types: operand {like.aval}, initial value {init.aval}."
+        )
+    return wrap(init)
+
+
+def reduce(operands: ArrayLike, init_values: ArrayLike, computation: Computation, dimensions: Sequence[int]) -> Array:
+    """The elements along `dimensions`, and the initial value, combined by an associative function of two arrays."""
+    node = lift(operands)
+    axes = _axes(node, dimensions, "reduce")
+    kept = [k for k in range(node.ndim) if k not in axes]
+    x = reshape(transpose(wrap(node), (*kept, *axes)), [*(node.shape[k] for k in kept), prod(node.shape[k] for k in axes)])
+    return _combined(x, 1, init_values, computation, "reduce")
+
+
+def _combined(x: Array, count: int, init_value: ArrayLike, computation: Computation, name: str) -> Array:
+    """The last `count` axes of x combined with the initial value."""
+    init, kind = _initial(init_value, x._node, name), _kind(computation)
+    axes = tuple(range(x.ndim - count, x.ndim))
+    if kind is None:
+        return _folded(reshape(x, (*x.shape[: x.ndim - count], prod(x.shape[a] for a in axes))), init, computation)
+    if kind in ("max", "min") and x.dtype.is_inexact:
+        found = first_extreme(x._node, kind, axes)
+    else:
+        found = ops.ReduceOp.bind(x._node, kind=kind, axes=axes)
+    return wrap(found) if number(init_value) == _IDENTITY[kind] else computation(wrap(found), init)
+
+
+def _folded(x: Array, init: Array, computation: Computation) -> Array:
+    """The last axis combined pairwise, neighbours first, until one element is left."""
+    axis = x.ndim - 1
+    while (size := x.shape[axis]) > 1:
+        even = size // 2 * 2
+        pairs = computation(slice_in_dim(x, 0, even, 2, axis), slice_in_dim(x, 1, even, 2, axis))
+        x = concatenate([pairs, slice_in_dim(x, even, size, 1, axis)], axis) if even < size else pairs
+    start = wrap(ops.BroadcastInDimOp.bind(init._node, shape=x.shape[:axis], broadcast_dimensions=())) if axis else init
+    return computation(start, reshape(x, x.shape[:axis])) if x.shape[axis] else start
+
+
+# -- windows
+
+
+def padtype_to_pads(
+    in_shape: Sequence[int], window_shape: Sequence[int], window_strides: Sequence[int], padding: str
+) -> list[tuple[int, int]]:
+    """Padding before and after each axis for "VALID" (none), "SAME" (as many results as elements, per stride), or "SAME_LOWER" (the odd one in front)."""
+    kind = padding.upper() if isinstance(padding, str) else padding
+    if kind not in ("VALID", "SAME", "SAME_LOWER"):
+        raise RuntimeError(f"Unrecognized padding type: expected 'VALID', 'SAME', or 'SAME_LOWER', got {padding}.")
+    if kind == "VALID":
+        return [(0, 0)] * len(in_shape)
+    pads = []
+    for size, window, stride in zip(in_shape, window_shape, window_strides, strict=True):
+        total = (-(-size // stride) - 1) * stride + window - size
+        total = total if total > 0 else 0
+        pads.append((total - total // 2, total // 2) if kind == "SAME_LOWER" else (total // 2, total - total // 2))
+    return pads
+
+
+def dilated(size: int, dilation: int) -> int:
+    """The extent of `size` elements with gaps between them."""
+    return (size - 1) * dilation + 1 if size else 0
+
+
+def reduce_window(
+    operand: ArrayLike,
+    init_value: ArrayLike,
+    computation: Computation,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int] | None = None,
+    padding: str | Sequence[tuple[int, int]] = "VALID",
+    base_dilation: Sequence[int] | None = None,
+    window_dilation: Sequence[int] | None = None,
+) -> Array:
+    """Each window of the operand, padded with the initial value, reduced to one element.
+
+    The derivative of a maximum (minimum) goes to the first of a window's equal extremes.
+    """
+    node = lift(operand)
+    rank = node.ndim
+    ones = (1,) * rank
+    window = integers(window_dimensions, "window_dimensions")
+    strides = ones if window_strides is None else integers(window_strides, "window_strides")
+    base = ones if base_dilation is None else integers(base_dilation, "base_dilation")
+    dilation = ones if window_dilation is None else integers(window_dilation, "window_dilation")
+    for name, given in (
+        ("window_dimensions", window),
+        ("window_strides", strides),
+        ("base_dilation", base),
+        ("window_dilation", dilation),
+    ):
+        if len(given) != rank:
+            raise TypeError(
+                f"reduce_window got the wrong number of {name} for operand: got operand shape {node.shape} with {name} {given}."
+            )
+        if any(n < 1 for n in given):
+            raise TypeError(f"reduce_window {name} must have every element be positive, got {given}.")
+    extents = [dilated(n, d) for n, d in zip(window, dilation, strict=True)]
+    if isinstance(padding, str):
+        sizes = [dilated(n, d) for n, d in zip(node.shape, base, strict=True)]
+        pads = padtype_to_pads(sizes, extents, strides, padding)
+    else:
+        pads = [integers(p, "padding") for p in padding]
+        if len(pads) != rank or any(len(p) != 2 for p in pads):
+            raise TypeError(f"reduce_window padding must have one (low, high) pair per axis, got {padding} for operand shape {node.shape}.")
+    init = _initial(init_value, node, "reduce_window")
+    x = pad(wrap(node), init, [(lo, hi, d - 1) for (lo, hi), d in zip(pads, base, strict=True)])
+    dims = tuple(k for k in range(rank) if (window[k], strides[k]) != (1, 1))
+    if not dims:
+        return _combined(reshape(x, (*x.shape, 1)), 1, init_value, computation, "reduce_window")
+    if any(e > n for e, n in zip(extents, x.shape, strict=True)):
+        shape = [(n - e) // s + 1 if e <= n else 0 for n, e, s in zip(x.shape, extents, strides, strict=True)]
+        return constant(0, shape, node.dtype)
+    pick = {"sizes": window, "strides": strides, "dilations": dilation}
+    views = ops.WindowOp.bind(x._node, dims=dims, **{key: tuple(values[k] for k in dims) for key, values in pick.items()})
+    return _combined(wrap(views), len(dims), init_value, computation, "reduce_window")
+
+
+def first_extreme(x: Node, kind: str, axes: tuple[int, ...]) -> Node:
+    """The maximum (minimum) over the last axes, whose derivative goes to the first of equal elements alone."""
+    return CustomJvpCall.bind(x, graph=_extreme_graph(x.aval, kind, axes), rule=_extreme_rule(kind, axes))[0]
+
+
+@cache
+def _extreme_graph(a: Aval, kind: str, axes: tuple[int, ...]) -> Graph:
+    with transform() as mark:
+        x = leaf(a, mark=mark)
+        return Graph((x,), (ops.ReduceOp.bind(x, kind=kind, axes=axes),))
+
+
+@cache
+def _extreme_rule(kind: str, axes: tuple[int, ...]) -> Any:
+    def rule(primals: Sequence[Node], tangents: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+        (x,), (dx,) = primals, tangents
+        axis = x.ndim - len(axes)
+        flat = (*x.shape[:axis], prod(x.shape[axis:]))
+        place = ops.ArgreduceOp.bind(ops.ReshapeOp.bind(x, shape=flat), kind=kind, axis=axis, dtype=int32)
+        everywhere = ops.BroadcastInDimOp.bind(place, shape=flat, broadcast_dimensions=tuple(range(axis)))
+        chosen = ops.CompareOp.bind(ops.IotaOp.bind(shape=flat, dimension=axis, dtype=int32), everywhere, direction="eq")
+        picked = ops.SelectOp.bind(chosen, ops.ReshapeOp.bind(dx, shape=flat), literal(0.0, x.dtype))
+        return [ops.ReduceOp.bind(x, kind=kind, axes=axes)], [ops.ReduceOp.bind(picked, kind="add", axes=(axis,))]
+
+    return rule

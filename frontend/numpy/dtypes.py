@@ -1,0 +1,173 @@
+"""dtypes as NumPy's namespace has them: types that make scalars (`float32(3)`), their limits, their kinds, and how they are promoted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft.array import Array, lift, wrap
+from weft.dialects import dtypes
+from weft.dialects.dtypes import DType, as_dtype
+from weft.host import canonical
+from weft.lax.base import ArrayLike, DTypeLike, convert
+from weft.numpy.promotion import common_dtype
+
+__all__ = [
+    "astype", "bool_", "can_cast", "dtype", "finfo", "float16", "float32", "float64", "floating", "iinfo", "inexact", "int32", "int64", "integer",
+    "isdtype", "issubdtype", "number", "promote_types", "result_type", "signedinteger", "uint32", "uint64", "unsignedinteger",
+]  # fmt: skip
+
+dtype = as_dtype
+
+
+class ScalarType:
+    """A dtype that can be called: `float32(3)` is an array of rank 0. Equal to its dtype."""
+
+    def __init__(self, dtype: DType):
+        self.dtype, self.name, self.__name__ = dtype, dtype.name, dtype.name
+
+    def __call__(self, value: Any = 0) -> Array:
+        from weft.numpy.creation import asarray
+
+        return asarray(value, self.dtype)
+
+    def __eq__(self, other: object) -> bool:
+        return self.dtype == other
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+    def __repr__(self) -> str:
+        return f"<class 'weft.numpy.{self.name}'>"
+
+
+bool_ = ScalarType(dtypes.bool_)
+int32, int64 = ScalarType(dtypes.int32), ScalarType(dtypes.int64)
+uint32, uint64 = ScalarType(dtypes.uint32), ScalarType(dtypes.uint64)
+float16, float32, float64 = ScalarType(dtypes.float16), ScalarType(dtypes.float32), ScalarType(dtypes.float64)
+
+
+class Kind:
+    """A family of dtypes, by NumPy's letters: what `issubdtype` asks for."""
+
+    def __init__(self, name: str, letters: str):
+        self.name, self.letters = name, letters
+
+    def __repr__(self) -> str:
+        return f"<class 'weft.numpy.{self.name}'>"
+
+
+number = Kind("number", "iufc")
+integer, signedinteger, unsignedinteger = Kind("integer", "iu"), Kind("signedinteger", "i"), Kind("unsignedinteger", "u")
+inexact, floating = Kind("inexact", "fc"), Kind("floating", "f")
+_KINDS = {"bool": "b", "signed integer": "i", "unsigned integer": "u", "integral": "iu", "real floating": "f"} | {
+    "complex floating": "c",
+    "numeric": "iufc",
+}
+
+
+def issubdtype(arg1: DTypeLike, arg2: Any) -> bool:
+    """Whether a dtype is another, or belongs to a family (`floating`, `integer`, …; NumPy's abstract types are understood by their names)."""
+    found = as_dtype(arg1)
+    if isinstance(arg2, Kind):
+        return found.kind in arg2.letters
+    family = {"number": "iufc", "integer": "iu", "signedinteger": "i", "unsignedinteger": "u", "inexact": "fc"} | {
+        "floating": "f",
+        "generic": "biufc",
+        "complexfloating": "c",
+    }
+    letters = family.get(getattr(arg2, "__name__", arg2 if isinstance(arg2, str) else ""))
+    return found.kind in letters if letters else found is as_dtype(arg2)
+
+
+def isdtype(dtype: DTypeLike, kind: Any) -> bool:
+    """Whether a dtype is of a kind ("bool", "integral", "real floating", …), is a dtype, or is one of a tuple of these."""
+    if isinstance(kind, tuple):
+        return any(isdtype(dtype, k) for k in kind)
+    found = as_dtype(dtype)
+    if isinstance(kind, str) and kind in _KINDS:
+        return found.kind in _KINDS[kind]
+    return found is as_dtype(kind)
+
+
+def result_type(*args: Any) -> DType:
+    """The dtype that arrays, scalars and dtypes are promoted to."""
+    if not args:
+        raise ValueError("at least one array or dtype is required")
+    found: tuple[DType, bool] | None = None
+    for a in args:
+        try:
+            one = as_dtype(a), False
+        except TypeError:
+            one = common_dtype(lift(a))
+        found = one if found is None else dtypes.promote_types(found[0], one[0], found[1], one[1])
+    return canonical(found[0])  # type: ignore[index]
+
+
+def promote_types(a: DTypeLike, b: DTypeLike) -> DType:
+    """The least dtype that both can be promoted to, by JAX's lattice."""
+    return dtypes.promote_types(as_dtype(a), as_dtype(b))[0]
+
+
+def can_cast(from_: Any, to: DTypeLike, casting: str = "safe") -> bool:
+    """Whether a cast is allowed by a rule: "no", "equiv", "safe" (no value is lost), "same_kind" or "unsafe"."""
+    source, target = as_dtype(from_), as_dtype(to)
+    order = "buifc"
+    if casting == "unsafe" or source is target:
+        return True
+    if casting in ("no", "equiv"):
+        return False
+    if casting == "same_kind":
+        return order.index(source.kind) <= order.index(target.kind)
+    if source.kind == "b":
+        return True
+    if source.kind == target.kind:
+        return source.bits <= target.bits
+    fits = {"ui": source.bits < target.bits, "uf": _exact(target) >= source.bits, "if": _exact(target) >= source.bits - 1}
+    return fits.get(source.kind + target.kind, target.kind == "c" and can_cast(source, f"float{target.bits // 2}"))
+
+
+def _exact(floating: DType) -> int:
+    return {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}.get(floating.name, 0)
+
+
+class finfo:
+    """The limits of a floating dtype."""
+
+    def __init__(self, dtype: DTypeLike):
+        self.dtype = found = as_dtype(getattr(dtype, "dtype", dtype))
+        if found.kind != "f":
+            raise ValueError(f"data type {found} not inexact")
+        self.bits = found.bits
+        self.nmant = _exact(found) - 1
+        self.nexp = found.bits - self.nmant - 1
+        self.maxexp = 1 << (self.nexp - 1)
+        self.minexp = 2 - self.maxexp
+        self.eps = 2.0**-self.nmant
+        self.epsneg = self.eps / 2
+        self.max = (2.0 - self.eps) * 2.0 ** (self.maxexp - 1)
+        self.min = -self.max
+        self.tiny = self.smallest_normal = 2.0**self.minexp
+        self.smallest_subnormal = self.tiny * self.eps
+
+    def __repr__(self) -> str:
+        return f"finfo(min={self.min}, max={self.max}, eps={self.eps}, dtype={self.dtype})"
+
+
+class iinfo:
+    """The limits of an integer dtype."""
+
+    def __init__(self, dtype: DTypeLike):
+        self.dtype = found = as_dtype(getattr(dtype, "dtype", dtype))
+        if not found.is_integer:
+            raise ValueError(f"Invalid integer data type {found.kind!r}.")
+        self.bits, self.kind = found.bits, found.kind
+        self.min = -(1 << (self.bits - 1)) if self.kind == "i" else 0
+        self.max = (1 << (self.bits - (self.kind == "i"))) - 1
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+def astype(x: ArrayLike, dtype: DTypeLike | None, /, *, copy: bool = False, device: Any = None) -> Array:
+    """The elements in another dtype."""
+    return wrap(convert(lift(x), canonical(float if dtype is None else dtype)))

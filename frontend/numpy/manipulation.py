@@ -1,0 +1,531 @@
+"""Moving elements: shapes, axes, joining, splitting, repeating, padding."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from weft import lax
+from weft.array import Array, lift, wrap
+from weft.host import canonical
+from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, constant, convert, integers, shape_of, size_of
+from weft.lax.shape import broadcast_shapes as _broadcast_shapes
+from weft.numpy.promotion import same_dtype
+
+Axes = int | Sequence[int] | None
+
+
+def shape(a: ArrayLike) -> tuple[int, ...]:
+    """The sizes of the axes."""
+    return lift(a).shape
+
+
+def ndim(a: ArrayLike) -> int:
+    """The number of axes."""
+    return lift(a).ndim
+
+
+def size(a: ArrayLike, axis: Axes = None) -> int:
+    """The number of elements, along some axes or in all."""
+    found = lift(a).shape
+    return size_of([found[k] for k in axis_indices(axis, len(found))])
+
+
+# -- shapes and axes
+
+
+def reshape(a: ArrayLike, shape: int | Sequence[int], order: str = "C", *, copy: bool | None = None) -> Array:
+    """The elements in another shape, in which one size may be -1: what is left."""
+    x = wrap(lift(a))
+    given = integers(shape)
+    if given.count(-1) > 1:
+        raise TypeError(f"can only specify one unknown axis size with a `-1` value, got {given}")
+    if -1 in given:
+        known = -size_of(given)
+        if known == 0 or x.size % known:
+            raise TypeError(
+                f"cannot reshape array of shape {x.shape} (size {x.size}) into shape {given} because the product of specified axis sizes ({known}) does not evenly divide {x.size}"
+            )
+        wanted = tuple(x.size // known if n == -1 else n for n in given)
+    else:
+        wanted = given
+    if size_of(wanted) != x.size or any(n < 0 for n in wanted):
+        raise TypeError(
+            f"cannot reshape array of shape {x.shape} (size {x.size}) into shape {given} (size {size_of(wanted)})"
+        )
+    if order == "F":
+        return transpose(lax.reshape(transpose(x), wanted[::-1]))
+    if order not in ("C", "A"):
+        raise ValueError(f"Unexpected value for 'order' argument: {order}.")
+    return lax.reshape(x, wanted)
+
+
+def ravel(a: ArrayLike, order: str = "C") -> Array:
+    """The elements as a vector."""
+    return reshape(a, -1, order) if lift(a).aval.size else lax.reshape(a, (0,))
+
+
+def transpose(a: ArrayLike, axes: Any = None) -> Array:
+    """The axes in another order, reversed if none is given."""
+    node = lift(a)
+    if axes is None:
+        return lax.transpose(a, tuple(range(node.ndim))[::-1])
+    order = integers(axes, "axes")
+    if len(order) != node.ndim:
+        raise ValueError(f"axes don't match array: got axes {order} for an array of shape {node.shape}")
+    return lax.transpose(a, [axis_index(k, node.ndim) for k in order])
+
+
+permute_dims = transpose
+
+
+def matrix_transpose(x: ArrayLike, /) -> Array:
+    """The last two axes exchanged."""
+    node = lift(x)
+    if node.ndim < 2:
+        raise ValueError(f"x must be at least two-dimensional for matrix_transpose; got ndim={node.ndim}")
+    return swapaxes(x, -1, -2)
+
+
+def swapaxes(a: ArrayLike, axis1: int, axis2: int) -> Array:
+    """Two axes exchanged."""
+    rank = lift(a).ndim
+    i, j = axis_index(axis1, rank), axis_index(axis2, rank)
+    order = list(range(rank))
+    order[i], order[j] = j, i
+    return lax.transpose(a, order)
+
+
+def moveaxis(a: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
+    """Axes moved to other places; the rest keep their order."""
+    rank = lift(a).ndim
+    came, go = axis_indices(source, rank), axis_indices(destination, rank)
+    if len(came) != len(go):
+        raise ValueError(f"Inconsistent number of elements: {len(came)} vs {len(go)}")
+    order = [k for k in range(rank) if k not in came]
+    for to, axis in sorted(zip(go, came, strict=True)):
+        order.insert(to, axis)
+    return lax.transpose(a, order)
+
+
+def rollaxis(a: ArrayLike, axis: int, start: int = 0) -> Array:
+    """An axis moved to before the place `start`."""
+    rank = lift(a).ndim
+    axis = axis_index(axis, rank)
+    start = start + rank if start < 0 else start
+    return moveaxis(a, axis, start - (axis < start))
+
+
+def expand_dims(a: ArrayLike, axis: int | Sequence[int]) -> Array:
+    """New axes of size 1."""
+    return lax.expand_dims(a, axis if isinstance(axis, (tuple, list)) else (axis,))
+
+
+def squeeze(a: ArrayLike, axis: Axes = None) -> Array:
+    """Axes of size 1 taken away: all, or those given."""
+    node = lift(a)
+    if axis is None:
+        axis = tuple(k for k, n in enumerate(node.shape) if n == 1)
+    return lax.squeeze(a, axis_indices(axis, node.ndim))
+
+
+def atleast_1d(*arys: ArrayLike) -> Any:
+    """Arrays of rank 1 or more."""
+    return _at_least(arys, lambda x: lax.reshape(x, (1,)) if x.ndim < 1 else x)
+
+
+def atleast_2d(*arys: ArrayLike) -> Any:
+    """Arrays of rank 2 or more."""
+    return _at_least(arys, lambda x: lax.broadcast_to_rank(x, 2) if x.ndim < 2 else x)
+
+
+def atleast_3d(*arys: ArrayLike) -> Any:
+    """Arrays of rank 3 or more."""
+    return _at_least(arys, lambda x: x if x.ndim > 2 else lax.expand_dims(_lifted(x, 2), (2,)))
+
+
+def _lifted(x: Array, rank: int) -> Array:
+    return lax.broadcast_to_rank(x, rank) if x.ndim < rank else x
+
+
+def _at_least(arrays: Sequence[ArrayLike], f: Callable[[Array], Array]) -> Any:
+    found = [f(wrap(lift(a))) for a in arrays]
+    return found[0] if len(found) == 1 else found
+
+
+# -- broadcasting
+
+
+def broadcast_to(array: ArrayLike, shape: int | Sequence[int]) -> Array:
+    """An array repeated to a shape. Raises ValueError if it does not broadcast to it."""
+    node, wanted = lift(array), shape_of(shape)
+    extra = len(wanted) - node.ndim
+    if extra < 0 or any(n not in (1, m) for n, m in zip(node.shape, wanted[extra:], strict=True)):
+        raise ValueError(f"Incompatible shapes for broadcasting: {node.shape} and requested shape {wanted}")
+    return lax.broadcast_in_dim(array, wanted, range(extra, len(wanted)))
+
+
+def broadcast_arrays(*args: ArrayLike) -> list[Array]:
+    """Arrays broadcast to their common shape."""
+    wanted = _broadcast_shapes(*(lift(a).shape for a in args))
+    return [broadcast_to(a, wanted) for a in args]
+
+
+def broadcast_shapes(*shapes: int | Sequence[int]) -> tuple[int, ...]:
+    """The shape that shapes broadcast to."""
+    return _broadcast_shapes(*((s,) if isinstance(s, int) else s for s in shapes))
+
+
+# -- joining and splitting
+
+
+def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0, dtype: DTypeLike = None) -> Array:
+    """Arrays one after another along an axis; None: all flattened."""
+    if not len(arrays):
+        raise ValueError("Need at least one array to concatenate.")
+    nodes = [convert(lift(a), canonical(dtype)) for a in arrays] if dtype is not None else same_dtype(*arrays)
+    parts = [wrap(n) for n in nodes]
+    if axis is None:
+        parts, axis = [ravel(p) for p in parts], 0
+    if parts[0].ndim == 0:
+        raise ValueError("Zero-dimensional arrays cannot be concatenated.")
+    return lax.concatenate(parts, axis_index(axis, parts[0].ndim))
+
+
+concat = concatenate
+
+
+def stack(arrays: Sequence[ArrayLike], axis: int = 0, out: None = None, dtype: DTypeLike = None) -> Array:
+    """Arrays of one shape along a new axis."""
+    if not len(arrays):
+        raise ValueError("Need at least one array to stack.")
+    shapes = [lift(a).shape for a in arrays]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"All input arrays must have the same shape. Got {', '.join(map(str, shapes))}.")
+    axis = axis_index(axis, len(shapes[0]) + 1)
+    return concatenate([lax.expand_dims(a, (axis,)) for a in arrays], axis, dtype)
+
+
+def unstack(x: ArrayLike, /, *, axis: int = 0) -> tuple[Array, ...]:
+    """The parts of an array along an axis, which disappears."""
+    node = lift(x)
+    axis = axis_index(axis, node.ndim)
+    return tuple(lax.index_in_dim(x, i, axis, keepdims=False) for i in range(node.shape[axis]))
+
+
+def vstack(tup: Sequence[ArrayLike], dtype: DTypeLike = None) -> Array:
+    """Rows, or arrays along the first axis."""
+    return concatenate([atleast_2d(a) for a in tup], 0, dtype)
+
+
+def hstack(tup: Sequence[ArrayLike], dtype: DTypeLike = None) -> Array:
+    """Arrays along the second axis (vectors: along the first)."""
+    arrays = [atleast_1d(a) for a in tup]
+    return concatenate(arrays, 0 if arrays and arrays[0].ndim == 1 else 1, dtype)
+
+
+def dstack(tup: Sequence[ArrayLike], dtype: DTypeLike = None) -> Array:
+    """Arrays along the third axis."""
+    return concatenate([atleast_3d(a) for a in tup], 2, dtype)
+
+
+def column_stack(tup: Sequence[ArrayLike]) -> Array:
+    """Vectors as columns, beside matrices."""
+    columns = [wrap(lift(a)) for a in tup]
+    return concatenate([lax.expand_dims(_lifted(c, 1), (1,)) if c.ndim < 2 else c for c in columns], 1)
+
+
+def append(arr: ArrayLike, values: ArrayLike, axis: int | None = None) -> Array:
+    """`values` after `arr`."""
+    return concatenate([arr, values], axis)
+
+
+def split(ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
+    """Equal parts, or parts that end before the given indices. Raises ValueError if the axis does not divide into so many parts."""
+    x = wrap(lift(ary))
+    total = x.shape[axis_index(axis, x.ndim)]
+    if not isinstance(indices_or_sections, (tuple, list)) and getattr(indices_or_sections, "shape", ()) == ():
+        rest = total % operator.index(indices_or_sections)
+        if rest:
+            raise ValueError(f"array split does not result in an equal division: rest is {rest}")
+    return array_split(x, indices_or_sections, axis)
+
+
+def array_split(ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
+    """Parts that are as equal as can be, or that end before the given indices."""
+    x = wrap(lift(ary))
+    axis = axis_index(axis, x.ndim)
+    total = x.shape[axis]
+    if not isinstance(indices_or_sections, (tuple, list)) and getattr(indices_or_sections, "shape", ()) == ():
+        sections = operator.index(indices_or_sections)
+        part, more = builtins.divmod(total, sections)
+        bounds = [0]
+        for k in range(sections):
+            bounds.append(bounds[-1] + part + (k < more))
+    else:
+        bounds = [builtins.slice(0, i).indices(total)[1] for i in integers(indices_or_sections, "indices")]
+        bounds = [0, *bounds, total]
+    return [lax.slice_in_dim(x, a, builtins.max(a, b), 1, axis) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def hsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
+    """`split` along the second axis (of vectors: the first)."""
+    return split(ary, indices_or_sections, 0 if lift(ary).ndim == 1 else 1)
+
+
+def vsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
+    """`split` along the first axis."""
+    return split(ary, indices_or_sections, 0)
+
+
+def dsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
+    """`split` along the third axis."""
+    return split(ary, indices_or_sections, 2)
+
+
+# -- repeating, turning
+
+
+def tile(A: ArrayLike, reps: int | Sequence[int]) -> Array:
+    """An array laid out reps[k] times along axis k."""
+    times = integers(reps, "reps")
+    if any(r < 0 for r in times):
+        raise ValueError(f"tile: reps must not be negative, got {times}.")
+    rank = builtins.max(lift(A).ndim, len(times))
+    return lax.tile(lax.broadcast_to_rank(A, rank), (1,) * (rank - len(times)) + times)
+
+
+def repeat(a: ArrayLike, repeats: ArrayLike, axis: int | None = None, *, total_repeat_length: int | None = None) -> Array:
+    """Each element repeated: a number of times, or numbers of times one by one (these must be known, unless the total length is)."""
+    x = wrap(lift(a))
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = axis_index(axis, x.ndim)
+    extent = x.shape[axis]
+    counts = lift(repeats)
+    if counts.ndim == 0 or counts.shape == (1,):
+        times = operator.index(lax.reshape(repeats, ()) if counts.ndim else repeats)
+        if times < 0:
+            raise ValueError(f"repeats may not contain negative values, got {times}.")
+        wide = lax.broadcast_in_dim(
+            x, (*x.shape[: axis + 1], times, *x.shape[axis + 1 :]), [k + (k > axis) for k in range(x.ndim)]
+        )
+        found = lax.reshape(wide, (*x.shape[:axis], extent * times, *x.shape[axis + 1 :]))
+        return found if total_repeat_length is None else lax.slice_in_dim(found, 0, total_repeat_length, 1, axis)
+    if counts.shape != (extent,):
+        raise ValueError(
+            f"repeats must have one entry per element of axis {axis} of size {extent}, got shape {counts.shape}."
+        )
+    from weft.numpy.indexing import take
+    from weft.numpy.reductions import sum as total
+
+    ends = lax.cumsum(wrap(counts), 0)
+    if total_repeat_length is None:
+        total_repeat_length = int(ends[-1])
+    places = lax.iota(ends.dtype, total_repeat_length)
+    passed = total(lax.expand_dims(places, (1,)) >= lax.expand_dims(ends, (0,)), axis=1)
+    return take(x, passed, axis, mode="clip")
+
+
+def flip(m: ArrayLike, axis: Axes = None) -> Array:
+    """The elements in reverse order along axes, all if None."""
+    return lax.rev(m, axis_indices(axis, lift(m).ndim))
+
+
+def flipud(m: ArrayLike) -> Array:
+    """The first axis reversed."""
+    return flip(m, 0)
+
+
+def fliplr(m: ArrayLike) -> Array:
+    """The second axis reversed."""
+    return flip(m, 1)
+
+
+def rot90(m: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
+    """Turned by 90 degrees k times, from the first of two axes towards the second."""
+    first, second = axis_indices(axes, lift(m).ndim)
+    turns = k % 4
+    if turns == 0:
+        return wrap(lift(m))
+    if turns == 2:
+        return flip(m, (first, second))
+    return swapaxes(flip(m, second), first, second) if turns == 1 else flip(swapaxes(m, first, second), second)
+
+
+def roll(a: ArrayLike, shift: ArrayLike, axis: Axes = None) -> Array:
+    """The elements moved on by `shift` along axes; what leaves at the end comes in at the beginning. A computed shift is allowed."""
+    x = wrap(lift(a))
+    if axis is None:
+        return lax.reshape(roll(ravel(x), shift, 0), x.shape)
+    axes = tuple(axis_index(k, x.ndim) for k in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    shifts = list(shift) if isinstance(shift, (tuple, list)) or lift(shift).ndim else [shift]
+    shifts = shifts * len(axes) if len(shifts) == 1 else shifts
+    axes = axes * len(shifts) if len(axes) == 1 else axes
+    if len(shifts) != len(axes):
+        raise ValueError(f"operands could not be broadcast together: {len(shifts)} shifts and {len(axes)} axes")
+    for by, k in zip(shifts, axes, strict=True):
+        x = _rolled(x, by, k)
+    return x
+
+
+def _rolled(x: Array, shift: ArrayLike, axis: int) -> Array:
+    extent = x.shape[axis]
+    if extent == 0:
+        return x
+    if isinstance(shift, int):
+        by = shift % extent
+        parts = lax.slice_in_dim(x, extent - by, extent, 1, axis), lax.slice_in_dim(x, 0, extent - by, 1, axis)
+        return lax.concatenate(parts, axis) if by else x
+    from weft.numpy.elementwise import remainder
+
+    start = remainder(lax.neg(shift), extent)
+    return lax.dynamic_slice_in_dim(lax.concatenate([x, x], axis), start, extent, axis)
+
+
+def resize(a: ArrayLike, new_shape: int | Sequence[int]) -> Array:
+    """The elements, repeated from the beginning as often as needed, in another shape."""
+    wanted = shape_of(new_shape)
+    flat = ravel(a)
+    count = size_of(wanted)
+    if not flat.size:
+        return constant(0, wanted, flat.dtype)
+    return lax.reshape(lax.slice_in_dim(tile(flat, -(-count // flat.size)), 0, count), wanted)
+
+
+# -- padding
+
+
+def pad(array: ArrayLike, pad_width: Any, mode: str | Callable[..., Any] = "constant", **kwargs: Any) -> Array:
+    """An array with elements before and after along each axis: constant values, or what `mode` makes of the array's own.
+
+    `pad_width` is a number, (before, after), or one such pair per axis (or a dict from axes to them). Modes: constant (constant_values), edge, reflect and symmetric (reflect_type="even"), wrap,
+    empty, linear_ramp (end_values), maximum, minimum, mean.
+    """
+    x = wrap(lift(array))
+    widths = _pairs(pad_width, x.ndim, "pad_width")
+    widths = [tuple(operator.index(w) for w in pair) for pair in widths]
+    if any(w < 0 for pair in widths for w in pair):
+        raise ValueError(f"index can't contain negative values, got pad_width {widths}")
+    if mode in ("constant", "empty"):
+        values = _pairs(kwargs.get("constant_values", 0), x.ndim, "constant_values")
+        for axis, ((low, high), (before, after)) in enumerate(zip(widths, values, strict=True)):
+            for value, config in ((before, (low, 0, 0)), (after, (0, high, 0))):
+                fill = lax.convert_element_type(value, x.dtype)
+                x = lax.pad(x, fill, [config if k == axis else (0, 0, 0) for k in range(x.ndim)])
+        return x
+    if mode not in _PADDINGS:
+        raise NotImplementedError(f"Unimplemented padding mode {mode!r} for np.pad.")
+    for axis, (low, high) in enumerate(widths):
+        if low or high:
+            if not x.shape[axis]:
+                raise ValueError(f"Cannot apply '{mode}' padding to empty axis {axis}")
+            x = _PADDINGS[mode](x, axis, low, high, kwargs)
+    return x
+
+
+def _pairs(value: Any, rank: int, name: str) -> list[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        by_axis = {axis_index(k, rank): v for k, v in value.items()}
+        value = [by_axis.get(k, 0) for k in range(rank)]
+        return [tuple(v) if isinstance(v, (tuple, list)) else (v, v) for v in value]  # type: ignore[misc]
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(value, (tuple, list)):
+        return [(value, value)] * rank
+    rows = [tuple(v) if isinstance(v, (tuple, list)) else v for v in value]
+    if all(not isinstance(v, tuple) for v in rows) and len(rows) in (1, 2):
+        return [(rows[0], rows[-1])] * rank
+    if all(isinstance(v, tuple) and len(v) in (1, 2) for v in rows) and len(rows) in (1, rank):
+        return [(v[0], v[-1]) for v in (rows * rank if len(rows) == 1 else rows)]
+    raise ValueError(f"jnp.pad: {name} with nd={rank} has unsupported shape: got {value}. Valid shapes are ({rank}, 2), (1, 2), (2,), (1,), or ().")
+
+
+def _joined(x: Array, axis: int, before: Array | None, after: Array | None) -> Array:
+    return lax.concatenate([p for p in (before, x, after) if p is not None and p.shape[axis]], axis)
+
+
+def _edge(x: Array, axis: int, low: int, high: int, options: Any) -> Array:
+    def end(index: int, width: int) -> Array:
+        edge = lax.index_in_dim(x, index, axis)
+        return lax.broadcast_in_dim(edge, [width if k == axis else n for k, n in enumerate(x.shape)], range(x.ndim))
+
+    return _joined(x, axis, end(0, low), end(-1, high))
+
+
+def _wrap(x: Array, axis: int, low: int, high: int, options: Any) -> Array:
+    extent = x.shape[axis]
+    copies = 1 + -(-low // extent) + -(-high // extent)
+    repeated = lax.concatenate([x] * copies, axis)
+    start = -low % extent
+    return lax.slice_in_dim(repeated, start, start + low + extent + high, 1, axis)
+
+
+def _mirror(skip: int) -> Callable[..., Array]:
+    """reflect leaves out the edge (skip 1), symmetric repeats it (skip 0)."""
+
+    def padding(x: Array, axis: int, low: int, high: int, options: Any) -> Array:
+        odd = options.get("reflect_type", "even") == "odd"
+        while low or high:
+            extent = x.shape[axis]
+            if extent == 1 and skip:
+                return _edge(x, axis, low, high, options)
+            before, after = builtins.min(low, extent - skip), builtins.min(high, extent - skip)
+            mirrored = lax.rev(x, (axis,))
+            front = lax.slice_in_dim(mirrored, extent - skip - before, extent - skip, 1, axis)
+            back = lax.slice_in_dim(mirrored, skip, skip + after, 1, axis)
+            if odd:
+                front = 2 * lax.index_in_dim(x, 0, axis) - front
+                back = 2 * lax.index_in_dim(x, -1, axis) - back
+            x, low, high = _joined(x, axis, front, back), low - before, high - after
+        return x
+
+    return padding
+
+
+def _statistic(name: str) -> Callable[..., Array]:
+    def padding(x: Array, axis: int, low: int, high: int, options: Any) -> Array:
+        from weft.numpy import reductions
+
+        length = options.get("stat_length")
+        counts = (x.shape[axis],) * 2 if length is None else _pairs(length, x.ndim, "stat_length")[axis]
+
+        def end(part: Array, width: int) -> Array:
+            value = getattr(reductions, name)(part, axis=axis, keepdims=True)
+            value = lax.round(value, 1) if name == "mean" and x.dtype.is_integer else value
+            value = lax.convert_element_type(value, x.dtype)
+            return lax.broadcast_in_dim(value, [width if k == axis else n for k, n in enumerate(x.shape)], range(x.ndim))
+
+        before = lax.slice_in_dim(x, 0, builtins.min(counts[0], x.shape[axis]), 1, axis)
+        after = lax.slice_in_dim(x, builtins.max(0, x.shape[axis] - counts[1]), None, 1, axis)
+        return _joined(x, axis, end(before, low), end(after, high))
+
+    return padding
+
+
+def _ramp(x: Array, axis: int, low: int, high: int, options: Any) -> Array:
+    from weft.numpy.creation import linspace
+
+    first, last = _pairs(options.get("end_values", 0), x.ndim, "end_values")[axis]
+
+    def ramp(value: Any, edge: int, width: int) -> Array:
+        inner = lax.squeeze(lax.index_in_dim(x, edge, axis), (axis,))
+        return linspace(lax.full_like(inner, value), inner, width, endpoint=False, dtype=x.dtype, axis=axis)
+
+    before = ramp(first, 0, low)
+    after = lax.rev(ramp(last, -1, high), (axis,))
+    return _joined(x, axis, before, after)
+
+
+_PADDINGS: dict[Any, Callable[..., Array]] = {
+    "edge": _edge,
+    "wrap": _wrap,
+    "reflect": _mirror(1),
+    "symmetric": _mirror(0),
+    "linear_ramp": _ramp,
+    "maximum": _statistic("max"),
+    "minimum": _statistic("min"),
+    "mean": _statistic("mean"),
+}
+

@@ -1,0 +1,82 @@
+"""What NumPy does to operands before it computes: dtypes are promoted (by JAX's lattice, Python scalars being weak), shapes broadcast. Scalars stay of rank 0."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from weft.array import Array, lift, wrap
+from weft.dialects.array.node import Node
+from weft.dialects.array.op import broadcast
+from weft.dialects.dtypes import DType, float32, float64, promote_types
+from weft.lax.base import ArrayLike, constant, convert
+from weft.lax.shape import broadcast_shapes
+
+
+def common_dtype(*nodes: Node) -> tuple[DType, bool]:
+    """The dtype that nodes are promoted to, and whether it is weak."""
+    dtype, weak = nodes[0].dtype, nodes[0].aval.weak_type
+    for n in nodes[1:]:
+        if n.dtype is not dtype or n.aval.weak_type != weak:
+            dtype, weak = promote_types(dtype, n.dtype, weak, n.aval.weak_type)
+    return dtype, weak
+
+
+def to_inexact(dtype: DType) -> DType:
+    """The floating dtype that functions such as `sin` compute an integer or boolean dtype in."""
+    return dtype if dtype.is_inexact else float64 if dtype.bits == 64 else float32
+
+
+def promote(*xs: ArrayLike, inexact: bool = False) -> list[Node]:
+    """Operands in one dtype, a floating (or complex) one if `inexact`, and one shape (or rank 0). Raises ValueError for shapes that do not broadcast."""
+    nodes = [lift(x) for x in xs]
+    first = nodes[0].aval
+    if not (all(n.aval is first for n in nodes) and (not inexact or first.dtype.is_inexact)):
+        dtype, weak = common_dtype(*nodes)
+        if inexact:
+            dtype = to_inexact(dtype)
+        nodes = [n if n.dtype is dtype and not weak else convert(n, dtype, weak or n.aval.weak_type) for n in nodes]
+    return spread(nodes)
+
+
+def spread(nodes: list[Node]) -> list[Node]:
+    """Operands broadcast to one shape, except those of rank 0."""
+    shapes = {n.shape for n in nodes if n.shape}
+    if len(shapes) < 2:
+        return nodes
+    shape = broadcast_shapes(*(n.shape for n in nodes))
+    rank = len(shape)
+    return [broadcast(n, shape, range(rank - n.ndim, rank)) if n.shape else n for n in nodes]
+
+
+def promote_arrays(*xs: ArrayLike, inexact: bool = False) -> list[Array]:
+    """`promote`, as arrays."""
+    return [wrap(n) for n in promote(*xs, inexact=inexact)]
+
+
+def same_dtype(*xs: ArrayLike) -> list[Node]:
+    """Operands in one dtype, each in its own shape."""
+    nodes = [lift(x) for x in xs]
+    dtype, weak = common_dtype(*nodes)
+    return [n if n.dtype is dtype and not weak else convert(n, dtype, weak or n.aval.weak_type) for n in nodes]
+
+
+def like(value: Any, x: Array) -> Array:
+    """A known number in the dtype of x."""
+    return constant(value, (), x.dtype)
+
+
+def lowest(dtype: DType) -> float | int | bool:
+    """The least value of a dtype: what a maximum starts from."""
+    if dtype.kind == "f":
+        return -inf
+    return False if dtype.kind == "b" else -(1 << (dtype.bits - 1)) if dtype.kind == "i" else 0
+
+
+def highest(dtype: DType) -> float | int | bool:
+    """The greatest value of a dtype: what a minimum starts from."""
+    if dtype.kind == "f":
+        return inf
+    return True if dtype.kind == "b" else (1 << (dtype.bits - (dtype.kind == "i"))) - 1
+
+
