@@ -17,8 +17,8 @@ class RemoveUnreadVar(RewritePattern):
         users = [use.operation for use in op.result.uses]
         if all(isinstance(user, memref.StoreOp) for user in users):
             for user in users:
-                rewriter.erase_op(user)
-            rewriter.erase_op(op)
+                rewriter.erase(user)
+            rewriter.erase(op)
 
 
 class LanesOfOneValue(RewritePattern):
@@ -27,7 +27,7 @@ class LanesOfOneValue(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: LanesOp, rewriter: PatternRewriter) -> None:
         if len(set(op.values)) == 1:
-            rewriter.replace_op(op, vector.BroadcastOp.create(operands=[op.values[0]], result_types=[op.result.type]))
+            rewriter.replace(op, vector.BroadcastOp.create(operands=[op.values[0]], result_types=[op.result.type]))
 
 
 class LanesOfOneVector(RewritePattern):
@@ -44,4 +44,4 @@ class LanesOfOneVector(RewritePattern):
         if len(sources) == 1:
             (source,) = sources
             if isinstance(source.type, VectorType) and source.type == op.result.type:
-                rewriter.replace_op(op, [], [source])
+                rewriter.replace(op, [], [source])

@@ -235,7 +235,7 @@ class AtomicOp(IRDLOperation):
         parser.parse_punctuation(",")
         memref = parser.parse_unresolved_operand()
         parser.parse_punctuation("[")
-        index = parser.parse_operand()
+        index = parser.resolve_operand(parser.parse_unresolved_operand(), IndexType())
         parser.parse_punctuation("]")
         parser.parse_punctuation(":")
         value_type = parser.parse_type()
