@@ -433,7 +433,9 @@ def put(x: Any, device: Device | None = None) -> Array:
     if eager.is_traced(node) or eager.mark_of((node,)):
         if node.device is None:
             return wrap(node)
-        raise NotImplementedError(f"moving a traced array from device '{node.device}' to '{device}'; move arguments before the transform")
+        raise NotImplementedError(
+            f"moving a traced array from device '{node.device}' to '{device}'; move arguments before the transform"
+        )
     buffer = eager.value(node)
     data = get_device(node.device or current_device()).backend.get(buffer, node.aval)
     return wrap(leaf(node.aval, device.backend.put(data, node.aval), device=device))

@@ -308,7 +308,9 @@ def _differentiable(n: Node, what: str, holomorphic: bool = False, allow_int: bo
     if holomorphic and n.dtype.kind != "c":
         raise TypeError(f"{what} with holomorphic=True requires inputs with complex dtype, but got {n.dtype}.")
     if n.dtype.kind == "c" and not holomorphic:
-        raise TypeError(f"{what} requires real-valued inputs, but got {n.dtype}. For holomorphic functions set holomorphic=True.")
+        raise TypeError(
+            f"{what} requires real-valued inputs, but got {n.dtype}. For holomorphic functions set holomorphic=True."
+        )
     if n.dtype.kind not in "fc" and not allow_int:
         raise TypeError(
             f"{what} requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact), but got {n.dtype}. "
@@ -358,7 +360,9 @@ def _instantiated(n: Node | None, like: Node) -> Node:
 
 def _keep(tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> list[Array]:
     """Hold on the values that a linear function needs, so that they are computed once, with the results."""
-    return [wrap(n) for n in residuals([t for t in tangents_out if t is not None], [t for t in tangents if t is not None])]
+    return [
+        wrap(n) for n in residuals([t for t in tangents_out if t is not None], [t for t in tangents if t is not None])
+    ]
 
 
 def _refuse_custom_vjp(tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> None:

@@ -70,5 +70,7 @@ def _switch(option: str, doc: str) -> Callable[[bool], Any]:
 
 
 enable_x64 = _switch("enable_x64", "`with enable_x64():` 64-bit types within.")
-disable_jit = _switch("disable_jit", "`with disable_jit():` functions run uncompiled, so that their values can be printed.")
+disable_jit = _switch(
+    "disable_jit", "`with disable_jit():` functions run uncompiled, so that their values can be printed."
+)
 debug_nans = _switch("debug_nans", "`with debug_nans():` a NaN that is computed raises FloatingPointError.")

@@ -24,11 +24,13 @@ from weft.programs import recent_program
 GATHER = 64
 """How many nodes wait before they run by themselves."""
 
-_SCALARS = frozenset({bool, int, float, complex})
+SCALARS = frozenset({bool, int, float, complex})
 _history: list[Node] = []  # computed while a transform lived: their inputs are let go later
 
 
-def value(node: Node, what: str = "Attempted reading", kind: type[ConcretizationTypeError] = ConcretizationTypeError) -> Any:
+def value(
+    node: Node, what: str = "Attempted reading", kind: type[ConcretizationTypeError] = ConcretizationTypeError
+) -> Any:
     """The device's buffer of a node, computed now if it has not been. Raises `kind` or UnexpectedTracerError for a traced node, RuntimeError for a deleted one."""
     found = node.value
     if found is None:
@@ -38,7 +40,7 @@ def value(node: Node, what: str = "Attempted reading", kind: type[Concretization
                 raise concretization(kind, what, node, source) if source.mark in STATE.live else leaked(node, source)
             flush([root])
         node.value = found = root.value
-    if found.__class__ in _SCALARS:
+    if found.__class__ in SCALARS:
         return upload(node, get_device(node.device) if node.device is not None else current_device())
     if found.is_deleted:
         raise RuntimeError(f"Array has been deleted with shape={node.aval}.")
@@ -48,7 +50,7 @@ def value(node: Node, what: str = "Attempted reading", kind: type[Concretization
 def upload(node: Node, device: Device) -> Any:
     """A buffer with a node's value for a program of `device`: its own, or one for a Python scalar."""
     found = node.value
-    if found.__class__ in _SCALARS:
+    if found.__class__ in SCALARS:
         return device.backend.put(pack(found, node.aval.dtype), node.aval)
     return found
 

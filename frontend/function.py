@@ -130,7 +130,9 @@ def positional(fun: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
     bound = signature(fun).bind(*args, **kwargs)
     bound.apply_defaults()
     if bound.kwargs:
-        raise TypeError(f"{describe_function(fun)}: keyword-only arguments are not supported: {', '.join(bound.kwargs)}")
+        raise TypeError(
+            f"{describe_function(fun)}: keyword-only arguments are not supported: {', '.join(bound.kwargs)}"
+        )
     return bound.args
 
 

@@ -209,9 +209,7 @@ def register_dataclass(
     By default fields whose metadata has `static: True` are static, the others children. Usable as a decorator. Raises ValueError if fields are missing or unknown.
     """
     if nodetype is None:
-        return partial(
-            register_dataclass, data_fields=data_fields, meta_fields=meta_fields, drop_fields=drop_fields
-        )
+        return partial(register_dataclass, data_fields=data_fields, meta_fields=meta_fields, drop_fields=drop_fields)
     if data_fields is None or meta_fields is None:
         if not is_dataclass(nodetype):
             raise TypeError(f"register_dataclass: data_fields and meta_fields are required: {nodetype} is no dataclass")

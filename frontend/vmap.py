@@ -34,7 +34,9 @@ def vmap(
             f"but got {in_axes!r}."
         )
     if not all(isinstance(a, int) for a in tree_leaves(in_axes) + tree_leaves(out_axes)):
-        raise TypeError(f"vmap in_axes and out_axes must be pytrees of ints and None, got {in_axes!r} and {out_axes!r}.")
+        raise TypeError(
+            f"vmap in_axes and out_axes must be pytrees of ints and None, got {in_axes!r} and {out_axes!r}."
+        )
 
     def batched(*args: Any, **kwargs: Any) -> Any:
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
@@ -90,7 +92,9 @@ def _size(
     lines = [] if given is None else [f"  * axis_size was given as {given}"]
     for (path, _), n, d in zip(tree_leaves_with_path(args), nodes, dims, strict=True):
         if d is not None:
-            lines.append(f"  * one axis had size {n.shape[d]}: axis {d} of {argument_name(path, names)} of type {n.aval}")
+            lines.append(
+                f"  * one axis had size {n.shape[d]}: axis {d} of {argument_name(path, names)} of type {n.aval}"
+            )
     raise ValueError(
         f"vmap of {describe_function(fun)} got inconsistent sizes for array axes to be mapped:\n" + "\n".join(lines)
     )

@@ -89,7 +89,8 @@ class SelectOp(Elementwise):
 
 @irdl_op_definition
 class ConvertOp(Unary):
-    """The elements in another dtype. Floats become integers by truncation, clamped into range, NaN as 0; what is not 0 is true.
+    """The elements in another dtype. Floats become integers by truncation, clamped into range, NaN as 0; what is not 0
+    is true.
 
     %y = array.convert %x : tensor<4xf32> -> tensor<4xi32>
 
@@ -169,6 +170,26 @@ class StopGradientOp(Unary):
 
     name = "array.stop_gradient"
     NOT_DIFFERENTIABLE: ClassVar = True
+
+    reference = staticmethod(lambda np, x: x)
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
+        return b.read(args[0], index)
+
+
+@irdl_op_definition
+class OptimizationBarrierOp(Unary):
+    """Its operand, as a value that the compiler takes for another: what is computed from it is computed once more.
+
+    %y = array.optimization_barrier %x : tensor<4xf32>
+
+    JAX: `lax.optimization_barrier`. It keeps what `checkpoint` computes again apart from the first computation.
+    """
+
+    name = "array.optimization_barrier"
+
+    jvp, transpose = linear(lambda ct, x: OptimizationBarrierOp.bind(ct))
 
     reference = staticmethod(lambda np, x: x)
 

@@ -1,0 +1,249 @@
+"""Functions with derivatives of the user's own (`custom_jvp`, `custom_vjp`), and functions that are computed again when their derivative is (`checkpoint`).
+
+A call is a node that holds the function as a graph (dialects/array/custom.py); the rule runs when a walk arrives there. Where no transform could ever walk (plain eager calls) the
+function just runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, update_wrapper
+from typing import Any
+
+from weft.array import Array, lift, wrap
+from weft.dialects.array.checkpoint import CheckpointCall
+from weft.dialects.array.custom import CustomJvpCall, CustomVjpCall
+from weft.dialects.array.graph import Graph, close
+from weft.dialects.array.node import STATE, Node, mark_of, transform
+from weft.dialects.array.node import wrap as wrap_node
+from weft.function import OnNodes, check_callable, describe_function, lift_result, positional, same_structure
+from weft.tree_util import PyTreeDef, tree_flatten
+
+Numbers = int | Sequence[int]
+
+
+class _Custom:
+    """What both share: which arguments are differentiated by, and the call."""
+
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Numbers = ()):
+        check_callable(fun, type(self).__name__)
+        self.fun = fun
+        self.nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        update_wrapper(self, fun)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._check_rules()
+        given = positional(self.fun, args, kwargs)
+        chosen = tuple([a for i, a in enumerate(given) if i not in self.nondiff])
+        fixed = {i: a for i, a in enumerate(given) if i in self.nondiff}
+        leaves, tree = tree_flatten(chosen)
+        nodes = [lift(x) for x in leaves]
+        if STATE.pending is not None and not mark_of(nodes):
+            return self.fun(*given)
+        run = OnNodes(lambda *dynamic: self.fun(*_merged(fixed, dynamic)), tree)
+        graph, captures = _graph(run, nodes)
+        outs = self._bind(graph, nodes, captures, fixed, tree, run.out_tree)
+        return run.out_tree.unflatten([wrap(n) for n in outs])
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else partial(self, instance)
+
+    def _check_rules(self) -> None:
+        raise NotImplementedError
+
+    def _bind(
+        self,
+        graph: Graph,
+        nodes: Sequence[Node],
+        captures: Sequence[Node],
+        fixed: dict[int, Any],
+        tree: PyTreeDef,
+        out_tree: PyTreeDef,
+    ) -> Sequence[Node]:
+        raise NotImplementedError
+
+
+class custom_jvp(_Custom):
+    """A function with a rule for its forward derivative, from which the reverse one follows.
+
+    `@custom_jvp def f(x, y): …` and `@f.defjvp def rule(primals, tangents): return out, tangent`. Arguments in `nondiff_argnums` come first in the rule, as they are.
+    """
+
+    rule: Callable[..., Any] | None = None
+
+    def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
+        """Sets the rule: `jvp(*nondiff, primals, tangents) -> (out, tangent)`. A decorator. Tangents that are zero come as arrays of zeros."""
+        check_callable(jvp, "defjvp")
+        if symbolic_zeros:
+            raise NotImplementedError(
+                "defjvp: symbolic_zeros are not supported; tangents that are zero come as arrays of zeros"
+            )
+        self.rule = jvp
+        return jvp
+
+    def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
+        """Sets the rule by one function per argument, `jvp(tangent, out, *primals)`, whose results are added; None where the derivative is zero."""
+        if self.nondiff:
+            raise TypeError("Can't use ``defjvps`` with ``nondiff_argnums``.")
+
+        def rule(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+            out = self(*primals)
+            parts = [jvp(t, out, *primals) for jvp, t in zip(jvps, tangents, strict=True) if jvp is not None]
+            if not parts:
+                return out, out * 0
+            return out, sum(parts[1:], parts[0])
+
+        self.rule = rule
+
+    def _check_rules(self) -> None:
+        if self.rule is None:
+            raise AttributeError(f"No JVP defined for custom_jvp function {describe_function(self.fun)} using defjvp.")
+
+    def _bind(self, graph, nodes, captures, fixed, tree, out_tree):  # type: ignore[no-untyped-def]
+        count = len(nodes)
+
+        def rule(primals: Sequence[Node], tangents: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+            given = [tree.unflatten([Array(n) for n in part[:count]]) for part in (primals, tangents)]
+            pair = self.rule(*fixed.values(), *given)  # type: ignore[misc]
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(
+                    f"Custom JVP rule {describe_function(self.rule)} for function {describe_function(self.fun)} must produce a pair "
+                    f"(list or tuple of length two) representing primal and tangent outputs, but got {pair!r}."
+                )
+            outs, found = (
+                [
+                    lift_result(x, self.rule)
+                    for x in same_structure(out_tree, part, f"{describe_function(self.rule)}: {what}")
+                ]  # type: ignore[arg-type]
+                for part, what in zip(pair, ("primal outputs", "tangent outputs"), strict=True)
+            )
+            for out, tangent in zip(outs, found, strict=True):
+                if out.shape != tangent.shape:
+                    raise TypeError(
+                        f"Custom JVP rule {describe_function(self.rule)} must produce primal and tangent outputs with equal shapes, "
+                        f"but got {out.aval} and {tangent.aval}."
+                    )
+            return outs, found
+
+        return CustomJvpCall.bind(*nodes, *captures, graph=graph, rule=rule)
+
+
+class custom_vjp(_Custom):
+    """A function with a rule for its reverse derivative; there is no forward one.
+
+    `f.defvjp(fwd, bwd)`: `fwd(*args) -> (out, residuals)` and `bwd(residuals, cotangent) -> cotangents of args`, a tuple in which None means zero. Arguments in
+    `nondiff_argnums` go to `fwd` in their places, and first to `bwd`.
+    """
+
+    fwd: Callable[..., Any] | None = None
+    bwd: Callable[..., Any] | None = None
+
+    def defvjp(
+        self,
+        fwd: Callable[..., Any],
+        bwd: Callable[..., Any],
+        symbolic_zeros: bool = False,
+        optimize_remat: bool = False,
+    ) -> None:
+        """Sets the rules."""
+        check_callable(fwd, "defvjp")
+        check_callable(bwd, "defvjp")
+        if symbolic_zeros:
+            raise NotImplementedError(
+                "defvjp: symbolic_zeros are not supported; cotangents that are zero come as arrays of zeros"
+            )
+        self.fwd, self.bwd = fwd, bwd
+
+    def _check_rules(self) -> None:
+        if self.fwd is None:
+            raise AttributeError(f"No VJP defined for custom_vjp function {describe_function(self.fun)} using defvjp.")
+
+    def _bind(self, graph, nodes, captures, fixed, tree, out_tree):  # type: ignore[no-untyped-def]
+        residual_tree: PyTreeDef | None = None
+
+        def fwd(*args: Node) -> tuple[list[Node], list[Node]]:
+            nonlocal residual_tree
+            dynamic = tree.unflatten([Array(n) for n in args[: len(nodes)]])
+            pair = self.fwd(*_merged(fixed, dynamic))  # type: ignore[misc]
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(
+                    f"Custom VJP fwd rule {describe_function(self.fwd)} for function {describe_function(self.fun)} must produce a pair "
+                    f"(list or tuple of length two) of primal outputs and residuals, but got {pair!r}."
+                )
+            outs = same_structure(out_tree, pair[0], f"{describe_function(self.fwd)}: primal outputs")
+            residuals, residual_tree = tree_flatten(pair[1])
+            return [lift_result(x, self.fwd) for x in outs], [lift_result(x, self.fwd) for x in residuals]  # type: ignore[arg-type]
+
+        def bwd(residuals: Sequence[Node], cts: Sequence[Node]) -> list[Node | None]:
+            kept = residual_tree.unflatten([Array(n) for n in residuals])  # type: ignore[union-attr]
+            found = self.bwd(*fixed.values(), kept, out_tree.unflatten([Array(n) for n in cts]))  # type: ignore[misc]
+            return [*self._cotangents(found, tree, nodes), *(None for _ in captures)]
+
+        return CustomVjpCall.bind(*nodes, *captures, graph=graph, fwd=fwd, bwd=bwd)
+
+    def _cotangents(self, found: Any, tree: PyTreeDef, nodes: Sequence[Node]) -> list[Node | None]:
+        """What `bwd` gave, leaf by leaf. Raises TypeError if it does not fit the arguments."""
+        name = f"Custom VJP bwd rule {describe_function(self.bwd)}"
+        parts = tree.children()
+        if not isinstance(found, (tuple, list)) or len(found) != len(parts):
+            raise TypeError(
+                f"{name} must produce a tuple with one cotangent for each of the {len(parts)} differentiated arguments, but got {found!r}."
+            )
+        leaves: list[Any] = []
+        for ct, part in zip(found, parts, strict=True):
+            try:
+                leaves += [None] * part.num_leaves if ct is None else part.flatten_up_to(ct)
+            except ValueError as error:
+                raise TypeError(f"{name} must produce cotangents of the arguments' structure: {error}") from error
+        cts = [None if x is None else lift_result(x, self.bwd) for x in leaves]  # type: ignore[arg-type]
+        for ct, n in zip(cts, nodes, strict=True):
+            if ct is not None and ct.shape != n.aval.shape and n.dtype.kind in "fc":
+                raise ValueError(
+                    f"{name} must produce cotangents of the arguments' shapes: expected {n.aval}, got {ct.aval}."
+                )
+        return [ct if n.dtype.kind in "fc" else None for ct, n in zip(cts, nodes, strict=True)]
+
+
+def checkpoint(
+    fun: Callable[..., Any],
+    *,
+    prevent_cse: bool = True,
+    policy: Any = None,
+    static_argnums: Numbers = (),
+) -> Callable[..., Any]:
+    """`fun`, whose intermediate values are computed again for its derivative instead of being kept: less memory, more time. Also called `remat`."""
+    check_callable(fun, "checkpoint")
+    if policy is not None:
+        raise NotImplementedError("checkpoint: policies are not supported; nothing but the arguments is kept")
+    static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        fixed = {i: a for i, a in enumerate(args) if i in static}
+        dynamic = [a for i, a in enumerate(args) if i not in static]
+        leaves, tree = tree_flatten((dynamic, kwargs))
+        nodes = [lift(x) for x in leaves]
+        if STATE.pending is not None and not mark_of(nodes):
+            return fun(*args, **kwargs)
+        run = OnNodes(lambda dynamic, kwargs: fun(*_merged(fixed, dynamic), **kwargs), tree)
+        graph, captures = _graph(run, nodes)
+        outs = CheckpointCall.bind(*nodes, *captures, graph=graph)
+        return run.out_tree.unflatten([wrap(n) for n in outs])
+
+    update_wrapper(checkpointed, fun)
+    return checkpointed
+
+
+remat = checkpoint
+
+
+def _graph(run: OnNodes, nodes: Sequence[Node]) -> tuple[Graph, list[Node]]:
+    """A function on nodes as a graph, traced on wrapped arguments, so that their values can be read; and what it captured."""
+    with transform() as mark:
+        ins = [wrap_node(n, mark) for n in nodes]
+        return close(ins, run(*ins), since=mark)
+
+
+def _merged(fixed: dict[int, Any], dynamic: Sequence[Any]) -> list[Any]:
+    """All arguments in order."""
+    rest = iter(dynamic)
+    return [fixed[i] if i in fixed else next(rest) for i in range(len(fixed) + len(dynamic))]
