@@ -82,6 +82,7 @@ class Lowering(Emitter):
         self._analyse()
         self.vectors = {a for a in nest.block.args if self._is_vector(a)}
         self.scratch: dict[tuple, SSAValue] = {}
+        self.entry = 0  # the depth at which work begins: 1 if it stands under a guard
 
     # -- what depends on what ---------------------------------------------------------------------------------------------------------------
 
@@ -409,7 +410,7 @@ class Lowering(Emitter):
 
     def depth_for(self, key: object) -> int:
         """The outermost scope that knows all loops and entry axes of a value."""
-        return max((self.at[a] for a in self.dims[key] if a in self.at), default=0)
+        return max((self.at[a] for a in self.dims[key] if a in self.at), default=self.entry) or self.entry
 
     def at_point(self, expr: Expr, point: Point, op: LoadOp | StoreOp | IndexOp | InsideOp | None = None) -> Expr:
         """An index expression where point axes are constants, and symbols the values of the op's operands."""
@@ -517,7 +518,7 @@ class Lowering(Emitter):
 
     def _read_one(self, memory: SSAValue, position: Expr, condition: SSAValue | None) -> SSAValue:
         depth = max(self.depth_of(position), 0 if condition is None else self.home(condition))
-        depth = max(depth, self.entry)
+        depth = max(depth, self.entry)  # not before it is known that there is work
         memo, key = self.scopes[depth].memo, ("read", memory, position, condition)
         if (known := memo.get(key)) is None:
             index = self.index(position)
@@ -588,8 +589,8 @@ class Lowering(Emitter):
 
     def reduce(self, op: ReduceOp) -> None:
         """Computes a reduction at all its points, and with it those that run over the same axes and need nothing of it."""
-        depth = max(self.depth_for(op), self.entry)
-        memo = self.scopes[self.depth_for(op)].memo
+        depth = self.depth_for(op)
+        memo = self.scopes[depth].memo
         together = [op]
         for other in self.ops:
             if (
@@ -642,7 +643,7 @@ class Lowering(Emitter):
         if group:
             finals = self._across_group(depth, group, finals)
         for each, key, value in finals:
-            self.scopes[self.depth_for(each)].memo[each.result, *key] = value
+            self.scopes[depth].memo[each.result, *key] = value
 
     def _tree(self, depth: int, kind: str, values: list[SSAValue]) -> SSAValue:
         while len(values) > 1:
