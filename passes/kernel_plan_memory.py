@@ -168,6 +168,8 @@ class _Planner:
         types = [memref(v.type) for v in (*self.source.args, *self.end.operands)]
         self.block = Block(arg_types=types)
         self.inputs = self.block.args[: len(self.source.args)]
+        for new, old in zip(self.inputs, self.source.args, strict=True):
+            new.name_hint = old.name_hint
         self.outputs = self.block.args[len(self.source.args) :]
         self.storage: dict[SSAValue, _Storage] = {}
         self.steps: list[_Step] = []
@@ -276,6 +278,8 @@ class _Planner:
     def _donations(self) -> list[tuple[int, int]]:
         """Pairs of a result and a donated argument of its type that is read no more when the result is first written."""
         pairs: list[tuple[int, int]] = []
+        if wrong := [k for k in self.options.donate if not 0 <= k < len(self.inputs)]:
+            raise PassFailedException(f"kernel-plan-memory: donate names argument {wrong[0]}, @{self.name} has {len(self.inputs)}")
         given = [(k, self.storage[self.source.args[k]]) for k in sorted(set(self.options.donate))]
         for out in sorted(
             (s for s in set(self.storage.values()) if s.output is not None), key=lambda s: (s.first, s.output)
@@ -288,12 +292,16 @@ class _Planner:
         return pairs
 
     def _dies_in_place(self, arg: _Storage, out: _Storage) -> bool:
-        if not self.options.in_place or self.options.target != "wasm" or arg.last != out.first:
+        """Whether the step that writes `out` first may read `arg` from the same buffer: a copy, or a nest that works in place."""
+        if arg.last != out.first:
             return False
-        step = self.steps[out.first]
-        return step.nest is not None and all(
-            same_index(step.nest, j, step.outs.index(out)) for j, s in enumerate(step.ins) if s is arg
-        )
+        step = self.steps[arg.last]
+        if step.nest is None:
+            return step.ins == [arg]
+        if not self.options.in_place or self.options.target != "wasm":
+            return False
+        k = step.outs.index(out)
+        return all(same_index(step.nest, j, k) for j, s in enumerate(step.ins) if s is arg)
 
     def _op(self, step: _Step) -> Operation:
         ins, outs = [s.buffer for s in step.ins], [s.buffer for s in step.outs]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xdsl.dialects.builtin import ArrayAttr
+from xdsl.ir import Operation
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
+from xdsl.rewriter import Rewriter
 
 from weft.dialects.kernel.attributes import AxesAttr, ConditionsAttr
 from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp, segments
@@ -14,11 +18,11 @@ class CleanUpNest(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: NestOp, rewriter: PatternRewriter) -> None:
-        if clean_up(op):
+        if clean_up(op, rewriter.erase):
             rewriter.notify_op_modified(op)
 
 
-def clean_up(nest: NestOp) -> bool:
+def clean_up(nest: NestOp, erase: Callable[[Operation], None] = Rewriter.erase_op) -> bool:
     """Leaves out what is not needed; gives whether there was anything."""
     changed = _drop_unit_axes(nest)
     for op in list(nest.block.ops):
@@ -26,8 +30,7 @@ def clean_up(nest: NestOp) -> bool:
             changed |= _drop_conditions(op)
     for op in reversed(list(nest.block.ops)):
         if not isinstance(op, StoreOp) and all(r.first_use is None for r in op.results):
-            nest.block.detach_op(op)
-            op.erase()
+            erase(op)
             changed = True
     return _drop_ins(nest) or changed
 
