@@ -1,6 +1,8 @@
-"""What upstream's `canonicalize` does to array ops: operations that do nothing go, two views in a row become one, and literals move through views.
+"""What upstream's `canonicalize` does to array ops: operations that do nothing go, two views in a row become one, and
+literals move through views.
 
-A rule looks at one op and gives the value that takes its place, or None. Rules keep values to the bit, but for the sign of a zero that 0 is added to (as XLA does).
+A rule looks at one op and gives the value that takes its place, or None. Rules keep values to the bit, but for the sign
+of a zero that 0 is added to (as XLA does).
 """
 
 from __future__ import annotations
@@ -93,7 +95,7 @@ def is_splat(value: SSAValue, number: float) -> bool:
     return found is not None and found == number
 
 
-# -- nothing to do ------------------------------------------------------------------------------------------------------------------------
+# -- nothing to do -----------------------------------------------------------------------------------------------------
 
 
 @simplifies(ops.AddOp, ops.OrOp, ops.XorOp)
@@ -174,7 +176,7 @@ def concatenation_of_one(op: Any, at: Place) -> SSAValue | None:
     return at.make(ops.ConcatenateOp, *parts, **op.params_of(op)) if 1 < len(parts) < len(op.xs) else None
 
 
-# -- literals -----------------------------------------------------------------------------------------------------------------------------
+# -- literals ----------------------------------------------------------------------------------------------------------
 
 
 @simplifies(ops.ReshapeOp, ops.TransposeOp, ops.BroadcastInDimOp, ops.SliceOp, ops.ReverseOp, ops.StopGradientOp)
@@ -217,7 +219,7 @@ def integer_zero(op: Any, at: Place) -> SSAValue | None:
     return at.constant(0, op.results[0].type) if is_zero else None
 
 
-# -- two in a row -------------------------------------------------------------------------------------------------------------------------
+# -- two in a row ------------------------------------------------------------------------------------------------------
 
 
 @simplifies(ops.ReshapeOp)

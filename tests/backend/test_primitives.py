@@ -1,6 +1,8 @@
-"""Each primitive on each device against the oracle: every dtype, shapes with 0 and 1, NaN, infinities and negative zeros.
+"""Each primitive on each device against the oracle: every dtype, shapes with 0 and 1, NaN, infinities and negative
+zeros.
 
-The inputs are those of tests/rules/sampling.py. Cases of one op are compiled together, as one program with an output for each, because compiling is what takes time.
+The inputs are those of tests/rules/sampling.py. Cases of one op are compiled together, as one program with an output
+for each, because compiling is what takes time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Runs kernel nests in NumPy: every scalar of the body is an array over all points of the axes. Slow and plain, to hold `to_kernel` rules against `reference` rules."""
+"""Runs kernel nests in NumPy.
+
+Every scalar of the body is an array over all points of the axes. Slow and plain, to hold `to_kernel` rules against
+`reference` rules.
+"""
 
 from __future__ import annotations
 

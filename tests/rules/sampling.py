@@ -1,7 +1,8 @@
 """Inputs for primitives: for each op a Hypothesis strategy of cases that it accepts.
 
-One sampling rule per family of ops says which shapes and parameters go together; an op that no rule names is elementwise, and its IRDL definition tells the rest. A case is
-*wild* (any dtype, empty and size-1 shapes, NaN, infinities, negative zeros) or *smooth* (float64, inside the op's domain and away from its kinks), for derivatives.
+One sampling rule per family of ops says which shapes and parameters go together; an op that no rule names is
+elementwise, and its IRDL definition tells the rest. A case is *wild* (any dtype, empty and size-1 shapes, NaN,
+infinities, negative zeros) or *smooth* (float64, inside the op's domain and away from its kinks), for derivatives.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def cases(draw: Any, op: type[ArrayOp], smooth: bool = False, dtypes: tuple[DTyp
     return Case(op, arrays, params)
 
 
-# -- elementwise --------------------------------------------------------------------------------------------------------------------------
+# -- elementwise -------------------------------------------------------------------------------------------------------
 
 
 def _operands(d: Draw, shape: tuple[int, ...], dtypes: list[DType]) -> tuple[np.ndarray, ...]:
@@ -173,7 +174,7 @@ def _bitcast(d: Draw):
     return (x,), {"dtype": d.of(*(t for t in d.dtypes if t.bits == as_dtype(x.dtype).bits))}
 
 
-# -- shape --------------------------------------------------------------------------------------------------------------------------------
+# -- shape -------------------------------------------------------------------------------------------------------------
 
 
 @samples(ops.ReshapeOp)
@@ -253,7 +254,7 @@ def _fold(d: Draw):
     return (d.array(ops.WindowOp.infer(aval(shape, dtype), **params).shape, dtype),), {"shape": shape, **params}
 
 
-# -- reductions, contractions -------------------------------------------------------------------------------------------------------------
+# -- reductions, contractions ------------------------------------------------------------------------------------------
 
 
 @samples(ops.ReduceOp)
@@ -311,7 +312,7 @@ def _conv(d: Draw):
     }
 
 
-# -- indexing -----------------------------------------------------------------------------------------------------------------------------
+# -- indexing ----------------------------------------------------------------------------------------------------------
 
 
 class _Places(NamedTuple):
@@ -395,7 +396,7 @@ def _dynamic_update_slice(d: Draw):
     return (d.array(shape, dtype), update, *(d.starts(()) for _ in shape)), {}
 
 
-# -- creation -----------------------------------------------------------------------------------------------------------------------------
+# -- creation ----------------------------------------------------------------------------------------------------------
 
 
 @samples(ops.IotaOp)

@@ -1,4 +1,5 @@
-"""Every primitive, every rule: derivatives against finite differences, batching against a loop, `reference` against `infer`, lowering against `reference`.
+"""Every primitive, every rule: derivatives against finite differences, batching against a loop, `reference` against
+`infer`, lowering against `reference`.
 
 Nothing here names an op: the ops come from the classes, their inputs from sampling.py.
 """

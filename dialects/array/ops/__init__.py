@@ -1,4 +1,8 @@
-"""The primitives, one class each. Importing this package defines them all; nothing lists them: `weft.dialects.array.all_ops` reads the registry off the classes."""
+"""The primitives, one class each.
+
+Importing this package defines them all; nothing lists them: `weft.dialects.array.all_ops` reads the registry off the
+classes.
+"""
 
 # ruff: noqa: F403
 from weft.dialects.array.constant import ConstantOp as ConstantOp
@@ -11,4 +15,6 @@ from weft.dialects.array.ops.indexing import *
 from weft.dialects.array.ops.logic import *
 from weft.dialects.array.ops.reduction import *
 from weft.dialects.array.ops.shape import *
+from weft.dialects.array.ops.slicing import *
 from weft.dialects.array.ops.special import *
+from weft.dialects.array.ops.windows import *

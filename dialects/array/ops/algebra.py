@@ -1,7 +1,7 @@
 """Short names with which rules are written as formulas: `mul(x, 2.0)` for `MulOp.bind(x, literal(2.0, x))`.
 
-The ops are looked up when a rule runs, so that the files of this package may refer to each other in any order. A number among the operands becomes a scalar literal of
-the others' dtype.
+The ops are looked up when a rule runs, so that the files of this package may refer to each other in any order. A number
+among the operands becomes a scalar literal of the others' dtype.
 """
 
 from __future__ import annotations

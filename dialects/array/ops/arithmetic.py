@@ -1,6 +1,7 @@
 """Arithmetic on numbers: sums, products, quotients, powers, extremes, signs and rounding.
 
-Integers wrap around, and division is total, as XLA defines it: x / 0 is -1 (all bits set), x rem 0 is x, and the least integer divided by -1 is itself.
+Integers wrap around, and division is total, as XLA defines it: x / 0 is -1 (all bits set), x rem 0 is x, and the least
+integer divided by -1 is itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Bits: logical operations, shifts, counting, reading the bits of one type as another's, and the next float. On bool they are logic."""
+"""Bit operations: logic, shifts, counting, reading the bits of one type as another's, and the next float.
+
+On bool they are logic.
+"""
 
 from __future__ import annotations
 
@@ -277,7 +280,10 @@ def _step(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAVa
 
 
 def _step_16(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAValue:
-    """The same for float16, in float32, for few devices have 16-bit integers: one unit in the last place more, or less (half of one below a power of two)."""
+    """The same for float16, in float32, for few devices have 16-bit integers.
+
+    One unit in the last place more, or less (half of one below a power of two).
+    """
     x = b.op(arith.MinimumfOp, emit.convert(b, magnitude, dtype, float32), b.const(65536.0, float32))
     exponent = b.op(arith.AndIOp, b.op(arith.BitcastOp, x, type=int32.type), b.const(0x7F800000, int32))
     normal = b.const(2.0**-14, float32)

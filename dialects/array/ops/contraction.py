@@ -1,10 +1,13 @@
-"""Sums of products: general contraction and convolution. Each is two reads, a product, and one reduction; 16-bit floats add up in float32."""
+"""Sums of products: general contraction and convolution.
+
+Each is two reads, a product, and one reduction; 16-bit floats add up in float32.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from string import ascii_letters
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
@@ -14,7 +17,8 @@ from weft.dialects.array.node import Aval, Node, aval
 from weft.dialects.array.op import ArrayOp, batch_front, bilinear, move_axis
 from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.algebra import convert, reshape, transpose
-from weft.dialects.array.ops.shape import Dims, Index, Ints, PadOp, ReverseOp, WindowOp, check_axes, inverse
+from weft.dialects.array.ops.shape import Dims, Index, Ints, PadOp, ReverseOp, check_axes, inverse
+from weft.dialects.array.ops.windows import WindowOp, dilated
 from weft.dialects.dtypes import DType
 from weft.dialects.kernel.affine import Expr
 
@@ -30,7 +34,7 @@ def product_sum(
     return emit.convert(b, b.reduce("add", b.op(emit.MUL[wide.kind], x, y), axes), wide, out)
 
 
-# -- dot ----------------------------------------------------------------------------------------------------------------------------------
+# -- dot ---------------------------------------------------------------------------------------------------------------
 
 
 def _free(rank: int, *used: Ints) -> Ints:
@@ -39,7 +43,8 @@ def _free(rank: int, *used: Ints) -> Ints:
 
 @irdl_op_definition
 class DotOp(ArrayOp):
-    """Products summed over the axes of `contract`, one by one along those of `batch`. The result has the batch axes, then the free axes of a, then those of b.
+    """Products summed over the axes of `contract`, one by one along those of `batch`. The result has the batch axes,
+    then the free axes of a, then those of b.
 
     %c = array.dot %a, %b contract [[1], [0]] batch [[], []] : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
 
@@ -146,11 +151,41 @@ class DotOp(ArrayOp):
         return product_sum(b, *values, [x.dtype for x in args], preferred or args[0].dtype, summed)
 
 
-# -- conv ---------------------------------------------------------------------------------------------------------------------------------
+# -- conv --------------------------------------------------------------------------------------------------------------
 
 
-def _dilated(n: int, by: int) -> int:
-    return 0 if n == 0 else (n - 1) * by + 1
+class _Dimension(NamedTuple):
+    """One spatial dimension of a convolution."""
+
+    size: int
+    window: int
+    stride: int
+    low: int
+    high: int
+    dilation: int
+    window_dilation: int
+
+    @property
+    def extent(self) -> int:
+        """The extent of x with its gaps, without padding."""
+        return dilated(self.size, self.dilation)
+
+    @property
+    def span(self) -> int:
+        """The extent of the window with its gaps."""
+        return dilated(self.window, self.window_dilation)
+
+    @property
+    def places(self) -> int:
+        """How many places the window has."""
+        return max(0, (self.extent + self.low + self.high - self.span) // self.stride + 1)
+
+
+def _dimensions(x: Any, w: Any, params: dict[str, Any]) -> list[_Dimension]:
+    lows, highs = zip(*params["padding"], strict=True) if params["padding"] else ((), ())
+    dilations = params["lhs_dilation"], params["rhs_dilation"]
+    columns = (x.shape[2:], w.shape[2:], params["window_strides"], lows, highs, *dilations)
+    return [_Dimension(*row) for row in zip(*columns, strict=True)]
 
 
 def _split(x: Node, axis: int, outer: int) -> Node:
@@ -176,12 +211,14 @@ def _swap(x: Node) -> Node:
 
 @irdl_op_definition
 class ConvOp(ArrayOp):
-    """Convolution (without flipping, as machine learning has it) of x in the layout NC… with w in OI…: out[n, o, p…] sums x[n, c, p * stride + k * rhs_dilation - lo …] * w[o, c, k…].
+    """Convolution (without flipping, as machine learning has it) of x in the layout NC… with w in OI…: out[n, o, p…]
+    sums x[n, c, p * stride + k * rhs_dilation - lo …] * w[o, c, k…].
 
     %y = array.conv %x, %w window_strides [1, 1] padding [[1, 1], [1, 1]] lhs_dilation [1, 1] rhs_dilation [1, 1] feature_group_count 1 batch_group_count 1
         : tensor<8x3x16x16xf32>, tensor<4x3x3x3xf32> -> tensor<8x4x16x16xf32>
 
-    JAX: `lax.conv_general_dilated`, whose other layouts are transposed to this one. Padding and dilation of x are zeros, which are multiplied too.
+    JAX: `lax.conv_general_dilated`, whose other layouts are transposed to this one. Padding and dilation of x are
+    zeros, which are multiplied too.
     """
 
     name = "array.conv"
@@ -236,48 +273,43 @@ class ConvOp(ArrayOp):
             )
         if x.dtype is not w.dtype or x.dtype.kind not in "iuf":
             raise TypeError(f"{name} requires numeric arguments of equal dtypes, got {x.dtype} and {w.dtype}.")
-        places = []
-        for n, k, stride, (lo, hi), ld, rd in zip(
-            x.shape[2:], w.shape[2:], window_strides, padding, lhs_dilation, rhs_dilation, strict=True
-        ):
-            places.append(max(0, (_dilated(n, ld) + lo + hi - _dilated(k, rd)) // stride + 1))
+        params = {
+            "window_strides": window_strides, "padding": padding, "lhs_dilation": lhs_dilation, "rhs_dilation": rhs_dilation,
+        }  # fmt: skip
+        places = [d.places for d in _dimensions(x, w, params)]
         return aval((x.shape[0] // batch_group_count, w.shape[0], *places), preferred or x.dtype)
 
     @classmethod
-    def _for_x(
-        cls, ct: Node, x: Node, w: Node, *, window_strides: Ints, padding: tuple[Ints, ...], lhs_dilation: Ints, rhs_dilation: Ints,
-        feature_group_count: int, batch_group_count: int, preferred: DType | None = None,
-    ) -> Node:  # fmt: skip
-        """The cotangent of x: the cotangent, dilated by the strides, convolved with the mirrored window whose features in and out are exchanged."""
-        groups = max(feature_group_count, batch_group_count)
-        kernel = ReverseOp.bind(w, dimensions=tuple(range(2, w.ndim)))
-        kernel = _swap(kernel) if groups == 1 else _merge(move_axis(_split(kernel, 0, groups), 1, 2), 0)
+    def _for_x(cls, ct: Node, x: Node, w: Node, **params: Any) -> Node:
+        """The cotangent of x.
+
+        That of the result, dilated by the strides, convolved with the mirrored window, features in and out exchanged.
+        """
+        examples = params["batch_group_count"]
+        groups = max(params["feature_group_count"], examples)
+        mirrored = ReverseOp.bind(w, dimensions=tuple(range(2, w.ndim)))
+        mirrored = _swap(mirrored) if groups == 1 else _merge(move_axis(_split(mirrored, 0, groups), 1, 2), 0)
         around = []
-        for n, k, m, stride, (lo, _), ld, rd in zip(
-            x.shape[2:], w.shape[2:], ct.shape[2:], window_strides, padding, lhs_dilation, rhs_dilation, strict=True
-        ):
-            before = _dilated(k, rd) - lo - 1
-            around.append((before, _dilated(n, ld) + _dilated(k, rd) - 1 - _dilated(m, stride) - before))
+        for d, m in zip(_dimensions(x, w, params), ct.shape[2:], strict=True):
+            before = d.span - d.low - 1
+            around.append((before, d.extent + d.span - 1 - dilated(m, d.stride) - before))
         found = cls.bind(
-            convert(ct, w.dtype), kernel, window_strides=lhs_dilation, padding=tuple(around), lhs_dilation=window_strides,
-            rhs_dilation=rhs_dilation, feature_group_count=groups, batch_group_count=1,
+            convert(ct, w.dtype), mirrored, window_strides=params["lhs_dilation"], padding=tuple(around),
+            lhs_dilation=params["window_strides"], rhs_dilation=params["rhs_dilation"], feature_group_count=groups,
+            batch_group_count=1,
         )  # fmt: skip
-        return _regroup(found, 1, 0, batch_group_count) if batch_group_count > 1 else found
+        return _regroup(found, 1, 0, examples) if examples > 1 else found
 
     @classmethod
-    def _for_w(
-        cls, ct: Node, x: Node, w: Node, *, window_strides: Ints, padding: tuple[Ints, ...], lhs_dilation: Ints, rhs_dilation: Ints,
-        feature_group_count: int, batch_group_count: int, preferred: DType | None = None,
-    ) -> Node:  # fmt: skip
+    def _for_w(cls, ct: Node, x: Node, w: Node, **params: Any) -> Node:
         """The cotangent of w: x convolved with the cotangent as the window, examples in the place of features."""
         around = []
-        for n, k, m, stride, (lo, _), ld, rd in zip(
-            x.shape[2:], w.shape[2:], ct.shape[2:], window_strides, padding, lhs_dilation, rhs_dilation, strict=True
-        ):
-            around.append((lo, _dilated(m, stride) - _dilated(n, ld) + _dilated(k, rd) - lo - 1))
+        for d, m in zip(_dimensions(x, w, params), ct.shape[2:], strict=True):
+            around.append((d.low, dilated(m, d.stride) - d.extent + d.span - d.low - 1))
         found = cls.bind(
-            _swap(x), _swap(convert(ct, x.dtype)), window_strides=rhs_dilation, padding=tuple(around), lhs_dilation=lhs_dilation,
-            rhs_dilation=window_strides, feature_group_count=batch_group_count, batch_group_count=feature_group_count,
+            _swap(x), _swap(convert(ct, x.dtype)), window_strides=params["rhs_dilation"], padding=tuple(around),
+            lhs_dilation=params["lhs_dilation"], rhs_dilation=params["window_strides"],
+            feature_group_count=params["batch_group_count"], batch_group_count=params["feature_group_count"],
         )  # fmt: skip
         return _swap(found)
 
@@ -303,57 +335,47 @@ class ConvOp(ArrayOp):
         return _split(cls.bind(x, w, **{**params, key: params[key] * size}), 1, size), 1
 
     @staticmethod
-    def reference(
-        np: Any, x: Any, w: Any, *, window_strides: Ints, padding: tuple[Ints, ...], lhs_dilation: Ints, rhs_dilation: Ints,
-        feature_group_count: int, batch_group_count: int, preferred: DType | None = None,
-    ) -> Any:  # fmt: skip
+    def reference(np: Any, x: Any, w: Any, *, preferred: DType | None = None, **params: Any) -> Any:
         dtype = np.dtype(preferred.name) if preferred else x.dtype
         wide = np.float32 if dtype == np.float16 else dtype
-        (lows, highs), spatial = zip(*padding, strict=True) if padding else ((), ()), x.ndim - 2
+        along, spatial = _dimensions(x, w, params), range(2, x.ndim)
         x = PadOp.reference(
-            np,
-            x,
-            np.zeros((), x.dtype),
-            low=(0, 0, *lows),
-            high=(0, 0, *highs),
-            interior=(0, 0, *(d - 1 for d in lhs_dilation)),
-        ).astype(wide)
+            np, x, np.zeros((), x.dtype), low=(0, 0, *(d.low for d in along)), high=(0, 0, *(d.high for d in along)),
+            interior=(0, 0, *(d.dilation - 1 for d in along)),
+        )  # fmt: skip
         x = WindowOp.reference(
-            np, x, dims=tuple(range(2, x.ndim)), sizes=w.shape[2:], strides=window_strides, dilations=rhs_dilation
-        )
-        w = w.astype(wide)
-        groups = max(feature_group_count, batch_group_count)
-        parts = zip(
-            np.split(x, feature_group_count, 1) if batch_group_count == 1 else np.split(x, batch_group_count),
-            np.split(w, groups),
-            strict=True,
-        )
-        window = list(range(2 + spatial, 2 + 2 * spatial))
-        outs = [np.moveaxis(np.tensordot(a, k, ([1, *window], list(range(1, 2 + spatial)))), -1, 1) for a, k in parts]
-        return np.concatenate(outs, 1).astype(dtype)
+            np, x.astype(wide), dims=tuple(spatial), sizes=w.shape[2:], strides=params["window_strides"],
+            dilations=params["rhs_dilation"],
+        )  # fmt: skip
+        features, examples = params["feature_group_count"], params["batch_group_count"]
+        x_parts = np.split(x, features, 1) if examples == 1 else np.split(x, examples)
+        w_parts = np.split(w.astype(wide), max(features, examples))
+        window = range(w.ndim, x.ndim)
+        sums = (
+            np.tensordot(a, k, ([1, *window], [1, *spatial])) for a, k in zip(x_parts, w_parts, strict=True)
+        )  # the features out come last
+        return np.concatenate([np.moveaxis(s, -1, 1) for s in sums], 1).astype(dtype)
 
     @classmethod
     def to_kernel(
-        cls, b: Any, index: Index, args: Sequence[Any], *, window_strides: Ints, padding: tuple[Ints, ...], lhs_dilation: Ints, rhs_dilation: Ints,
-        feature_group_count: int, batch_group_count: int, preferred: DType | None = None,
-    ) -> SSAValue:  # fmt: skip
+        cls, b: Any, index: Index, args: Sequence[Any], *, preferred: DType | None = None, **params: Any
+    ) -> SSAValue:
         x, w = args
+        features, examples = params["feature_group_count"], params["batch_group_count"]
         n, o, *places = index
         channel = b.axis(w.shape[1])
         window = [b.axis(k) for k in w.shape[2:]]
-        group = o // (w.shape[0] // max(feature_group_count, batch_group_count))
-        if batch_group_count > 1:
-            n = n + group * (x.shape[0] // batch_group_count)
+        group = o // (w.shape[0] // max(features, examples))
+        if examples > 1:
+            n = n + group * (x.shape[0] // examples)
         source, conditions = [], []
-        for p, k, size, stride, (lo, _), ld, rd in zip(
-            places, window, x.shape[2:], window_strides, padding, lhs_dilation, rhs_dilation, strict=True
-        ):
-            place = p * stride + k * rd - lo
-            if ld > 1:
-                conditions.append((place % ld, 0, 1))
-            source.append(place // ld)
-            conditions.append((source[-1], 0, size))
-        from_x = (n, channel + group * w.shape[1] if feature_group_count > 1 else channel, *source)
+        for d, p, k in zip(_dimensions(x, w, params), places, window, strict=True):
+            place = p * d.stride + k * d.window_dilation - d.low
+            if d.dilation > 1:
+                conditions.append((place % d.dilation, 0, 1))
+            source.append(place // d.dilation)
+            conditions.append((source[-1], 0, d.size))
+        from_x = (n, channel + group * w.shape[1] if features > 1 else channel, *source)
         value = b.inside(conditions, lambda: b.read(x, from_x), lambda: b.const(0, x.dtype))
         weight = b.read(w, (o, channel, *window))
         return product_sum(b, value, weight, [x.dtype, w.dtype], preferred or x.dtype, [channel, *window])

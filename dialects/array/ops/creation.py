@@ -65,12 +65,13 @@ PARITY = 0x1BD11BDA
 
 @irdl_op_definition
 class RandomBitsOp(ArrayOp):
-    """32 random bits for each element, from a key of two words: Threefry-2x32 with 20 rounds, which enciphers the element's position.
+    """32 random bits for each element, from a key of two words: Threefry-2x32 with 20 rounds, which enciphers the
+    element's position.
 
     %r = array.random_bits %key : tensor<2xui32> -> tensor<4x8xui32>
 
-    JAX: `jax.random.bits` with `jax_threefry_partitionable`, bit for bit. Keys may have leading axes: then the result has them too, and each key counts from 0.
-    J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+    JAX: `jax.random.bits` with `jax_threefry_partitionable`, bit for bit. Keys may have leading axes: then the result
+    has them too, and each key counts from 0. J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
     """
 
     name = "array.random_bits"

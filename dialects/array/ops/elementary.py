@@ -1,4 +1,7 @@
-"""Elementary functions of floats: exponentials, logarithms, roots, trigonometric and hyperbolic functions. Each is one op of upstream's `math` dialect."""
+"""Elementary functions of floats: exponentials, logarithms, roots, trigonometric and hyperbolic functions.
+
+Each is one op of upstream's `math` dialect.
+"""
 
 from __future__ import annotations
 

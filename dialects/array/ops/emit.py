@@ -1,5 +1,7 @@
-"""What `to_kernel` rules are written with: scalars in the body of a nest. Nothing here is undefined for any input: `arith` leaves gaps (division by zero, wide shifts,
-conversions out of range), and what is emitted goes around them as XLA does.
+"""What `to_kernel` rules are written with: scalars in the body of a nest.
+
+Nothing here is undefined for any input: `arith` leaves gaps (division by zero, wide shifts, conversions out of range),
+and what is emitted goes around them as XLA does.
 """
 
 from __future__ import annotations
@@ -55,7 +57,10 @@ def lowest(dtype: DType, kind: str) -> bool | int | float:
 
 
 def convert(b: Any, x: SSAValue, source: DType, target: DType) -> SSAValue:
-    """A scalar in another dtype. Floats go to integers by truncation, clamped into range, NaN to 0; whatever is not 0 is true."""
+    """A scalar in another dtype.
+
+    Floats go to integers by truncation, clamped into range, NaN to 0; whatever is not 0 is true.
+    """
     if source is target:
         return x
     s, t = source.kind, target.kind
@@ -98,7 +103,10 @@ def accumulator(dtype: DType) -> DType:
 
 
 def divide(b: Any, op: type[Operation], x: SSAValue, y: SSAValue, dtype: DType) -> tuple[SSAValue, SSAValue]:
-    """An integer division or remainder with the divisor made harmless, and whether it was zero. The least integer divided by -1 is divided by 1 instead."""
+    """An integer division or remainder with the divisor made harmless, and whether it was zero.
+
+    The least integer divided by -1 is divided by 1 instead.
+    """
     zero = compare(b, y, "eq", b.const(0, dtype), dtype.kind)
     harmful = zero
     if dtype.kind == "i":
@@ -151,8 +159,9 @@ def negative(b: Any, x: SSAValue, dtype: DType) -> SSAValue:
 def float_remainder(b: Any, x: SSAValue, y: SSAValue, dtype: DType) -> SSAValue:
     """C's fmod, exact while the quotient has fewer bits than the mantissa.
 
-    The quotient q, rounded, is at most one off. x - q * y is computed without rounding, because q and y are split into halves whose products a float holds (Dekker's
-    product, with the halves taken by masks, which no compiler reorders); then one step puts right what q was off.
+    The quotient q, rounded, is at most one off. x - q * y is computed without rounding, because q and y are split into
+    halves whose products a float holds (Dekker's product, with the halves taken by masks, which no compiler reorders);
+    then one step puts right what q was off.
     """
     magnitude, divisor = b.op(math.AbsFOp, x), b.op(math.AbsFOp, y)
     quotient = b.op(math.TruncOp, b.op(arith.DivfOp, magnitude, divisor))
@@ -181,7 +190,10 @@ def _halves(b: Any, x: SSAValue, dtype: DType) -> tuple[SSAValue, SSAValue]:
 
 
 def combining(kind: str, dtype: DType) -> str:
-    """The kind of `kernel.reduce` (or of a combining store) for a kind of reduction: bool and unsigned integers have their own extremes."""
+    """The kind of `kernel.reduce` (or of a combining store) for a kind of reduction.
+
+    Bool and unsigned integers have their own extremes.
+    """
     if kind in ("max", "min"):
         return {"b": {"max": "or", "min": "and"}[kind], "u": f"u{kind}"}.get(dtype.kind, kind)
     return kind

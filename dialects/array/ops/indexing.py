@@ -1,8 +1,9 @@
-"""Reading and writing at places that data decide: gather, scatter, and slices with computed starts.
+"""Reading and writing at places that data decide: gather and scatter.
 
-The dimension numbers are JAX's (`lax.GatherDimensionNumbers`, `lax.ScatterDimensionNumbers`), each field a parameter; the last axis of the indices holds the index
-vector. A start is clamped so that its slice lies inside (mode "clip", and "promise_in_bounds", which a device need not believe), or a slice that lies outside is replaced
-by the fill value (gather) or dropped (scatter): mode "fill".
+The dimension numbers are JAX's (`lax.GatherDimensionNumbers`, `lax.ScatterDimensionNumbers`), each field a parameter;
+the last axis of the indices holds the index vector. A start is clamped so that its slice lies inside (mode "clip", and
+"promise_in_bounds", which a device need not believe), or a slice that lies outside is replaced by the fill value
+(gather) or dropped (scatter): mode "fill".
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Any, ClassVar, TypeAlias
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
-from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, var_operand_def
+from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, add, batch_front, broadcast, full, literal, zeros
+from weft.dialects.array.op import ArrayOp, add, batch_front, broadcast, full, zeros
 from weft.dialects.array.ops import emit
-from weft.dialects.array.ops.algebra import compare, convert, div, iota, mul, plus, reshape, where
-from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Index, Ints, check_axes, check_rank, up
+from weft.dialects.array.ops.algebra import compare, div, iota, mul, plus, reshape, where
+from weft.dialects.array.ops.shape import Dims, Index, Ints, check_axes, check_rank, up
 from weft.dialects.dtypes import DType, as_dtype, int32
 from weft.dialects.kernel.affine import Expr
 
@@ -47,7 +48,10 @@ def _check(name: str, mode: str, indices: Aval, vector: Ints) -> None:
 
 
 def _slices(index: Index, window_dims: Ints, missing: Ints, rank: int) -> tuple[Index, list[Any]]:
-    """An index of the slices' array, taken apart: where in the indices, and where in the slice (one per operand axis, 0 for those that the slice lacks)."""
+    """An index of the slices' array, taken apart.
+
+    Where in the indices, and where in the slice (one per operand axis, 0 for those that the slice lacks).
+    """
     window = iter(index[d] for d in window_dims)
     inner = [Expr(0) if k in missing else next(window) for k in range(rank)]
     return tuple(e for k, e in enumerate(index) if k not in window_dims), inner
@@ -97,7 +101,8 @@ class GatherOp(ArrayOp):
     %y = array.gather %x, %i offset_dims [1] collapsed_slice_dims [0] start_index_map [0] operand_batching_dims [] start_indices_batching_dims []
         slice_sizes [1, 8] mode clip : tensor<4x8xf32>, tensor<3x1xi32> -> tensor<3x8xf32>
 
-    JAX: `lax.gather`. Without `fill_value` mode fill gives NaN, the least signed integer, the greatest unsigned one, or true.
+    JAX: `lax.gather`. Without `fill_value` mode fill gives NaN, the least signed integer, the greatest unsigned one, or
+    true.
     """
 
     name = "array.gather"
@@ -230,12 +235,14 @@ def gather_params(params: dict[str, Any], size: int, operand: bool, indices: boo
 
 @irdl_op_definition
 class ScatterOp(ArrayOp):
-    """The operand with updates brought in, each a slice that starts where an index vector says: they are set, or added, multiplied, taken the extreme of.
+    """The operand with updates brought in, each a slice that starts where an index vector says: they are set, or added,
+    multiplied, taken the extreme of.
 
     %y = array.scatter add %x, %i, %u update_window_dims [1] inserted_window_dims [0] scatter_dims_to_operand_dims [0] operand_batching_dims []
         scatter_indices_batching_dims [] mode fill unique_indices false : tensor<4x8xf32>, tensor<3x1xi32>, tensor<3x8xf32> -> tensor<4x8xf32>
 
-    JAX: `lax.scatter`, `lax.scatter_add` and their like. Of several updates that set one element any may win; `unique_indices` promises that there is one.
+    JAX: `lax.scatter`, `lax.scatter_add` and their like. Of several updates that set one element any may win;
+    `unique_indices` promises that there is one.
     """
 
     name = "array.scatter"
@@ -372,7 +379,11 @@ class ScatterOp(ArrayOp):
         scatter_dims_to_operand_dims: Ints, operand_batching_dims: Ints, scatter_indices_batching_dims: Ints, mode: str,
         unique_indices: bool = False,
     ) -> tuple[SSAValue, Index, list[tuple[Expr, int, int]], str | None]:  # fmt: skip
-        """The push form: for an index of the updates, what to store, where, under which conditions, and how it combines with what is there (None: it replaces it)."""
+        """The push form.
+
+        For an index of the updates, what to store, where, under which conditions, and how it combines with what is
+        there (None: it replaces it).
+        """
         operand, indices, updates = args
         missing = inserted_window_dims + operand_batching_dims
         window = _window(updates.shape, update_window_dims, missing, len(operand.shape))
@@ -417,7 +428,8 @@ def _gathered(x: Node, indices: Node, updates: Node, params: dict[str, Any], fil
 def _winners(
     operand: Node, indices: Node, updates: Node, dx: Node, du: Node, params: dict[str, Any]
 ) -> tuple[Node, Node]:
-    """Tangents of a set with only those left that are seen in the result, so that adding them up is right whichever update won: each update sets its number."""
+    """Tangents of a set with only those left that are seen in the result, so that adding them up is right whichever
+    update won: each update sets its number."""
     outer = [k for k in range(updates.ndim) if k not in params["update_window_dims"]]
     count = prod(updates.shape[k] for k in outer)
     numbers = plus(iota((count,), 0), 1)
@@ -425,154 +437,3 @@ def _winners(
     seen = ScatterOp.bind(full(0, aval(operand.shape, int32)), indices, numbers, **params)
     won = compare(_gathered(seen, indices, updates, params, fill=0), "eq", numbers)
     return where(compare(seen, "eq", 0), dx, 0.0), where(won, du, 0.0)
-
-
-# -- slices with computed starts ------------------------------------------------------------------------------------------------------------
-
-
-def _check_starts(name: str, x: Aval, starts: Sequence[Aval], sizes: Ints) -> None:
-    if len(starts) != x.ndim or len(sizes) != x.ndim:
-        raise TypeError(
-            f"{name}: expected one start index and one size per axis of an operand of rank {x.ndim}, got {len(starts)} and {len(sizes)}."
-        )
-    if any(s.shape or not s.dtype.is_integer for s in starts):
-        raise TypeError(f"{name}: start indices must be integer scalars, got {', '.join(map(str, starts))}.")
-    if any(not 0 <= s <= n for s, n in zip(sizes, x.shape, strict=True)):
-        raise TypeError(
-            f"{name}: slice sizes must be less than or equal to operand shape, got sizes {tuple(sizes)} for operand shape {x.shape}."
-        )
-
-
-def _starts(b: Any, starts: Sequence[Any], shape: Ints, sizes: Ints) -> list[Expr]:
-    return [emit.symbol(b, s, (), 0, n - size) for s, n, size in zip(starts, shape, sizes, strict=True)]
-
-
-def _places(np: Any, starts: Sequence[Any], shape: Ints, sizes: Ints) -> tuple[slice, ...]:
-    at = [min(max(int(s), 0), n - size) for s, n, size in zip(starts, shape, sizes, strict=True)]
-    return tuple(slice(s, s + size) for s, size in zip(at, sizes, strict=True))
-
-
-def _index_vectors(size: int, starts: Sequence[Node], dims: Dims) -> Node:
-    """Starts, one index vector per example: (size, rank)."""
-    rows = [reshape(batch_front(size, convert(s, int32), d), (size, 1)) for s, d in zip(starts, dims, strict=True)]
-    return ConcatenateOp.bind(*rows, dimension=1)
-
-
-@irdl_op_definition
-class DynamicSliceOp(ArrayOp):
-    """A slice of fixed sizes whose start is computed; it is clamped so that the slice lies inside.
-
-    %y = array.dynamic_slice %x, %i sizes [3] : tensor<8xf32>, tensor<i32> -> tensor<3xf32>
-
-    JAX: `lax.dynamic_slice`.
-    """
-
-    name = "array.dynamic_slice"
-
-    x = operand_def(TensorType)
-    starts = var_operand_def(TensorType)
-    sizes = prop_def()
-
-    @classmethod
-    def infer(cls, x: Aval, *starts: Aval, sizes: Ints) -> Aval:
-        _check_starts("dynamic_slice", x, starts, sizes)
-        return aval(sizes, x.dtype, x.weak_type)
-
-    @classmethod
-    def jvp(cls, primals: Sequence[Node], tangents: Sequence[Maybe], out: Node, *, sizes: Ints) -> Maybe:
-        return None if tangents[0] is None else cls.bind(tangents[0], *primals[1:], sizes=sizes)
-
-    @classmethod
-    def transpose(cls, ct: Node, args: Sequence[Node], linear: Sequence[bool], *, sizes: Ints) -> list[Maybe]:
-        return [DynamicUpdateSliceOp.bind(zeros(args[0].aval), ct, *args[1:])] + [None] * (len(args) - 1)
-
-    @classmethod
-    def batch(cls, size: int, args: Sequence[Node], dims: Dims, *, sizes: Ints) -> tuple[Node, int]:
-        x, *starts = args
-        if all(d is None for d in dims[1:]):
-            return cls.bind(batch_front(size, x, dims[0]), literal(0, int32), *starts, sizes=(size, *sizes)), 0
-        axes = tuple(range(len(sizes)))
-        params = {
-            "offset_dims": axes, "collapsed_slice_dims": (), "start_index_map": axes, "operand_batching_dims": (),
-            "start_indices_batching_dims": (), "slice_sizes": tuple(sizes), "mode": "clip",
-        }  # fmt: skip
-        operand = x if dims[0] is None else batch_front(size, x, dims[0])
-        return GatherOp.bind(
-            operand, _index_vectors(size, starts, dims[1:]), **gather_params(params, size, dims[0] is not None, True)
-        ), 0
-
-    @staticmethod
-    def reference(np: Any, x: Any, *starts: Any, sizes: Ints) -> Any:
-        return x[_places(np, starts, x.shape, sizes)]
-
-    @classmethod
-    def to_kernel(cls, b: Any, index: Index, args: Sequence[Any], *, sizes: Ints) -> SSAValue:
-        x, *starts = args
-        return b.read(x, tuple(e + s for e, s in zip(index, _starts(b, starts, x.shape, sizes), strict=True)))
-
-
-@irdl_op_definition
-class DynamicUpdateSliceOp(ArrayOp):
-    """The operand with a slice replaced by an update; the computed start is clamped so that the slice lies inside.
-
-    %y = array.dynamic_update_slice %x, %u, %i : tensor<8xf32>, tensor<3xf32>, tensor<i32> -> tensor<8xf32>
-
-    JAX: `lax.dynamic_update_slice`.
-    """
-
-    name = "array.dynamic_update_slice"
-
-    x = operand_def(TensorType)
-    update = operand_def(TensorType)
-    starts = var_operand_def(TensorType)
-
-    @classmethod
-    def infer(cls, x: Aval, update: Aval, *starts: Aval) -> Aval:
-        _check_starts("dynamic_update_slice", x, starts, update.shape)
-        if x.dtype is not update.dtype:
-            raise TypeError(
-                f"dynamic_update_slice requires the operand and the update to have equal dtypes, got {x.dtype} and {update.dtype}."
-            )
-        return aval(x.shape, x.dtype, x.weak_type and update.weak_type)
-
-    @classmethod
-    def jvp(cls, primals: Sequence[Node], tangents: Sequence[Maybe], out: Node) -> Maybe:
-        if tangents[0] is None and tangents[1] is None:
-            return None
-        return cls.bind(
-            *(zeros(p) if t is None else t for p, t in zip(primals[:2], tangents[:2], strict=True)), *primals[2:]
-        )
-
-    @classmethod
-    def transpose(cls, ct: Node, args: Sequence[Node], linear: Sequence[bool]) -> list[Maybe]:
-        _, update, *starts = args
-        for_x = cls.bind(ct, zeros(update.aval), *starts) if linear[0] else None
-        for_update = DynamicSliceOp.bind(ct, *starts, sizes=update.shape) if linear[1] else None
-        return [for_x, for_update, *(None for _ in starts)]
-
-    @classmethod
-    def batch(cls, size: int, args: Sequence[Node], dims: Dims) -> tuple[Node, int]:
-        x, update = (batch_front(size, args[k], dims[k]) for k in (0, 1))
-        starts = args[2:]
-        if all(d is None for d in dims[2:]):
-            return cls.bind(x, update, literal(0, int32), *starts), 0
-        axes = tuple(range(1, x.ndim))
-        out = ScatterOp.bind(
-            x, _index_vectors(size, starts, dims[2:]), update, kind="set", update_window_dims=axes, inserted_window_dims=(),
-            scatter_dims_to_operand_dims=axes, operand_batching_dims=(0,), scatter_indices_batching_dims=(0,), mode="clip",
-            unique_indices=True,
-        )  # fmt: skip
-        return out, 0
-
-    @staticmethod
-    def reference(np: Any, x: Any, update: Any, *starts: Any) -> Any:
-        out = np.array(x)
-        out[_places(np, starts, x.shape, update.shape)] = update
-        return out
-
-    @classmethod
-    def to_kernel(cls, b: Any, index: Index, args: Sequence[Any]) -> SSAValue:
-        x, update, *starts = args
-        source = tuple(e - s for e, s in zip(index, _starts(b, starts, x.shape, update.shape), strict=True))
-        conditions = [(e, 0, n) for e, n in zip(source, update.shape, strict=True)]
-        return b.inside(conditions, lambda: b.read(update, source), lambda: b.read(x, index))

@@ -63,7 +63,8 @@ def spread(y: Node, shape: Ints, axes: Sequence[int]) -> Node:
 
 @irdl_op_definition
 class ReduceOp(ArrayOp):
-    """The elements along `axes` combined by add, mul, max, min, and, or. max and min are NaN where any element is; of equal extremes each has its share of the derivative.
+    """The elements along `axes` combined by add, mul, max, min, and, or. max and min are NaN where any element is; of
+    equal extremes each has its share of the derivative.
 
     %y = array.reduce add %x axes [1] : tensor<4x8xf32> -> tensor<4xf32>
 
@@ -133,7 +134,10 @@ class ReduceOp(ArrayOp):
 
 
 def _products_of_others(x: Node, axes: Ints) -> Node:
-    """For each element the product of all others along the axes: what is before it times what is after it, so that zeros need no division."""
+    """For each element the product of all others along the axes.
+
+    What is before it times what is after it, so that zeros need no division.
+    """
     order = (*axes, *(k for k in range(x.ndim) if k not in axes))
     front = transpose(x, order)
     flat = reshape(front, (prod(x.shape[k] for k in axes), *without(x.shape, axes)))
@@ -145,7 +149,8 @@ def _products_of_others(x: Node, axes: Ints) -> Node:
 
 @irdl_op_definition
 class ArgreduceOp(ArrayOp):
-    """Where along an axis the greatest (max) or the least (min) element stands: the first of equals, and the first NaN if there is one.
+    """Where along an axis the greatest (max) or the least (min) element stands: the first of equals, and the first NaN
+    if there is one.
 
     %i = array.argreduce max %x axis 1 : tensor<4x8xf32> -> tensor<4xi32>
 
@@ -194,16 +199,21 @@ class ArgreduceOp(ArrayOp):
 
 
 BLOCK = 32
-"""How many elements a block of `cumulate` has: it does BLOCK steps per element, and again for every BLOCK-th element."""
+"""How many elements a block of `cumulate` has.
+
+It does BLOCK steps per element, and again for every BLOCK-th element.
+"""
 
 
 @irdl_op_definition
 class CumulateOp(ArrayOp):
-    """Running sums, products, maxima or minima along an axis: element i combines elements 0 to i (with reverse: i to the last).
+    """Running sums, products, maxima or minima along an axis: element i combines elements 0 to i (with reverse: i to
+    the last).
 
     %y = array.cumulate add %x axis 0 reverse false : tensor<8xf32>
 
-    JAX: `lax.cumsum` and its like. Blocks are cumulated by a masked reduction each, all at once; then the blocks' totals are, and combined with the blocks that follow.
+    JAX: `lax.cumsum` and its like. Blocks are cumulated by a masked reduction each, all at once; then the blocks'
+    totals are, and combined with the blocks that follow.
     """
 
     name = "array.cumulate"
@@ -273,7 +283,10 @@ def _cumulate_last(x: Node, kind: str, reverse: bool) -> Node:
 
 
 def _masked(x: Node, kind: str, reverse: bool) -> Node:
-    """Each element of the last axis combined with those before it (after it, if reverse): a reduction over all with the others masked out."""
+    """Each element of the last axis combined with those before it (after it, if reverse).
+
+    A reduction over all with the others masked out.
+    """
     n = x.shape[-1]
     last = x.ndim - 1
     every = broadcast(x, (*x.shape, n), [*range(last), last + 1])

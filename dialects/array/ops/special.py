@@ -1,9 +1,11 @@
-"""Special functions: the error function and its kin, the logarithm of the gamma function and its derivatives, the logistic function.
+"""Special functions: the error function and its kin, the gamma function's logarithm and its derivatives, the logistic.
 
-`erf` is an op of upstream's `math`; the others are decomposed into primitives. Methods: `erfc` is the rational approximation of Cephes (S. Moshier, ndtr.c and
-ndtrf.c); `erf_inv` is M. Giles' polynomial in log(1 - x^2) ("Approximating the erfinv function", GPU Computing Gems 2), with Halley's steps behind it in float64; `lgamma`
-is Lanczos' sum with g = 7 and nine coefficients (as W. Press et al., Numerical Recipes), below 1/2 by the reflection formula; `digamma` and `trigamma` climb by their
-recurrences to where the asymptotic series of Abramowitz & Stegun 6.3.18 and 6.4.12 holds.
+`erf` is an op of upstream's `math`; the others are decomposed into primitives. Methods: `erfc` is the rational
+approximation of Cephes (S. Moshier, ndtr.c and ndtrf.c); `erf_inv` is M. Giles' polynomial in log(1 - x^2)
+("Approximating the erfinv function", GPU Computing Gems 2), with Halley's steps behind it in float64; `lgamma` is
+Lanczos' sum with g = 7 and nine coefficients (as W. Press et al., Numerical Recipes), below 1/2 by the reflection
+formula; `digamma` and `trigamma` climb by their recurrences to where the asymptotic series of Abramowitz & Stegun
+6.3.18 and 6.4.12 holds.
 """
 
 from __future__ import annotations

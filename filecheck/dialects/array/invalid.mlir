@@ -855,3 +855,11 @@ func.func @cumulate(%x : tensor<8xi32>) {
   %0 = array.cumulate and %x axis 0 reverse false : tensor<8xi32>
   func.return
 }
+
+// -----
+
+// CHECK: optimization_barrier: expected result type tensor<4xf32>, got tensor<5xf32>
+func.func @optimization_barrier(%x : tensor<4xf32>) {
+  %0 = array.optimization_barrier %x : tensor<4xf32> -> tensor<5xf32>
+  func.return
+}

@@ -255,6 +255,13 @@ func.func @stop_gradient(%x : tensor<4xf32>) -> tensor<4xf32> {
   func.return %y : tensor<4xf32>
 }
 
+// CHECK-LABEL: @optimization_barrier(
+// CHECK: %y = array.optimization_barrier %x : tensor<4xf32>
+func.func @optimization_barrier(%x : tensor<4xf32>) -> tensor<4xf32> {
+  %y = array.optimization_barrier %x : tensor<4xf32>
+  func.return %y : tensor<4xf32>
+}
+
 // CHECK-LABEL: @erf(
 // CHECK: %y = array.erf %x : tensor<4x8xf32>
 func.func @erf(%x : tensor<4x8xf32>) -> tensor<4x8xf32> {
@@ -360,13 +367,6 @@ func.func @min(%x : tensor<4x8xf32>, %y : tensor<4x8xf32>) -> tensor<4x8xf32> {
   func.return %z : tensor<4x8xf32>
 }
 
-// CHECK-LABEL: @nextafter(
-// CHECK: %z = array.nextafter %x, %y : tensor<4x8xf32>
-func.func @nextafter(%x : tensor<4x8xf32>, %y : tensor<4x8xf32>) -> tensor<4x8xf32> {
-  %z = array.nextafter %x, %y : tensor<4x8xf32>
-  func.return %z : tensor<4x8xf32>
-}
-
 // CHECK-LABEL: @and(
 // CHECK: %z = array.and %x, %y : tensor<4xi1>
 func.func @and(%x : tensor<4xi1>, %y : tensor<4xi1>) -> tensor<4xi1> {
@@ -407,6 +407,13 @@ func.func @shift_right_arithmetic(%x : tensor<4xi32>, %y : tensor<4xi32>) -> ten
 func.func @shift_right_logical(%x : tensor<4xi32>, %y : tensor<4xi32>) -> tensor<4xi32> {
   %z = array.shift_right_logical %x, %y : tensor<4xi32>
   func.return %z : tensor<4xi32>
+}
+
+// CHECK-LABEL: @nextafter(
+// CHECK: %z = array.nextafter %x, %y : tensor<4x8xf32>
+func.func @nextafter(%x : tensor<4x8xf32>, %y : tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %z = array.nextafter %x, %y : tensor<4x8xf32>
+  func.return %z : tensor<4x8xf32>
 }
 
 // CHECK-LABEL: @compare(
@@ -472,20 +479,6 @@ func.func @reverse(%x : tensor<8xf32>) -> tensor<8xf32> {
   func.return %y : tensor<8xf32>
 }
 
-// CHECK-LABEL: @window(
-// CHECK: %y = array.window %x dims [0] sizes [3] strides [2] dilations [1] : tensor<9xf32> -> tensor<4x3xf32>
-func.func @window(%x : tensor<9xf32>) -> tensor<4x3xf32> {
-  %y = array.window %x dims [0] sizes [3] strides [2] dilations [1] : tensor<9xf32> -> tensor<4x3xf32>
-  func.return %y : tensor<4x3xf32>
-}
-
-// CHECK-LABEL: @fold(
-// CHECK: %x = array.fold %y dims [0] sizes [3] strides [2] dilations [1] : tensor<4x3xf32> -> tensor<9xf32>
-func.func @fold(%y : tensor<4x3xf32>) -> tensor<9xf32> {
-  %x = array.fold %y dims [0] sizes [3] strides [2] dilations [1] : tensor<4x3xf32> -> tensor<9xf32>
-  func.return %x : tensor<9xf32>
-}
-
 // CHECK-LABEL: @pad(
 // CHECK: %y = array.pad %x, %v low [1] high [2] interior [0] : tensor<4xf32>, tensor<f32> -> tensor<7xf32>
 func.func @pad(%x : tensor<4xf32>, %v : tensor<f32>) -> tensor<7xf32> {
@@ -498,6 +491,20 @@ func.func @pad(%x : tensor<4xf32>, %v : tensor<f32>) -> tensor<7xf32> {
 func.func @concatenate(%x : tensor<4xf32>, %y : tensor<2xf32>) -> tensor<6xf32> {
   %z = array.concatenate %x, %y dimension 0 : tensor<4xf32>, tensor<2xf32> -> tensor<6xf32>
   func.return %z : tensor<6xf32>
+}
+
+// CHECK-LABEL: @window(
+// CHECK: %y = array.window %x dims [0] sizes [3] strides [2] dilations [1] : tensor<9xf32> -> tensor<4x3xf32>
+func.func @window(%x : tensor<9xf32>) -> tensor<4x3xf32> {
+  %y = array.window %x dims [0] sizes [3] strides [2] dilations [1] : tensor<9xf32> -> tensor<4x3xf32>
+  func.return %y : tensor<4x3xf32>
+}
+
+// CHECK-LABEL: @fold(
+// CHECK: %x = array.fold %y dims [0] sizes [3] strides [2] dilations [1] : tensor<4x3xf32> -> tensor<9xf32>
+func.func @fold(%y : tensor<4x3xf32>) -> tensor<9xf32> {
+  %x = array.fold %y dims [0] sizes [3] strides [2] dilations [1] : tensor<4x3xf32> -> tensor<9xf32>
+  func.return %x : tensor<9xf32>
 }
 
 // CHECK-LABEL: @dot(
@@ -542,20 +549,6 @@ func.func @scatter(%x : tensor<4x8xf32>, %i : tensor<3x1xi32>, %u : tensor<3x8xf
   func.return %y : tensor<4x8xf32>
 }
 
-// CHECK-LABEL: @dynamic_slice(
-// CHECK: %y = array.dynamic_slice %x, %i sizes [3] : tensor<8xf32>, tensor<i32> -> tensor<3xf32>
-func.func @dynamic_slice(%x : tensor<8xf32>, %i : tensor<i32>) -> tensor<3xf32> {
-  %y = array.dynamic_slice %x, %i sizes [3] : tensor<8xf32>, tensor<i32> -> tensor<3xf32>
-  func.return %y : tensor<3xf32>
-}
-
-// CHECK-LABEL: @dynamic_update_slice(
-// CHECK: %y = array.dynamic_update_slice %x, %u, %i : tensor<8xf32>, tensor<3xf32>, tensor<i32> -> tensor<8xf32>
-func.func @dynamic_update_slice(%x : tensor<8xf32>, %u : tensor<3xf32>, %i : tensor<i32>) -> tensor<8xf32> {
-  %y = array.dynamic_update_slice %x, %u, %i : tensor<8xf32>, tensor<3xf32>, tensor<i32> -> tensor<8xf32>
-  func.return %y : tensor<8xf32>
-}
-
 // CHECK-LABEL: @reduce(
 // CHECK: %y = array.reduce add %x axes [1] : tensor<4x8xf32> -> tensor<4xf32>
 func.func @reduce(%x : tensor<4x8xf32>) -> tensor<4xf32> {
@@ -574,5 +567,19 @@ func.func @argreduce(%x : tensor<4x8xf32>) -> tensor<4xi32> {
 // CHECK: %y = array.cumulate add %x axis 0 reverse false : tensor<8xf32>
 func.func @cumulate(%x : tensor<8xf32>) -> tensor<8xf32> {
   %y = array.cumulate add %x axis 0 reverse false : tensor<8xf32>
+  func.return %y : tensor<8xf32>
+}
+
+// CHECK-LABEL: @dynamic_slice(
+// CHECK: %y = array.dynamic_slice %x, %i sizes [3] : tensor<8xf32>, tensor<i32> -> tensor<3xf32>
+func.func @dynamic_slice(%x : tensor<8xf32>, %i : tensor<i32>) -> tensor<3xf32> {
+  %y = array.dynamic_slice %x, %i sizes [3] : tensor<8xf32>, tensor<i32> -> tensor<3xf32>
+  func.return %y : tensor<3xf32>
+}
+
+// CHECK-LABEL: @dynamic_update_slice(
+// CHECK: %y = array.dynamic_update_slice %x, %u, %i : tensor<8xf32>, tensor<3xf32>, tensor<i32> -> tensor<8xf32>
+func.func @dynamic_update_slice(%x : tensor<8xf32>, %u : tensor<3xf32>, %i : tensor<i32>) -> tensor<8xf32> {
+  %y = array.dynamic_update_slice %x, %u, %i : tensor<8xf32>, tensor<3xf32>, tensor<i32> -> tensor<8xf32>
   func.return %y : tensor<8xf32>
 }
