@@ -20,7 +20,7 @@ from weft.backends.base import Executable
 from weft.config import config
 from weft.devices import Device, current_device, get_device
 from weft.dialects.array.graph import Graph, close, inline
-from weft.dialects.array.node import STATE, IdentityOp, Node, computed, keep_location, leaf, mark_of, transform
+from weft.dialects.array.node import STATE, IdentityOp, Node, computed, keep_location, leaf, mark_of, staging, transform
 from weft.errors import describe_function
 from weft.function import OnNodes, ShapeDtypeStruct, check_callable, parameter_names
 from weft.programs import program
@@ -281,17 +281,13 @@ class Jit:
         """Runs the function on placeholders."""
         fixed = {place: value for place, _, value in static or ()}
         run = OnNodes(partial(self._call, fixed), tree)
-        outer, STATE.pending = STATE.pending, None
-        try:
-            with transform() as mark, keep_location():
-                STATE.loc = None
-                ins = [leaf(n.aval, mark=mark, device=device) for n in nodes]
-                for i, n in enumerate(ins):
-                    n.params = {"argument": partial(self._origin, tree, i)}
-                outs = run(*ins)
-            graph, _ = close(ins, outs, since=mark)
-        finally:
-            STATE.pending = outer
+        with staging(), transform() as mark, keep_location():
+            STATE.loc = None
+            ins = [leaf(n.aval, mark=mark, device=device) for n in nodes]
+            for i, n in enumerate(ins):
+                n.params = {"argument": partial(self._origin, tree, i)}
+            outs = run(*ins)
+        graph, _ = close(ins, outs, since=mark)
         return Program(graph, len(ins), run.out_tree, self._donated(tree, fixed), device)
 
     def _call(self, fixed: dict[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

@@ -11,10 +11,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from weft.backends.base import Executable
-from weft.config import config
 from weft.devices import Device
 from weft.dialects.array.graph import Graph, expand
-from weft.dialects.array.node import STATE
+from weft.dialects.array.node import staging
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.stage import stage
 
@@ -33,11 +32,8 @@ def flat(graph: Graph) -> Graph:
     """The graph without calls: with the functions that they call in their places."""
     if not any(_is_call(n.op) for n in graph.nodes):
         return graph
-    outer, STATE.pending = STATE.pending, None
-    try:
+    with staging():
         return expand(graph, _is_call)
-    finally:
-        STATE.pending = outer
 
 
 def program(graph: Graph, device: Device, donate: tuple[int, ...] = ()) -> Executable:

@@ -6,15 +6,20 @@ device, because a pipeline needs none.
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from weft.array import lift
 from weft.devices import Device
 from weft.dialects.array.node import Aval
+from weft.dialects.array.stage import stage as staged
+from weft.programs import flat
 from weft.tree_util import PyTreeDef, tree_flatten
 
 if TYPE_CHECKING:
     from weft.jit import Program
+    from xdsl.dialects.builtin import ModuleOp
 
 STAGES = ("array", "kernel", "scheduled", "wgsl", "wat")
 
@@ -47,19 +52,67 @@ class Lowered:
 
     def as_text(self, stage: str = "array", kernel: int | None = None) -> str:
         """The program at a stage; `kernel` picks one of its kernels. Raises ValueError for a stage that there is not."""
-        from weft.passes.texts import text
-
         if stage not in STAGES:
             raise ValueError(f"unknown stage '{stage}', expected one of {', '.join(STAGES)}")
-        from weft.dialects.array.stage import stage as staged
-        from weft.programs import flat
-
-        return text(staged(flat(self._program.body)), stage, self.device, kernel)
+        module = staged(flat(self._program.body))
+        if stage == "array":
+            return str(module)
+        return _text(
+            module, stage, "webgpu" if stage == "wgsl" or self.device == "webgpu" and stage != "wat" else "wasm", kernel
+        )
 
     def compile(self) -> Compiled:
         """The program, ready to be called."""
         self._program.compile(self.device)
         return Compiled(self)
+
+
+def _text(module: ModuleOp, stage: str, target: str, kernel: int | None) -> str:
+    """A module of array ops, lowered for a target as far as the stage, as text."""
+    from weft.dialects.universe import context
+    from weft.passes.pipelines import pipeline, run
+
+    last = {"kernel": "kernel-schedule", "scheduled": f"kernel-to-{'gpu' if target == 'webgpu' else 'wasm'}"}.get(stage)
+    run(takewhile(lambda p: p.name != last, pipeline(target)), context(), module)
+    if stage == "wat":
+        from weft.dialects.wasm.wat import print_wat
+
+        (program,) = (op for op in module.ops if op.name == "wasm.module")
+        text = print_wat(program)  # type: ignore[arg-type]
+        if kernel is None:
+            return text
+        kernels: dict[str, str] = {}  # a kernel's functions are named after it: $k0, $k0_stage0
+        for function in _parenthesised(text, "  (func $k"):
+            name = re.split(r"\W|_", function.removeprefix("  (func $"))[0]
+            kernels[name] = kernels.get(name, "") + function
+        return _pick([kernels[name] for name in sorted(kernels, key=lambda name: (len(name), name))], kernel)
+    if stage == "wgsl":
+        from weft.dialects.gpu.wgsl import print_func
+
+        kernels = [print_func(op) for op in module.walk() if op.name == "gpu.func"]  # type: ignore[arg-type]
+        return "\n".join(kernels) if kernel is None else _pick(kernels, kernel)
+    return (
+        str(module) if kernel is None else _pick([str(op) for op in module.walk() if op.name == "kernel.func"], kernel)
+    )
+
+
+def _pick(kernels: list[str], number: int) -> str:
+    if not -len(kernels) <= number < len(kernels):
+        raise ValueError(f"kernel {number} is out of range: the program has {len(kernels)}")
+    return kernels[number]
+
+
+def _parenthesised(text: str, start: str) -> list[str]:
+    """The lines from each one that begins with `start` to the one that closes its parenthesis."""
+    found: list[str] = []
+    depth = 0
+    for line in text.splitlines():
+        if depth == 0 and line.startswith(start):
+            found.append("")
+        if found and (depth or line.startswith(start)):
+            found[-1] += line + "\n"
+            depth += line.count("(") - line.count(")")
+    return found
 
 
 class Compiled:

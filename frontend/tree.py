@@ -1,6 +1,6 @@
 """`weft.tree`: the common functions of `weft.tree_util` under short names."""
 
-from weft.tree_util import broadcast_prefix as broadcast_prefix
+from weft.tree_util import broadcast_prefix
 from weft.tree_util import tree_all as all
 from weft.tree_util import tree_flatten as flatten
 from weft.tree_util import tree_flatten_with_path as flatten_with_path

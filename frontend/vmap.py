@@ -46,13 +46,12 @@ def vmap(
             )
         leaves, tree = tree_flatten((args, kwargs))
         nodes = [lift(x) for x in leaves]
-        dims = _broadcast((in_axes, 0) if isinstance(in_axes, tuple) else (in_axes, 0), (args, kwargs), "in_axes")
+        dims = _broadcast((in_axes, 0), (args, kwargs), "in_axes")
         dims = [_axis(d, n, "in_axes") for d, n in zip(dims, nodes, strict=True)]
         size = _size(fun, nodes, dims, axis_size, (args, kwargs))
         run = on_nodes(lambda args, kwargs: fun(*args, **kwargs), tree)
         outs = batch_call(run, size, nodes, dims)
-        out = run.out_tree.unflatten([None] * len(outs)) if not outs else run.out_tree.unflatten(list(range(len(outs))))
-        wanted = _broadcast(out_axes, out, "out_axes")
+        wanted = _broadcast(out_axes, run.out_tree.unflatten(range(len(outs))), "out_axes")
         return run.out_tree.unflatten([wrap(_placed(n, d, w, size)) for (n, d), w in zip(outs, wanted, strict=True)])
 
     return named_after(batched, fun, "vmap")

@@ -140,6 +140,16 @@ def transform() -> Iterator[int]:
 
 
 @contextmanager
+def staging() -> Iterator[None]:
+    """What is bound within belongs to a program that is being written: none of it is eager, nothing becomes pending."""
+    outer, STATE.pending = STATE.pending, None
+    try:
+        yield
+    finally:
+        STATE.pending = outer
+
+
+@contextmanager
 def keep_location() -> Iterator[None]:
     """A walk sets `STATE.loc` to the place of each node that it derives others from; this restores it afterwards."""
     outer = STATE.loc

@@ -27,6 +27,7 @@ from weft.dialects.array.node import (
     describe,
     keep_location,
     leaf,
+    staging,
     transform,
 )
 from weft.dialects.array.op import ArrayOp
@@ -99,24 +100,20 @@ def ir_location(loc: Any) -> Any:
 
 def unstage(func: FuncOp) -> Graph:
     """The graph that a function of array ops computes. Raises ValueError if there is anything else in it."""
-    pending, STATE.pending = STATE.pending, None
-    try:
-        with transform() as mark, keep_location():
-            block = func.body.block
-            env: dict[SSAValue, Node] = {a: leaf(aval_of(a.type), mark=mark) for a in block.args}
-            ins = [env[a] for a in block.args]
-            for op in block.ops:
-                if isinstance(op, ReturnOp):
-                    return Graph(ins, [env[o] for o in op.operands])
-                if not isinstance(op, ArrayOp):
-                    raise ValueError(
-                        f"expected operations of the array dialect in @{func.sym_name.data}, got {op.name}"
-                    )
-                STATE.loc = op.location
-                made = bind(type(op), *(env[o] for o in op.operands), **op.params_of(op))
-                env.update(zip(op.results, (made,) if isinstance(made, Node) else made, strict=True))
-    finally:
-        STATE.pending = pending
+    with staging(), transform() as mark, keep_location():
+        block = func.body.block
+        env: dict[SSAValue, Node] = {a: leaf(aval_of(a.type), mark=mark) for a in block.args}
+        ins = [env[a] for a in block.args]
+        for op in block.ops:
+            if isinstance(op, ReturnOp):
+                return Graph(ins, [env[o] for o in op.operands])
+            if not isinstance(op, ArrayOp):
+                raise ValueError(
+                    f"expected operations of the array dialect in @{func.sym_name.data}, got {op.name}"
+                )
+            STATE.loc = op.location
+            made = bind(type(op), *(env[o] for o in op.operands), **op.params_of(op))
+            env.update(zip(op.results, (made,) if isinstance(made, Node) else made, strict=True))
     raise ValueError(f"@{func.sym_name.data} does not return")
 
 
@@ -124,7 +121,7 @@ def rewrite_functions(module: ModuleOp, rule: Callable[[Graph, int], Graph]) -> 
     """Replaces each function of a module by what `rule(graph, mark)` makes of it."""
     for func in list(module.body.block.ops):
         if isinstance(func, FuncOp) and not func.is_declaration:
-            with transform() as mark:
+            with staging(), transform() as mark:
                 made = stage_function(rule(unstage(func), mark), func.sym_name.data)
             module.body.block.insert_op_before(made, func)
             func.detach()
