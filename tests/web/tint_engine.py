@@ -1,0 +1,67 @@
+"""Shows WGSL texts to Chromium's WebGPU, whose compiler (Tint) is stricter than wgpu's: uniformity of barriers, constant evaluation, limits.
+
+One page load checks hundreds of shaders: a shader module and a compute pipeline are made of each, and the messages come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--headless=new --no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --enable-unsafe-webgpu"
+).split()
+
+_CHECK = """async (texts) => {
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (!adapter) return null;
+  const wanted = ['shader-f16', 'subgroups'].filter(f => adapter.features.has(f));
+  const limits = {};
+  for (const k of ['maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxComputeWorkgroupStorageSize', 'maxStorageBuffersPerShaderStage'])
+    limits[k] = adapter.limits[k];
+  const device = await adapter.requestDevice({requiredFeatures: wanted, requiredLimits: limits});
+  const f16 = adapter.features.has('shader-f16');
+  return await Promise.all(texts.map(async (code) => {
+    if (code.startsWith('enable f16') && !f16) return 'skip';
+    const module = device.createShaderModule({code});
+    const info = await module.getCompilationInfo();
+    const errors = info.messages.filter(m => m.type === 'error').map(m => `${m.lineNum}:${m.linePos}: ${m.message}`);
+    if (errors.length) return errors.join('; ');
+    try { await device.createComputePipelineAsync({layout: 'auto', compute: {module, entryPoint: 'main'}}); }
+    catch (error) {
+      const message = String(error.message || error);
+      return /exceeds the maximum|limit/.test(message) ? 'skip' : message;
+    }
+    return '';
+  }));
+}"""
+
+
+class NoChromium(Exception):
+    """Chromium, its driver or its WebGPU is not there; the message says what to install."""
+
+
+def validate(texts: Sequence[str]) -> list[str]:
+    """For each text the compiler's errors, '' if there are none, 'skip' if this machine's adapter lacks a feature or a limit that it needs."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as error:
+        raise NoChromium("pip install playwright") from error
+    if not Path(CHROMIUM).exists():
+        raise NoChromium("no Chromium: on Debian and Ubuntu, apt-get install chromium")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        except Error as error:
+            raise NoChromium(f"Chromium does not start: {error}") from error
+        try:
+            page = browser.new_page()
+            page.route("**/*", lambda route: route.fulfill(body="<html></html>", content_type="text/html"))
+            page.goto("http://localhost/")  # WebGPU is for secure contexts, and this counts as one
+            answers = page.evaluate(_CHECK, list(texts))
+        finally:
+            browser.close()
+    if answers is None:
+        raise NoChromium("Chromium has no WebGPU adapter here")
+    return answers
