@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -87,6 +88,8 @@ def xdsl_opt(args: list[str], text: str) -> str:
     except SystemExit as exit:
         if exit.code:
             raise RunError(f"xdsl-opt {shlex.join(args)}: exit status {exit.code}\n{out.getvalue()}") from None
+    except Exception as error:
+        raise RunError(f"{out.getvalue()}\n{''.join(traceback.format_tb(error.__traceback__)[-3:])}{error}") from None
     finally:
         sys.stdin = stdin
     return out.getvalue()

@@ -89,12 +89,12 @@ class _Lowering:
             results = self._push(b, cluster.root, point)
         else:
             results = self._pull(b, cluster, point)
+        empties = (v.owner for v in results.values())
+        self.block.insert_ops_before([op for op in empties if isinstance(op, EmptyOp) and op.parent is None], self.end)
         if b.outs:
             nest = b.finish()
             nest.location = cluster.root.op.location
-            self.block.insert_ops_before(
-                [*(v.owner for v in results.values() if isinstance(v.owner, EmptyOp)), nest], self.end
-            )
+            self.block.insert_op_before(nest, self.end)
             stored = dict(zip(b.outs, nest.results, strict=True))
             results = {value: stored.get(out, out) for value, out in results.items()}
         self.made |= results
