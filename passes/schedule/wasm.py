@@ -210,7 +210,7 @@ def contraction(view: View) -> Schedule | None:
         if row.extent >= 2 and (best is None or score > best[0]):
             best = score, rows_of, columns_of, row, column
     if best is None or best[0] < 4:
-        return None
+        return _dots(view, reduction, a, b, width)
     _, rows_of, columns_of, row, column = best
     return _tile(view, reduction, rows_of, columns_of, row, column, width)
 
@@ -285,6 +285,31 @@ def _tile(
         at = "entry" if shared_rows else i0
         steps.append(Stage(view.loads.index(rows_of), at, panel(rows_of, (ir,), () if shared_rows else (*others, i0))))
     return tuple(steps)
+
+
+def _dots(view: View, reduction: ReduceOp, a: LoadOp, b: LoadOp, width: int) -> Schedule | None:
+    """A sum of products whose results are not side by side (the gradient of a convolution's weights): lanes run along the sum, which must be contiguous in both factors, and a
+    tile of results is in registers."""
+    closed = [view.axes[n] for n in reduction.axes]
+    along = [c for c in closed if c.extent >= width and view.stride(a, c.name) == view.stride(b, c.name) == 1]
+    mine, other = (view.depends[x.result] - set(reduction.axes) for x in (a, b))
+    rows = [view.axes[n] for n in mine - other if view.axes[n].extent >= ROWS]
+    columns = [view.axes[n] for n in other - mine if view.axes[n].extent >= VECTORS]
+    padded = [x for x in (a, b) if x.conditions is not None]
+    if not along or not rows or not columns or not all(map(_is_border, padded)):
+        return None
+    lane = max(along, key=lambda c: c.extent)
+    row, column = (max(group, key=lambda g: (g.extent, g.name)) for group in (rows, columns))
+    steps: list[Step] = [Split(row.name, ROWS), Split(column.name, VECTORS), Split(lane.name, width)]
+    steps += [Level(f"{row.name}1", "reg"), Level(f"{column.name}1", "reg"), Level(f"{lane.name}1", "lane")]
+    tiled = {row.name: f"{row.name}0", column.name: f"{column.name}0"}
+    loops = [tiled.get(n.name, n.name) for n in view.nest.axes.data if n.role == "par"]
+    sums = [n.name for n in closed if n is not lane] + [f"{lane.name}0"]
+    steps.append(Order((*loops, *sums, f"{row.name}1", f"{column.name}1", f"{lane.name}1")))
+    steps += [Stage(view.loads.index(x), "entry", (("box", "padded"),)) for x in padded]
+    counts = {f"{row.name}0": -(-row.extent // ROWS), f"{column.name}0": -(-column.extent // VECTORS)}
+    outer = next((n for n in loops if counts.get(n, view.axes[n].extent if n in view.axes else 1) > 1), None)
+    return (*steps, Level(outer, "grid")) if outer is not None else tuple(steps)
 
 
 def _is_border(load: LoadOp) -> bool:
@@ -387,7 +412,7 @@ def _keeps(view: View, loops: Sequence[str]) -> list[Step]:
         row = view.depends[op.results[0]] & closed
         size = prod(view.axes[n].extent for n in row) * 8
         users = [use.operation for use in op.results[0].uses]
-        if row and size <= KEEP_BYTES and any(rank[u] - isinstance(u, ReduceOp) > rank[op] for u in users) and loops:
-            if any(isinstance(u, ReduceOp) for u in users):
-                steps.append(Keep(k, loops[-1]))
+        later = any(rank[u] - isinstance(u, ReduceOp) > rank[op] for u in users)
+        if row and loops and size <= KEEP_BYTES and later and any(isinstance(u, ReduceOp) for u in users):
+            steps.append(Keep(k, loops[-1]))
     return steps

@@ -114,6 +114,7 @@ class Emitter:
         self.accesses: dict[Operation, Access] = {}
         self.levels = [Level(b.block)]
         self.tasks: dict[Operation, Task] = {}
+        self.forms: dict[Expr, tuple] = {}
         self.names: dict[Expr, tuple[set[str], set[int]]] = {}
         self.constants: dict[tuple, SSAValue] = {}
         self.accs: dict[tuple, SSAValue] = {}
@@ -532,22 +533,47 @@ class Emitter:
 
     def _fixed(self, expr: Expr, point: Point) -> tuple[Expr, int]:
         """The expression with register coordinates put in, and the coefficient of the lane where that is not fixed."""
-        lane = 0
+        if (form := self.forms.get(expr)) is None:
+            form = self.forms[expr] = self._form(expr)
+        terms, registers = form
+        if registers is None:
+            return self._substituted(expr, point)
+        const, lane = expr.const, 0
+        for at, c in registers:
+            if point[at] == VECTOR:
+                lane = c
+            else:
+                const += c * point[at]
+        return Expr(const, terms), lane
 
+    def _form(self, expr: Expr) -> tuple[tuple[tuple[Atom, int], ...], list[tuple[int, int]] | None]:
+        """Terms over loops, and (position, coefficient) of those over register axes; None if such an axis is inside of a division or the like."""
+        terms: list[tuple[Atom, int]] = []
+        registers: list[tuple[int, int]] = []
+        for atom, c in expr.terms:
+            if isinstance(atom, Dim):
+                if (at := self.position.get(atom.name)) is not None:
+                    registers.append((at, c))
+                    continue
+            elif not isinstance(atom, Sym) and not self.position.keys().isdisjoint(atom.expr.dims()):
+                return (), None
+            terms.append((atom, c))
+        return tuple(terms), registers
+
+    def _substituted(self, expr: Expr, point: Point) -> tuple[Expr, int]:
         def value(atom: Dim | Sym) -> Expr | None:
             if isinstance(atom, Dim) and (at := self.position.get(atom.name)) is not None and point[at] != VECTOR:
                 return Expr(point[at])
             return None
 
-        if not self.position.keys().isdisjoint(self._names(expr)[0]):
-            expr = expr.substitute(value)
-            if self.lane is not None:
-                lane = next((c for a, c in expr.terms if isinstance(a, Dim) and a.name == self.lane), 0)
-                if lane:
-                    expr = Expr(
-                        expr.const,
-                        tuple(t for t in expr.terms if not (isinstance(t[0], Dim) and t[0].name == self.lane)),
-                    )
+        expr, lane = expr.substitute(value), 0
+        for atom, c in expr.terms:
+            if isinstance(atom, Dim) and atom.name == self.lane:
+                lane = c
+        if lane:
+            expr = Expr(
+                expr.const, tuple(t for t in expr.terms if not (isinstance(t[0], Dim) and t[0].name == self.lane))
+            )
         return expr, lane
 
     def _names(self, expr: Expr) -> tuple[set[str], set[int]]:

@@ -118,8 +118,15 @@ def cosh(x: Vec) -> Vec:
 
 
 def tanh(x: Vec) -> Vec:
-    h = _half_expm1(abs(x) * -2.0)
-    return (h / (h + 1.0)).with_sign_of(x)
+    a = abs(x).at_most(20.0)
+    high, low = LN2_PARTS[x.format]
+    shifted = fma(a, -2 / LN2, x.format.magic)
+    n = shifted - x.format.magic
+    p = _expm1_near(fma(n, -low, fma(n, -high, a * -2.0)))
+    # the magic number has no low bits: shifted to the exponent, nothing but the integer is left of it
+    scale = shifted.shifted_left(x.format.mantissa).int_add(x.format.bits(1.0))
+    t = fma(p, scale, scale - 1.0)
+    return (t / (t + 2.0)).with_sign_of(x)
 
 
 # -- logarithms -----------------------------------------------------------------------------------------------------------------------------

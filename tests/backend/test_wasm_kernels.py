@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from kernel_machine import Machine, parse, run
+
 from weft.dialects.kernel.host import FuncOp
 from weft.passes.schedule.wasm import choose
 
@@ -612,3 +613,22 @@ def test_chosen_convolution(n, c, o, size, f, pad, stride):
     a, w = normal(n, c, size, size), normal(o, c, f, f)
     got = chosen(conv(n, c, o, size, f, pad, stride), a, w, nthreads=2)[0]
     np.testing.assert_allclose(got, convolved(a, w, pad, stride), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("n, c, o, size, f", [(2, 3, 5, 8, 3), (3, 4, 8, 14, 3), (1, 2, 4, 9, 2)])
+def test_chosen_gradient_of_weights(n, c, o, size, f):
+    out = size - f + 1
+    text = kernel(
+        f"o: par {o}, c: par {c}, p: par {f}, q: par {f}, n: red {n}, y: red {out}, x: red {out}",
+        {"a": f"{n}x{c}x{size}x{size}xf32", "g": f"{n}x{o}x{out}x{out}xf32"},
+        {"r": f"{o}x{c}x{f}x{f}xf32"},
+        """%0 = kernel.load %a_[n, c, y + p, x + q] : @a
+           %1 = kernel.load %g_[n, o, y, x] : @g
+           %2 = arith.mulf %0, %1 : f32
+           %3 = kernel.reduce add %2 over [n, y, x] : f32
+           kernel.store %3, %r_[o, c, p, q] : @r""",
+    )
+    a, g = normal(n, c, size, size), normal(n, o, out, out)
+    windows = np.lib.stride_tricks.sliding_window_view(a, (out, out), (2, 3))
+    got = chosen(text, a, g, nthreads=2)[0]
+    np.testing.assert_allclose(got, np.einsum("ncpqyx,noyx->ocpq", windows, g), rtol=1e-4, atol=1e-4)
