@@ -12,8 +12,8 @@ from weft.lax.reduction import dilated, padtype_to_pads
 from weft.lax.shape import rev, transpose
 
 __all__ = [
-    "ConvDimensionNumbers", "Precision", "batch_matmul", "conv", "conv_dimension_numbers",
-    "conv_general_dilated", "conv_transpose", "conv_with_general_padding", "dot", "dot_general",
+    "ConvDimensionNumbers", "Precision", "batch_matmul", "conv", "conv_dimension_numbers", "conv_general_dilated",
+    "conv_transpose", "conv_with_general_padding", "dot", "dot_general",
 ]  # fmt: skip
 
 Ints: TypeAlias = tuple[int, ...]
@@ -100,9 +100,7 @@ def conv_dimension_numbers(
         return dimension_numbers
     rank = len(lhs_shape)
     if len(rhs_shape) != rank:
-        raise TypeError(
-            f"convolution requires lhs and rhs ndim to be equal, got {rank} and {len(rhs_shape)}."
-        )
+        raise TypeError(f"convolution requires lhs and rhs ndim to be equal, got {rank} and {len(rhs_shape)}.")
     if dimension_numbers is None:
         order = tuple(range(rank))
         return ConvDimensionNumbers(order, order, order)
@@ -113,11 +111,17 @@ def conv_dimension_numbers(
         if not isinstance(spec, str):
             raise TypeError(f"convolution dimension_numbers[{name}] must be a str, got {spec!r}.")
         if len(spec) != rank:
-            raise TypeError(f"convolution {name} dimension_numbers must have length equal to the operand's ndim {rank}, got {spec!r}.")
+            raise TypeError(
+                f"convolution {name} dimension_numbers must have length equal to the operand's ndim {rank}, got {spec!r}."
+            )
         if any(spec.count(c) != 1 for c in needed):
-            raise TypeError(f"convolution {name} dimension_numbers must contain the characters {needed[0]!r} and {needed[1]!r} exactly once, got {spec!r}.")
+            raise TypeError(
+                f"convolution {name} dimension_numbers must contain the characters {needed[0]!r} and {needed[1]!r} exactly once, got {spec!r}."
+            )
         if set(spec) - set(needed) != set(rhs) - set("OI") or len(set(spec)) != rank:
-            raise TypeError(f"convolution dimension_numbers must have the same spatial characters in each, got {dimension_numbers}.")
+            raise TypeError(
+                f"convolution dimension_numbers must have the same spatial characters in each, got {dimension_numbers}."
+            )
     spatial = [c for c in rhs if c not in "OI"]
     return ConvDimensionNumbers(
         tuple(lhs.index(c) for c in ("N", "C", *spatial)),

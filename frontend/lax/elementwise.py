@@ -11,13 +11,12 @@ from weft.lax.base import ArrayLike, DTypeLike, agree, binary, canonical, consta
 
 __all__ = [
     "RoundingMethod", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh",
-    "bitcast_convert_type", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil",
-    "clamp", "clz", "convert_element_type", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc",
-    "exp", "exp2", "expm1", "floor", "full_like", "ge", "gt", "integer_pow", "is_finite", "le", "lgamma",
-    "log", "log1p", "log2", "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter",
-    "population_count", "pow", "reciprocal", "rem", "round", "rsqrt", "select", "select_n", "shift_left",
-    "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient",
-    "sub", "tan", "tanh", "trunc",
+    "bitcast_convert_type", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clamp",
+    "clz", "convert_element_type", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2",
+    "expm1", "floor", "full_like", "ge", "gt", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "log2",
+    "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "population_count", "pow", "reciprocal", "rem",
+    "round", "rsqrt", "select", "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign",
+    "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "trunc",
 ]  # fmt: skip
 
 abs = unary(ops.AbsOp)
@@ -198,6 +197,6 @@ def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None, shap
 
     node = lift(x)
     found = full(node.shape if shape is None else shape, fill_value, dtype or node.dtype)
-    return wrap(convert(found._node, found.dtype, node.aval.weak_type)) if dtype is None and node.aval.weak_type else found
-
-
+    return (
+        wrap(convert(found._node, found.dtype, node.aval.weak_type)) if dtype is None and node.aval.weak_type else found
+    )

@@ -16,8 +16,8 @@ from weft.lax.shape import concatenate, expand_dims, reshape, slice_in_dim, sque
 __all__ = [
     "GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers", "dynamic_index_in_dim",
     "dynamic_slice", "dynamic_slice_in_dim", "dynamic_update_index_in_dim", "dynamic_update_slice",
-    "dynamic_update_slice_in_dim", "gather", "index_take", "scatter", "scatter_add", "scatter_apply",
-    "scatter_max", "scatter_min", "scatter_mul", "scatter_sub",
+    "dynamic_update_slice_in_dim", "gather", "index_take", "scatter", "scatter_add", "scatter_apply", "scatter_max",
+    "scatter_min", "scatter_mul", "scatter_sub",
 ]  # fmt: skip
 
 # -- dynamic slices
@@ -30,7 +30,9 @@ def _starts(operand: Node, start_indices: Any, wrap_negative: bool, name: str) -
     else:
         vector = lift(start_indices)
         if vector.ndim != 1:
-            raise ValueError(f"{name} start_indices must be a sequence of scalars or a vector, got shape {vector.shape}")
+            raise ValueError(
+                f"{name} start_indices must be a sequence of scalars or a vector, got shape {vector.shape}"
+            )
         starts = [reshape(part, ())._node for part in _unstacked(wrap(vector))]
     if len(starts) != operand.ndim:
         raise ValueError(

@@ -22,8 +22,8 @@ from weft.lax.shape import concatenate, pad, reshape, slice_in_dim, transpose
 
 __all__ = [
     "argmax", "argmin", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "dilated", "first_extreme",
-    "padtype_to_pads", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
-    "reduce_sum", "reduce_window",
+    "padtype_to_pads", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum",
+    "reduce_window",
 ]  # fmt: skip
 
 Computation = Callable[[Any, Any], Any]
@@ -152,7 +152,9 @@ def reduce(operands: ArrayLike, init_values: ArrayLike, computation: Computation
     node = lift(operands)
     axes = _axes(node, dimensions, "reduce")
     kept = [k for k in range(node.ndim) if k not in axes]
-    x = reshape(transpose(wrap(node), (*kept, *axes)), [*(node.shape[k] for k in kept), prod(node.shape[k] for k in axes)])
+    x = reshape(
+        transpose(wrap(node), (*kept, *axes)), [*(node.shape[k] for k in kept), prod(node.shape[k] for k in axes)]
+    )
     return _combined(x, 1, init_values, computation, "reduce")
 
 
@@ -245,7 +247,9 @@ def reduce_window(
     else:
         pads = [integers(p, "padding") for p in padding]
         if len(pads) != rank or any(len(p) != 2 for p in pads):
-            raise TypeError(f"reduce_window padding must have one (low, high) pair per axis, got {padding} for operand shape {node.shape}.")
+            raise TypeError(
+                f"reduce_window padding must have one (low, high) pair per axis, got {padding} for operand shape {node.shape}."
+            )
     init = _initial(init_value, node, "reduce_window")
     x = pad(wrap(node), init, [(lo, hi, d - 1) for (lo, hi), d in zip(pads, base, strict=True)])
     dims = tuple(k for k in range(rank) if (window[k], strides[k]) != (1, 1))
@@ -255,7 +259,9 @@ def reduce_window(
         shape = [(n - e) // s + 1 if e <= n else 0 for n, e, s in zip(x.shape, extents, strides, strict=True)]
         return constant(0, shape, node.dtype)
     pick = {"sizes": window, "strides": strides, "dilations": dilation}
-    views = ops.WindowOp.bind(x._node, dims=dims, **{key: tuple(values[k] for k in dims) for key, values in pick.items()})
+    views = ops.WindowOp.bind(
+        x._node, dims=dims, **{key: tuple(values[k] for k in dims) for key, values in pick.items()}
+    )
     return _combined(wrap(views), len(dims), init_value, computation, "reduce_window")
 
 
@@ -279,7 +285,9 @@ def _extreme_rule(kind: str, axes: tuple[int, ...]) -> Any:
         flat = (*x.shape[:axis], prod(x.shape[axis:]))
         place = ops.ArgreduceOp.bind(ops.ReshapeOp.bind(x, shape=flat), kind=kind, axis=axis, dtype=int32)
         everywhere = ops.BroadcastInDimOp.bind(place, shape=flat, broadcast_dimensions=tuple(range(axis)))
-        chosen = ops.CompareOp.bind(ops.IotaOp.bind(shape=flat, dimension=axis, dtype=int32), everywhere, direction="eq")
+        chosen = ops.CompareOp.bind(
+            ops.IotaOp.bind(shape=flat, dimension=axis, dtype=int32), everywhere, direction="eq"
+        )
         picked = ops.SelectOp.bind(chosen, ops.ReshapeOp.bind(dx, shape=flat), literal(0.0, x.dtype))
         return [ops.ReduceOp.bind(x, kind=kind, axes=axes)], [ops.ReduceOp.bind(picked, kind="add", axes=(axis,))]
 

@@ -25,8 +25,8 @@ from weft.lax.base import (
 
 __all__ = [
     "broadcast", "broadcast_in_dim", "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota", "collapse",
-    "concatenate", "expand_dims", "full", "index_in_dim", "iota", "pad", "reshape", "rev", "slice",
-    "slice_in_dim", "split", "squeeze", "tile", "transpose",
+    "concatenate", "expand_dims", "full", "index_in_dim", "iota", "pad", "reshape", "rev", "slice", "slice_in_dim",
+    "split", "squeeze", "tile", "transpose",
 ]  # fmt: skip
 
 # -- creation
@@ -36,7 +36,9 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike = None) -> Array:
     """An array with one value everywhere."""
     found = shape_of(shape, "full shape")
     if (value := number(fill_value)) is not None and not isinstance(value, complex):
-        return constant(value, found, canonical(dtype or type(value)), weak=dtype is None and not isinstance(value, bool))
+        return constant(
+            value, found, canonical(dtype or type(value)), weak=dtype is None and not isinstance(value, bool)
+        )
     node = lift(fill_value)
     if node.ndim:
         raise TypeError(f"full must be called with scalar fill_value, got fill_value.shape {node.shape}.")
@@ -132,7 +134,9 @@ def collapse(operand: ArrayLike, start_dimension: int, stop_dimension: int | Non
     shape = lift(operand).shape
     start, stop, _ = builtins.slice(start_dimension, stop_dimension).indices(len(shape))
     if start >= stop:
-        raise ValueError(f"Invalid dimension range passed to collapse: {len(shape)}[{start_dimension}:{stop_dimension}]")
+        raise ValueError(
+            f"Invalid dimension range passed to collapse: {len(shape)}[{start_dimension}:{stop_dimension}]"
+        )
     merged = 1
     for n in shape[start:stop]:
         merged *= n
@@ -213,7 +217,9 @@ def concatenate(operands: Sequence[ArrayLike], dimension: int) -> Array:
     nodes = [lift(x) for x in operands]
     if not nodes:
         raise ValueError("concatenate expects at least one operand, got 0.")
-    return wrap(nodes[0] if len(nodes) == 1 else ops.ConcatenateOp.bind(*nodes, dimension=axis_index(dimension, nodes[0].ndim)))
+    return wrap(
+        nodes[0] if len(nodes) == 1 else ops.ConcatenateOp.bind(*nodes, dimension=axis_index(dimension, nodes[0].ndim))
+    )
 
 
 def split(operand: ArrayLike, sizes: Sequence[int], axis: int = 0) -> list[Array]:

@@ -1,0 +1,21 @@
+"""NumPy's functions on weft's arrays, with JAX's types and rules (`import weft.numpy as jnp`)."""
+
+# ruff: noqa: F403
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
+
+from weft.array import Array as Array
+from weft.numpy.creation import *
+from weft.numpy.dtypes import *
+from weft.numpy.elementwise import *
+from weft.numpy.indexing import *
+from weft.numpy.linear import *
+from weft.numpy.manipulation import *
+from weft.numpy.reductions import *
+
+ndarray = Array
+bool = bool_
+euler_gamma = 0.5772156649015329
+newaxis = None

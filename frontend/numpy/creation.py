@@ -27,6 +27,12 @@ from weft.lax.base import (
 )
 from weft.numpy.promotion import promote_arrays, to_inexact
 
+__all__ = [
+    "Shape", "arange", "array", "asarray", "copy", "diag", "diagflat", "diagonal", "empty", "empty_like", "eye",
+    "frombuffer", "fromfunction", "full", "full_like", "geomspace", "identity", "indices", "linspace", "logspace",
+    "meshgrid", "ones", "ones_like", "trace", "tri", "tril", "triu", "vander", "zeros", "zeros_like",
+]  # fmt: skip
+
 Shape = int | Sequence[int]
 
 
@@ -38,7 +44,13 @@ def _placed(x: Array, device: Any) -> Array:
 
 
 def array(
-    object: Any, dtype: DTypeLike = None, copy: bool = True, order: str | None = "K", ndmin: int = 0, *, device: Any = None
+    object: Any,
+    dtype: DTypeLike = None,
+    copy: bool = True,
+    order: str | None = "K",
+    ndmin: int = 0,
+    *,
+    device: Any = None,
 ) -> Array:
     """An array of a number, a NumPy array, an Array, or nested lists of these."""
     x = asarray(object, dtype, device=device)
@@ -55,7 +67,9 @@ def asarray(
     if isinstance(a, range):
         return _placed(_from_nested(list(a), wanted), device)
     if isinstance(a, str):
-        raise TypeError(f"Value {a!r} with dtype str is not a valid array type. Only arrays of numeric types are supported.")
+        raise TypeError(
+            f"Value {a!r} with dtype str is not a valid array type. Only arrays of numeric types are supported."
+        )
     if wanted is not None and (value := number(a)) is not None and not isinstance(value, complex):
         return _placed(constant(value, (), wanted), device)
     node = lift(a)
@@ -97,7 +111,9 @@ def _from_nested(x: Any, dtype: DType | None) -> Array:
         return wrap(leaf(a, device.backend.put(memoryview(packed), a), device=device))
     if any(isinstance(v, (str, bytes)) or v is None for v in leaves):
         bad = next(v for v in leaves if isinstance(v, (str, bytes)) or v is None)
-        raise TypeError(f"Value {bad!r} with type {type(bad)} is not a valid array type. Only arrays of numeric types are supported.")
+        raise TypeError(
+            f"Value {bad!r} with type {type(bad)} is not a valid array type. Only arrays of numeric types are supported."
+        )
     from weft.numpy.manipulation import stack
 
     stacked = stack([v if not isinstance(v, (list, tuple)) else _from_nested(v, dtype) for v in x])
@@ -149,7 +165,9 @@ def ones(shape: Shape, dtype: DTypeLike = None, *, device: Any = None) -> Array:
 empty = zeros
 
 
-def full_like(a: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None, shape: Any = None, *, device: Any = None) -> Array:
+def full_like(
+    a: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None, shape: Any = None, *, device: Any = None
+) -> Array:
     """One value in the shape and dtype of an array."""
     return _placed(lax.full_like(a, fill_value, dtype, None if shape is None else shape_of(shape)), device)
 
@@ -170,7 +188,12 @@ empty_like = zeros_like
 
 
 def arange(
-    start: ArrayLike, stop: ArrayLike | None = None, step: ArrayLike | None = None, dtype: DTypeLike = None, *, device: Any = None
+    start: ArrayLike,
+    stop: ArrayLike | None = None,
+    step: ArrayLike | None = None,
+    dtype: DTypeLike = None,
+    *,
+    device: Any = None,
 ) -> Array:
     """Numbers from start (0 if only one argument is given) to before stop. The arguments must be known: they make the shape."""
     values = [_known(v, "arange") for v in (start, stop, step) if v is not None]
@@ -180,11 +203,21 @@ def arange(
         by = rest[0] if rest else 1
     elif step is not None:
         by = values[1]
-    wanted = canonical(dtype) if dtype is not None else default_float() if any(isinstance(v, float) for v in values) else default_int()
+    wanted = (
+        canonical(dtype)
+        if dtype is not None
+        else default_float()
+        if any(isinstance(v, float) for v in values)
+        else default_int()
+    )
     size = max(0, math.ceil((last - first) / by))
     index = lax.iota(wanted if wanted.kind != "b" else default_int(), size)
     if wanted.kind == "f":
-        found = lax.add(lax.mul(index, constant(by, (), wanted)), constant(first, (), wanted)) if (first, by) != (0, 1) else index
+        found = (
+            lax.add(lax.mul(index, constant(by, (), wanted)), constant(first, (), wanted))
+            if (first, by) != (0, 1)
+            else index
+        )
     else:
         by, first = int(by), int(first)
         found = index if by == 1 else lax.mul(index, constant(by, (), index.dtype))
@@ -281,7 +314,9 @@ def meshgrid(*xi: ArrayLike, copy: bool = True, sparse: bool = False, indexing: 
     if indexing == "xy" and len(arrays) > 1:
         order[:2] = 1, 0
     shape = [arrays[k].shape[0] for k in order]
-    spread = [lax.reshape(a, [a.shape[0] if order[k] == i else 1 for k in range(len(arrays))]) for i, a in enumerate(arrays)]
+    spread = [
+        lax.reshape(a, [a.shape[0] if order[k] == i else 1 for k in range(len(arrays))]) for i, a in enumerate(arrays)
+    ]
     return spread if sparse else [lax.broadcast_in_dim(s, shape, range(len(shape))) for s in spread]
 
 
@@ -292,7 +327,10 @@ def indices(dimensions: Sequence[int], dtype: DTypeLike = None, sparse: bool = F
     wanted = canonical(int if dtype is None else dtype)
     grids = [lax.broadcasted_iota(wanted, dimensions, k) for k in range(len(dimensions))]
     if sparse:
-        return tuple(lax.reshape(lax.iota(wanted, n), [n if j == k else 1 for j in range(len(dimensions))]) for k, n in enumerate(dimensions))
+        return tuple(
+            lax.reshape(lax.iota(wanted, n), [n if j == k else 1 for j in range(len(dimensions))])
+            for k, n in enumerate(dimensions)
+        )
     return stack(grids) if grids else zeros((0,), wanted)
 
 
@@ -328,7 +366,9 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Ar
 def _triangle(m: ArrayLike, k: int, lower: bool) -> Array:
     x = wrap(lift(m))
     if x.ndim < 2:
-        raise ValueError(f"Argument to weft.numpy.{'tril' if lower else 'triu'} must be at least 2D, got shape {x.shape}")
+        raise ValueError(
+            f"Argument to weft.numpy.{'tril' if lower else 'triu'} must be at least 2D, got shape {x.shape}"
+        )
     mask = tri(*x.shape[-2:], k=k if lower else k - 1, dtype=bool)
     mask = lax.broadcast_in_dim(mask, x.shape, (x.ndim - 2, x.ndim - 1))
     zero = constant(0, x.shape, x.dtype)
@@ -403,5 +443,3 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
     count = x.shape[0] if N is None else operator.index(N)
     powers = range(count) if increasing else range(count - 1, -1, -1)
     return lax.concatenate([lax.expand_dims(lax.integer_pow(x, p), (1,)) for p in powers], 1)
-
-

@@ -12,8 +12,9 @@ from weft.lax.base import ArrayLike, DTypeLike, convert
 from weft.numpy.promotion import common_dtype
 
 __all__ = [
-    "astype", "bool_", "can_cast", "dtype", "finfo", "float16", "float32", "float64", "floating", "iinfo", "inexact", "int32", "int64", "integer",
-    "isdtype", "issubdtype", "number", "promote_types", "result_type", "signedinteger", "uint32", "uint64", "unsignedinteger",
+    "Kind", "ScalarType", "astype", "bool_", "can_cast", "dtype", "finfo", "float16", "float32", "float64",
+    "floating", "iinfo", "inexact", "int32", "int64", "integer", "isdtype", "issubdtype", "number", "promote_types",
+    "result_type", "signedinteger", "uint32", "uint64", "unsignedinteger",
 ]  # fmt: skip
 
 dtype = as_dtype
@@ -57,7 +58,11 @@ class Kind:
 
 
 number = Kind("number", "iufc")
-integer, signedinteger, unsignedinteger = Kind("integer", "iu"), Kind("signedinteger", "i"), Kind("unsignedinteger", "u")
+integer, signedinteger, unsignedinteger = (
+    Kind("integer", "iu"),
+    Kind("signedinteger", "i"),
+    Kind("unsignedinteger", "u"),
+)
 inexact, floating = Kind("inexact", "fc"), Kind("floating", "f")
 _KINDS = {"bool": "b", "signed integer": "i", "unsigned integer": "u", "integral": "iu", "real floating": "f"} | {
     "complex floating": "c",
@@ -105,7 +110,7 @@ def result_type(*args: Any) -> DType:
 
 def promote_types(a: DTypeLike, b: DTypeLike) -> DType:
     """The least dtype that both can be promoted to, by JAX's lattice."""
-    return dtypes.promote_types(as_dtype(a), as_dtype(b))[0]
+    return canonical(dtypes.promote_types(as_dtype(a), as_dtype(b))[0])
 
 
 def can_cast(from_: Any, to: DTypeLike, casting: str = "safe") -> bool:
@@ -122,7 +127,11 @@ def can_cast(from_: Any, to: DTypeLike, casting: str = "safe") -> bool:
         return True
     if source.kind == target.kind:
         return source.bits <= target.bits
-    fits = {"ui": source.bits < target.bits, "uf": _exact(target) >= source.bits, "if": _exact(target) >= source.bits - 1}
+    fits = {
+        "ui": source.bits < target.bits,
+        "uf": _exact(target) >= source.bits,
+        "if": _exact(target) >= source.bits - 1,
+    }
     return fits.get(source.kind + target.kind, target.kind == "c" and can_cast(source, f"float{target.bits // 2}"))
 
 

@@ -15,6 +15,20 @@ from weft.dialects.dtypes import bool_
 from weft.lax.base import ArrayLike, constant, convert, number
 from weft.numpy.promotion import like, promote, promote_arrays, spread
 
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "around", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_count",
+    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "cbrt", "ceil", "clip", "conj", "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide",
+    "divmod", "equal", "exp", "exp2", "expm1", "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin",
+    "fmod", "greater", "greater_equal", "heaviside", "hypot", "imag", "invert", "isclose", "isfinite", "isinf",
+    "isnan", "isneginf", "isposinf", "left_shift", "less", "less_equal", "log", "log10", "log1p", "log2",
+    "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
+    "mod", "modf", "multiply", "nan_to_num", "negative", "nextafter", "not_equal", "positive", "pow", "power",
+    "rad2deg", "radians", "real", "reciprocal", "remainder", "right_shift", "rint", "round", "select", "sign",
+    "signbit", "sin", "sinc", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc", "where",
+]  # fmt: skip
+
 
 def _named(f: Callable[..., Any], name: str, doc: str | None) -> Any:
     f.__name__ = f.__qualname__ = name
@@ -30,18 +44,21 @@ def _unary(name: str, op: type[ArrayOp], inexact: bool = False) -> Callable[[Arr
     return _named(f, name, op.__doc__)
 
 
-def _binary(name: str, op: type[ArrayOp], inexact: bool = False, **params: Any) -> Callable[[ArrayLike, ArrayLike], Array]:
+def _binary(
+    name: str, op: type[ArrayOp], inexact: bool = False, of_bool: type[ArrayOp] | None = None, **params: Any
+) -> Callable[[ArrayLike, ArrayLike], Array]:
     def f(x: ArrayLike, y: ArrayLike, /) -> Array:
-        return wrap(op.bind(*promote(x, y, inexact=inexact), **params))
+        nodes = promote(x, y, inexact=inexact)
+        return wrap((of_bool if of_bool and nodes[0].dtype is bool_ else op).bind(*nodes, **params))
 
     return _named(f, name, op.__doc__)
 
 
 # -- arithmetic
 
-add = _binary("add", ops.AddOp)
+add = _binary("add", ops.AddOp, of_bool=ops.OrOp)
 subtract = _binary("subtract", ops.SubOp)
-multiply = _binary("multiply", ops.MulOp)
+multiply = _binary("multiply", ops.MulOp, of_bool=ops.AndOp)
 maximum = _binary("maximum", ops.MaxOp)
 minimum = _binary("minimum", ops.MinOp)
 true_divide = divide = _binary("divide", ops.DivOp, inexact=True)
@@ -160,6 +177,8 @@ def power(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     x, y = lift(x1), lift(x2)
     if x.dtype.is_inexact and y.dtype.is_integer and not y.ndim and y.op is ops.ConstantOp:
         return lax.integer_pow(x1, y.params["value"])
+    if x.dtype.is_inexact and y.dtype.is_integer:
+        return lax.pow(*(wrap(n) for n in spread([x, y])))
     x, y = promote_arrays(x1, x2)
     if x.dtype.is_inexact:
         return lax.pow(x, y)
@@ -260,7 +279,9 @@ radians, degrees = deg2rad, rad2deg
 def _rounding(name: str, op: type[ArrayOp]) -> Callable[[ArrayLike], Array]:
     def f(x: ArrayLike, /) -> Array:
         node = lift(x)
-        return wrap(op.bind(node) if node.dtype.is_inexact else node if node.dtype.is_integer else convert(node, lift(1).dtype))
+        return wrap(
+            op.bind(node) if node.dtype.is_inexact else node if node.dtype.is_integer else convert(node, lift(1).dtype)
+        )
 
     return _named(f, name, op.__doc__)
 
@@ -331,7 +352,8 @@ def signbit(x: ArrayLike, /) -> Array:
     x = wrap(lift(x))
     if not x.dtype.is_inexact:
         return lax.lt(x, like(0, x)) if x.dtype.kind == "i" else constant(False, x.shape, bool_)
-    return lax.lt(lax.bitcast_convert_type(x, f"int{x.dtype.bits}"), constant(0, (), lax.dtype(f"int{x.dtype.bits}")))
+    bits = lax.bitcast_convert_type(x, f"int{x.dtype.bits}")
+    return lax.lt(bits, like(0, bits))
 
 
 def copysign(x: ArrayLike, y: ArrayLike, /) -> Array:

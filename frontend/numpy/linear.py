@@ -13,6 +13,11 @@ from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, conver
 from weft.numpy.manipulation import broadcast_to, moveaxis, ravel
 from weft.numpy.promotion import promote_arrays, same_dtype
 
+__all__ = [
+    "convolve", "correlate", "cross", "dot", "einsum", "inner", "kron", "matmul", "outer", "tensordot", "vdot",
+    "vecdot",
+]  # fmt: skip
+
 
 def _pair(name: str, a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
     x, y = (wrap(n) for n in same_dtype(a, b))
@@ -53,7 +58,9 @@ def matmul(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_eleme
     right = broadcast_to(right, (*batch, *right.shape[-2:]))
     rank = len(batch) + 2
     leading = tuple(range(len(batch)))
-    out = lax.dot_general(left, right, (((rank - 1,), (rank - 2,)), (leading, leading)), precision, preferred_element_type)
+    out = lax.dot_general(
+        left, right, (((rank - 1,), (rank - 2,)), (leading, leading)), precision, preferred_element_type
+    )
     return lax.squeeze(out, [rank - 2] if row else [rank - 1] if column else [])
 
 
@@ -62,13 +69,19 @@ def vdot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element
     return dot(ravel(a), ravel(b), precision=precision, preferred_element_type=preferred_element_type)
 
 
-def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1, precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
+def vecdot(
+    x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1, precision: Any = None, preferred_element_type: DTypeLike = None
+) -> Array:
     """The sum of products along an axis, the other axes broadcast."""
     x, y = _pair("vecdot", x1, x2)
     x, y = (moveaxis(v, axis_index(axis, v.ndim), -1) for v in (x, y))
     if x.shape[-1] != y.shape[-1]:
-        raise ValueError(f"vecdot requires arrays of one size along the contracted axis, got {x.shape[-1]} and {y.shape[-1]}")
-    out = matmul(lax.expand_dims(x, (x.ndim - 1,)), lax.expand_dims(y, (y.ndim,)), preferred_element_type=preferred_element_type)
+        raise ValueError(
+            f"vecdot requires arrays of one size along the contracted axis, got {x.shape[-1]} and {y.shape[-1]}"
+        )
+    out = matmul(
+        lax.expand_dims(x, (x.ndim - 1,)), lax.expand_dims(y, (y.ndim,)), preferred_element_type=preferred_element_type
+    )
     return lax.squeeze(out, (out.ndim - 2, out.ndim - 1))
 
 
@@ -93,12 +106,16 @@ def tensordot(
     x, y = _pair("tensordot", a, b)
     if isinstance(axes, (tuple, list)):
         if len(axes) != 2:
-            raise TypeError(f"tensordot axes argument must be an int, a pair of ints, or a pair of lists/tuples of ints, got {axes}.")
+            raise TypeError(
+                f"tensordot axes argument must be an int, a pair of ints, or a pair of lists/tuples of ints, got {axes}."
+            )
         left, right = axis_indices(axes[0], x.ndim), axis_indices(axes[1], y.ndim)
     else:
         count = operator.index(axes)
         if not 0 <= count <= min(x.ndim, y.ndim):
-            raise TypeError(f"tensordot axes={count} exceeds the ranks of the arguments, got shapes {x.shape} and {y.shape}.")
+            raise TypeError(
+                f"tensordot axes={count} exceeds the ranks of the arguments, got shapes {x.shape} and {y.shape}."
+            )
         left, right = tuple(range(x.ndim - count, x.ndim)), tuple(range(count))
     if len(left) != len(right):
         raise TypeError(f"tensordot requires axes lists to have equal length, got {left} and {right}.")
@@ -133,7 +150,9 @@ def cross(
     return stack([u1 * v2 - u2 * v1, u2 * v0 - u0 * v2, u0 * v1 - u1 * v0], axisc)
 
 
-def convolve(a: ArrayLike, v: ArrayLike, mode: str = "full", *, precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
+def convolve(
+    a: ArrayLike, v: ArrayLike, mode: str = "full", *, precision: Any = None, preferred_element_type: DTypeLike = None
+) -> Array:
     """The discrete convolution of two vectors: full, same, or valid."""
     x, y = promote_arrays(a, v, inexact=False) if lift(a).shape == lift(v).shape else _pair("convolve", a, v)
     if x.ndim != 1 or y.ndim != 1:
@@ -152,7 +171,9 @@ def convolve(a: ArrayLike, v: ArrayLike, mode: str = "full", *, precision: Any =
     return out[0, 0]
 
 
-def correlate(a: ArrayLike, v: ArrayLike, mode: str = "valid", *, precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
+def correlate(
+    a: ArrayLike, v: ArrayLike, mode: str = "valid", *, precision: Any = None, preferred_element_type: DTypeLike = None
+) -> Array:
     """The cross-correlation of two vectors: full, same, or valid."""
     flipped = lax.rev(v, (0,))
     found = convolve(a, flipped, mode, preferred_element_type=preferred_element_type)
@@ -162,21 +183,30 @@ def correlate(a: ArrayLike, v: ArrayLike, mode: str = "valid", *, precision: Any
 # -- einsum
 
 
-def einsum(subscripts: Any, /, *operands: Any, out: None = None, optimize: Any = "auto", precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
+def einsum(
+    subscripts: Any,
+    /,
+    *operands: Any,
+    out: None = None,
+    optimize: Any = "auto",
+    precision: Any = None,
+    preferred_element_type: DTypeLike = None,
+) -> Array:
     """Einstein's summation: "ij,jk->ik" sums the products over the labels that the result lacks. "..." stands for axes that broadcast.
 
     Operands are contracted in pairs, each time the pair whose result is smallest.
     """
-    if not isinstance(subscripts, str):
-        subscripts, operands = _from_lists(subscripts, operands)
-    arrays = [wrap(n) for n in same_dtype(*operands)] if operands else []
-    terms, result = _parse(subscripts, arrays)
+    text, given = (subscripts, operands) if isinstance(subscripts, str) else _from_lists(subscripts, operands)
+    arrays = [wrap(n) for n in same_dtype(*given)] if given else []
+    terms, result = _parse(text, arrays)
     labelled = [_diagonals(x, term) for x, term in zip(arrays, terms, strict=True)]
     sizes: dict[str, int] = {}
     for position, (x, term) in enumerate(labelled):
         for label, n in zip(term, x.shape, strict=True):
             if sizes.setdefault(label, n) not in (n, 1) and n != 1:
-                raise ValueError(f"Size of label '{label}' for operand {position} ({n}) does not match previous terms ({sizes[label]}).")
+                raise ValueError(
+                    f"Size of label '{label}' for operand {position} ({n}) does not match previous terms ({sizes[label]})."
+                )
             sizes[label] = max(sizes[label], n)
     while len(labelled) > 1:
         i, j = _cheapest([set(t) for _, t in labelled], set(result), sizes)
@@ -197,7 +227,9 @@ def _from_lists(first: Any, rest: Sequence[Any]) -> tuple[str, list[Any]]:
     operands = parts[0:-1:2] if has_result else parts[0::2]
 
     def text(labels: Any) -> str:
-        return "".join("..." if k is Ellipsis else chr(ord("a") + k) if k < 26 else chr(ord("A") + k - 26) for k in labels)
+        return "".join(
+            "..." if k is Ellipsis else chr(ord("a") + k) if k < 26 else chr(ord("A") + k - 26) for k in labels
+        )
 
     return ",".join(map(text, lists)) + ("->" + text(parts[-1]) if has_result else ""), operands
 
@@ -207,12 +239,16 @@ def _parse(subscripts: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(arrays):
-        raise ValueError(f"Number of einsum subscripts, {len(terms)}, must be equal to the number of operands, {len(arrays)}.")
+        raise ValueError(
+            f"Number of einsum subscripts, {len(terms)}, must be equal to the number of operands, {len(arrays)}."
+        )
     widest, expanded = 0, []
     for term, x in zip(terms, arrays, strict=True):
         hidden = x.ndim - len(term.replace("...", ""))
         if hidden < 0 or (hidden and "..." not in term):
-            raise ValueError(f"Einstein sum subscript '{term}' does not contain the correct number of indices for operand of shape {x.shape}.")
+            raise ValueError(
+                f"Einstein sum subscript '{term}' does not contain the correct number of indices for operand of shape {x.shape}."
+            )
         widest = max(widest, hidden)
         expanded.append((term, hidden))
     digits = "".join(chr(0x100 + k) for k in range(widest))
@@ -265,7 +301,9 @@ def _cheapest(terms: Sequence[set[str]], result: set[str], sizes: dict[str, int]
     return min(pairs, key=lambda p: cost(*p))
 
 
-def _contract(first: tuple[Array, str], second: tuple[Array, str], kept: set[str], preferred: DTypeLike) -> tuple[Array, str]:
+def _contract(
+    first: tuple[Array, str], second: tuple[Array, str], kept: set[str], preferred: DTypeLike
+) -> tuple[Array, str]:
     (x, s), (y, t) = first, second
     x, s = _summed(x, s, kept | set(t))
     y, t = _summed(y, t, kept | set(s))

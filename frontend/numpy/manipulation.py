@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,14 @@ from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, constant, convert, integers, shape_of, size_of
 from weft.lax.shape import broadcast_shapes as _broadcast_shapes
 from weft.numpy.promotion import same_dtype
+
+__all__ = [
+    "Axes", "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays",
+    "broadcast_shapes", "broadcast_to", "column_stack", "concat", "concatenate", "dsplit", "dstack", "expand_dims",
+    "flip", "fliplr", "flipud", "hsplit", "hstack", "matrix_transpose", "moveaxis", "ndim", "pad", "permute_dims",
+    "ravel", "repeat", "reshape", "resize", "roll", "rollaxis", "rot90", "shape", "size", "split", "squeeze",
+    "stack", "swapaxes", "tile", "transpose", "unstack", "vsplit", "vstack",
+]  # fmt: skip
 
 Axes = int | Sequence[int] | None
 
@@ -118,7 +127,7 @@ def rollaxis(a: ArrayLike, axis: int, start: int = 0) -> Array:
     return moveaxis(a, axis, start - (axis < start))
 
 
-def expand_dims(a: ArrayLike, axis: int | Sequence[int]) -> Array:
+def expand_dims(a: ArrayLike, axis: Any) -> Array:
     """New axes of size 1."""
     return lax.expand_dims(a, axis if isinstance(axis, (tuple, list)) else (axis,))
 
@@ -242,7 +251,7 @@ def append(arr: ArrayLike, values: ArrayLike, axis: int | None = None) -> Array:
     return concatenate([arr, values], axis)
 
 
-def split(ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
+def split(ary: ArrayLike, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """Equal parts, or parts that end before the given indices. Raises ValueError if the axis does not divide into so many parts."""
     x = wrap(lift(ary))
     total = x.shape[axis_index(axis, x.ndim)]
@@ -253,7 +262,7 @@ def split(ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 
     return array_split(x, indices_or_sections, axis)
 
 
-def array_split(ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
+def array_split(ary: ArrayLike, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """Parts that are as equal as can be, or that end before the given indices."""
     x = wrap(lift(ary))
     axis = axis_index(axis, x.ndim)
@@ -267,20 +276,20 @@ def array_split(ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: 
     else:
         bounds = [builtins.slice(0, i).indices(total)[1] for i in integers(indices_or_sections, "indices")]
         bounds = [0, *bounds, total]
-    return [lax.slice_in_dim(x, a, builtins.max(a, b), 1, axis) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [lax.slice_in_dim(x, a, builtins.max(a, b), 1, axis) for a, b in itertools.pairwise(bounds)]
 
 
-def hsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
+def hsplit(ary: ArrayLike, indices_or_sections: Any) -> list[Array]:
     """`split` along the second axis (of vectors: the first)."""
     return split(ary, indices_or_sections, 0 if lift(ary).ndim == 1 else 1)
 
 
-def vsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
+def vsplit(ary: ArrayLike, indices_or_sections: Any) -> list[Array]:
     """`split` along the first axis."""
     return split(ary, indices_or_sections, 0)
 
 
-def dsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
+def dsplit(ary: ArrayLike, indices_or_sections: Any) -> list[Array]:
     """`split` along the third axis."""
     return split(ary, indices_or_sections, 2)
 
@@ -297,7 +306,9 @@ def tile(A: ArrayLike, reps: int | Sequence[int]) -> Array:
     return lax.tile(lax.broadcast_to_rank(A, rank), (1,) * (rank - len(times)) + times)
 
 
-def repeat(a: ArrayLike, repeats: ArrayLike, axis: int | None = None, *, total_repeat_length: int | None = None) -> Array:
+def repeat(
+    a: ArrayLike, repeats: ArrayLike, axis: int | None = None, *, total_repeat_length: int | None = None
+) -> Array:
     """Each element repeated: a number of times, or numbers of times one by one (these must be known, unless the total length is)."""
     x = wrap(lift(a))
     if axis is None:
@@ -439,7 +450,9 @@ def _pairs(value: Any, rank: int, name: str) -> list[tuple[Any, Any]]:
         return [(rows[0], rows[-1])] * rank
     if all(isinstance(v, tuple) and len(v) in (1, 2) for v in rows) and len(rows) in (1, rank):
         return [(v[0], v[-1]) for v in (rows * rank if len(rows) == 1 else rows)]
-    raise ValueError(f"jnp.pad: {name} with nd={rank} has unsupported shape: got {value}. Valid shapes are ({rank}, 2), (1, 2), (2,), (1,), or ().")
+    raise ValueError(
+        f"jnp.pad: {name} with nd={rank} has unsupported shape: got {value}. Valid shapes are ({rank}, 2), (1, 2), (2,), (1,), or ()."
+    )
 
 
 def _joined(x: Array, axis: int, before: Array | None, after: Array | None) -> Array:
@@ -495,7 +508,9 @@ def _statistic(name: str) -> Callable[..., Array]:
             value = getattr(reductions, name)(part, axis=axis, keepdims=True)
             value = lax.round(value, 1) if name == "mean" and x.dtype.is_integer else value
             value = lax.convert_element_type(value, x.dtype)
-            return lax.broadcast_in_dim(value, [width if k == axis else n for k, n in enumerate(x.shape)], range(x.ndim))
+            return lax.broadcast_in_dim(
+                value, [width if k == axis else n for k, n in enumerate(x.shape)], range(x.ndim)
+            )
 
         before = lax.slice_in_dim(x, 0, builtins.min(counts[0], x.shape[axis]), 1, axis)
         after = lax.slice_in_dim(x, builtins.max(0, x.shape[axis] - counts[1]), None, 1, axis)
@@ -528,4 +543,3 @@ _PADDINGS: dict[Any, Callable[..., Array]] = {
     "minimum": _statistic("min"),
     "mean": _statistic("mean"),
 }
-

@@ -9,6 +9,7 @@ from weft.array import Array, lift, wrap
 from weft.dialects.array.node import Node
 from weft.dialects.array.op import broadcast
 from weft.dialects.dtypes import DType, float32, float64, promote_types
+from weft.host import canonical
 from weft.lax.base import ArrayLike, constant, convert
 from weft.lax.shape import broadcast_shapes
 
@@ -19,7 +20,7 @@ def common_dtype(*nodes: Node) -> tuple[DType, bool]:
     for n in nodes[1:]:
         if n.dtype is not dtype or n.aval.weak_type != weak:
             dtype, weak = promote_types(dtype, n.dtype, weak, n.aval.weak_type)
-    return dtype, weak
+    return canonical(dtype), weak
 
 
 def to_inexact(dtype: DType) -> DType:
@@ -78,5 +79,3 @@ def highest(dtype: DType) -> float | int | bool:
     if dtype.kind == "f":
         return inf
     return True if dtype.kind == "b" else (1 << (dtype.bits - (dtype.kind == "i"))) - 1
-
-

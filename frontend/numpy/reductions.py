@@ -17,6 +17,13 @@ from weft.numpy.elementwise import isnan, where
 from weft.numpy.manipulation import broadcast_to, ravel, reshape
 from weft.numpy.promotion import highest, lowest, promote_arrays, to_inexact
 
+__all__ = [
+    "Where", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "array_equiv", "average",
+    "convert_to_bool", "count_nonzero", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "ediff1d",
+    "max", "mean", "min", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp",
+    "std", "sum", "trapezoid", "var",
+]  # fmt: skip
+
 Where = ArrayLike | None
 
 
@@ -28,7 +35,6 @@ def _masked(x: Array, mask: Where, neutral: Any) -> Array:
 def _reduce(x: Array, kind: str, axes: tuple[int, ...], keepdims: bool) -> Array:
     found = wrap(ops.ReduceOp.bind(x._node, kind=kind, axes=axes) if axes else x._node)
     return lax.expand_dims(found, axes) if keepdims and axes else found
-
 
 
 def _sum_dtype(x: Node, dtype: DTypeLike, promote_integers: bool) -> DType:
@@ -75,7 +81,9 @@ def _extreme(kind: str, neutral: Callable[[DType], Any], combine: Callable[[Any,
         x = wrap(lift(a))
         axes = axis_indices(axis, x.ndim)
         if where is not None and initial is None:
-            raise ValueError(f"reduction operation {kind} does not have an identity, so to use a where mask one has to specify 'initial'")
+            raise ValueError(
+                f"reduction operation {kind} does not have an identity, so to use a where mask one has to specify 'initial'"
+            )
         if initial is None and size_of([x.shape[k] for k in axes]) == 0:
             raise ValueError(f"zero-size array to reduction operation {kind} which has no identity")
         found = _reduce(_masked(x, where, neutral(x.dtype)), kind, axes, keepdims)
@@ -155,7 +163,13 @@ def _count(x: Node, axes: tuple[int, ...], mask: Where, keepdims: bool, dtype: D
 
 
 def mean(
-    a: ArrayLike, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False, *, where: Where = None
+    a: ArrayLike,
+    axis: Axis = None,
+    dtype: DTypeLike = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: Where = None,
 ) -> Array:
     """The mean over axes of the elements where a mask holds. 16-bit floats are added up in float32."""
     node = lift(a)
@@ -179,7 +193,11 @@ def average(
         x, w = (wrap(n) for n in _inexact_pair(a, weights))
         if x.shape != w.shape:
             if axis is None or not isinstance(axis, int):
-                raise ValueError("axis must be an integer when shapes of a and weights differ." if axis is not None else "Axis must be specified when shapes of a and weights differ.")
+                raise ValueError(
+                    "axis must be an integer when shapes of a and weights differ."
+                    if axis is not None
+                    else "Axis must be specified when shapes of a and weights differ."
+                )
             axis = axis_index(axis, x.ndim)
             if w.shape != (x.shape[axis],):
                 raise ValueError(f"Shape of weights {w.shape} not consistent with axis {axis} of a of shape {x.shape}.")
@@ -303,10 +321,14 @@ def _cumulative(
 ) -> Array:
     rank = lift(x).ndim
     if rank == 0:
-        raise ValueError("The input must be non-scalar to take a cumulative sum, however a scalar value or scalar array was given.")
+        raise ValueError(
+            "The input must be non-scalar to take a cumulative sum, however a scalar value or scalar array was given."
+        )
     if axis is None:
         if rank > 1:
-            raise ValueError(f"The input array has rank {rank}, however axis was not set to an explicit value. The axis argument is only optional for one-dimensional arrays.")
+            raise ValueError(
+                f"The input array has rank {rank}, however axis was not set to an explicit value. The axis argument is only optional for one-dimensional arrays."
+            )
         axis = 0
     axis = axis_index(axis, rank)
     found = running(x, axis, dtype)
@@ -369,7 +391,9 @@ def _ignoring(f: Callable[..., Array], neutral: Callable[[DType], Any], refill: 
         x = wrap(lift(a))
         if not x.dtype.is_inexact:
             return f(x, axis, *args, keepdims=keepdims, **options)
-        found = f(where(isnan(x), constant(neutral(x.dtype), (), x.dtype), x), axis, *args, keepdims=keepdims, **options)
+        found = f(
+            where(isnan(x), constant(neutral(x.dtype), (), x.dtype), x), axis, *args, keepdims=keepdims, **options
+        )
         return where(all(isnan(x), axis, keepdims=keepdims), math.nan, found) if refill else found
 
     return g
@@ -381,7 +405,9 @@ nanmax = _named(_ignoring(max, lowest, True), "nanmax", "The greatest element ov
 nanmin = _named(_ignoring(min, highest, True), "nanmin", "The least element over axes that is not NaN.")
 
 
-def nanmean(a: ArrayLike, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False) -> Array:
+def nanmean(
+    a: ArrayLike, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False
+) -> Array:
     """The mean over axes of what is not NaN."""
     return mean(a, axis, dtype, keepdims=keepdims, where=~isnan(a))
 
