@@ -8,6 +8,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from xdsl.dialects import builtin
+from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
+from xdsl.ir import Block, Region
+from xdsl.parser import Parser
+
 from weft.backends.base import available, get_backend
 from weft.backends.webgpu.backend import WebGpuBackend
 from weft.dialects.array.node import aval
@@ -16,10 +21,6 @@ from weft.dialects.kernel.host import FuncOp, LaunchOp, ProgramOp
 from weft.dialects.universe import context
 from weft.passes.kernel_to_gpu import KernelToGpuPass
 from weft.passes.schedule.steps import Step, apply, parse_step
-from xdsl.dialects import builtin
-from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
-from xdsl.ir import Block, Region
-from xdsl.parser import Parser
 
 requires_webgpu = pytest.mark.skipif(
     "webgpu" not in os.environ.get("WEFT_TEST_DEVICES", "webgpu").split(","), reason="WEFT_TEST_DEVICES leaves webgpu out"

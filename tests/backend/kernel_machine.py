@@ -9,6 +9,12 @@ from math import prod
 
 import numpy as np
 import wasmtime
+from xdsl.context import Context
+from xdsl.dialects import arith, builtin, func, math
+from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
+from xdsl.ir import Block, Region
+from xdsl.parser import Parser
+
 from weft.backends.wasm.engine import SharedMemory, Thread, make_engine
 from weft.dialects.dtypes import from_type
 from weft.dialects.kernel import Kernel
@@ -17,11 +23,6 @@ from weft.dialects.wasm.abi import Program
 from weft.dialects.wasm.encode import encode
 from weft.passes.kernel_to_wasm import lower
 from weft.passes.schedule.steps import Step, apply, parse_step
-from xdsl.context import Context
-from xdsl.dialects import arith, builtin, func, math
-from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
-from xdsl.ir import Block, Region
-from xdsl.parser import Parser
 
 ENGINE = make_engine()
 

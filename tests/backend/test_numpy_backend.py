@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from weft.backends.base import available, get_backend
 from weft.backends.numpy.interpreter import fit
 from weft.dialects import dtypes

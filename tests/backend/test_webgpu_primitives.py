@@ -45,6 +45,8 @@ def test_agrees_with_the_reference(op: type[ArrayOp], data: st.DataObject) -> No
         return
     if any(np.any((np.abs(a) < 2.0**-126) & (a != 0)) for a in case.arrays if a.dtype == np.float32):
         return  # the device may take subnormal numbers for 0
+    if op.name in ("array.conv", "array.dot") and not all(np.all(np.isfinite(a)) for a in case.arrays):
+        return  # a driver may take 0 times infinity for 0
     expected, found = case.reference(), run(case)
     assert found.dtype == expected.dtype
     if expected.dtype.kind != "f":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gpu_machine import parse, requires_webgpu, run
 from test_webgpu_kernels import matmul, softmax, uniform
+
 from weft.passes.schedule.webgpu import Adapter, choose
 
 pytestmark = requires_webgpu

@@ -8,6 +8,7 @@ from math import prod
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from weft.dialects.kernel.affine import Condition, Dim, Expr, constant, delinearize, dim, linearize, symbol
 
 EXTENTS = {"i": 3, "j": 4, "k": 2}
@@ -101,7 +102,7 @@ def test_substitution_is_evaluation_inside(plan, inner):
     expr, new = build(plan), build(inner)
     result = expr.substitute(lambda atom: new if isinstance(atom, Dim) and atom.name == "i" else None)
     # the range of an axis is what simplifies: only values within it may take its place
-    if 0 <= new.bounds[0] and new.bounds[1] < EXTENTS["i"]:
+    if new.bounds[0] >= 0 and new.bounds[1] < EXTENTS["i"]:
         for dims, symbols in points():
             outer = dims | {"i": new.evaluate(dims, symbols)}
             assert result.evaluate(dims, symbols) == expr.evaluate(outer, symbols)

@@ -6,18 +6,19 @@ from math import inf, isnan, nan
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from weft.dialects import dtypes
-from weft.dialects.array import Array
-from weft.dialects.array.node import aval, leaf
-from weft.dialects.array.op import ArrayOp, Elementwise, literal, zeros
-from weft.dialects.array.ops import AddOp, ReduceOp, SinOp
-from weft.dialects.array.params import aval_of, decode, element, encode, format_value, parse_value, tensor_type
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.dialects.func import Func
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError, VerifyException
+
+from weft.dialects import dtypes
+from weft.dialects.array import Array
+from weft.dialects.array.node import aval, leaf
+from weft.dialects.array.op import ArrayOp, Elementwise, literal, zeros
+from weft.dialects.array.ops import AddOp, ReduceOp, SinOp
+from weft.dialects.array.params import aval_of, decode, element, encode, format_value, parse_value, tensor_type
 
 
 def context() -> Context:

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from weft.backends.numpy.interpreter import evaluate
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Node, aval, leaf

@@ -1,6 +1,9 @@
 """Staging: nodes to IR and back."""
 
 import pytest
+from xdsl.dialects.builtin import FileLineColLoc, ModuleOp
+from xdsl.dialects.func import FuncOp
+
 from weft.dialects.array.constant import ConstantOp
 from weft.dialects.array.custom import CustomJvpCall
 from weft.dialects.array.graph import Graph, close
@@ -8,8 +11,6 @@ from weft.dialects.array.node import STATE, aval, bind, leaf, transform, wrap
 from weft.dialects.array.op import literal
 from weft.dialects.array.ops import AddOp, MulOp, ReduceOp, SinOp
 from weft.dialects.array.stage import stage, unstage
-from xdsl.dialects.builtin import FileLineColLoc, ModuleOp
-from xdsl.dialects.func import FuncOp
 
 VECTOR = aval((4,), "float32")
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from weft.backends.numpy.interpreter import evaluate
 from weft.dialects.array.custom import CustomJvpCall, CustomVjpCall
 from weft.dialects.array.graph import Graph, close

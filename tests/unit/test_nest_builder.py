@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import TensorType, f32, i32
+from xdsl.ir import Block
+
 from weft.dialects import dtypes
 from weft.dialects.kernel.affine import Expr
 from weft.dialects.kernel.builder import NestBuilder, Operand
 from weft.dialects.kernel.ops import InsideOp, LoadOp, ReduceOp, StoreOp
-from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import TensorType, f32, i32
-from xdsl.ir import Block
 
 
 def tensors(*shapes, element=f32):

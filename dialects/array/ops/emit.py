@@ -13,7 +13,7 @@ from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import IntegerAttr, i1, i64
 from xdsl.ir import Operation, SSAValue
 
-from weft.dialects.dtypes import DType, as_dtype, float32, int32
+from weft.dialects.dtypes import DType, as_dtype, bool_, float32, int32
 from weft.dialects.kernel.affine import Expr
 from weft.dialects.kernel.ops import scalar_type
 
@@ -30,6 +30,10 @@ MIN = {"f": arith.MinimumfOp, "i": arith.MinSIOp, "u": arith.MinUIOp, "b": arith
 
 def compare(b: Any, x: SSAValue, direction: str, y: SSAValue, kind: str) -> SSAValue:
     """x <direction> y, as an i1; `kind` is the letter of their dtype."""
+    if kind == "b" and direction not in ("eq", "ne"):  # false is less than true
+        less, or_equal = direction in ("lt", "le"), direction in ("le", "ge")
+        small, great = (x, y) if less else (y, x)
+        return b.op(arith.OrIOp if or_equal else arith.AndIOp, b.op(arith.XOrIOp, small, b.const(True, bool_)), great)
     if kind == "f":
         return b.op(arith.CmpfOp, x, y, type=i1, predicate=IntegerAttr(FLOAT_PREDICATES[direction], i64))
     predicates = SIGNED_PREDICATES if kind == "i" else UNSIGNED_PREDICATES

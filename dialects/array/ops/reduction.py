@@ -16,6 +16,7 @@ from weft.dialects.array.op import ArrayOp, batch_front, broadcast, literal, mov
 from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.algebra import (
     compare,
+    convert,
     div,
     iota,
     maximum,
@@ -254,13 +255,13 @@ class CumulateOp(ArrayOp):
     def reference(np: Any, x: Any, *, kind: str, axis: int, reverse: bool) -> Any:
         names = {"add": "add", "mul": "multiply", "max": "maximum", "min": "minimum"}
         x = np.flip(x, axis) if reverse else x
-        y = getattr(np, names[kind]).accumulate(x, axis, dtype=x.dtype)
-        return np.flip(y, axis) if reverse else y
+        y = getattr(np, names[kind]).accumulate(x, axis, dtype=np.float32 if x.dtype == np.float16 else x.dtype)
+        return (np.flip(y, axis) if reverse else y).astype(x.dtype)
 
     @classmethod
     def decompose(cls, x: Node, *, kind: str, axis: int, reverse: bool) -> Node:
-        y = _cumulate_last(move_axis(x, axis, x.ndim - 1), kind, reverse)
-        return move_axis(y, x.ndim - 1, axis)
+        wide = convert(move_axis(x, axis, x.ndim - 1), emit.accumulator(x.dtype))
+        return convert(move_axis(_cumulate_last(wide, kind, reverse), x.ndim - 1, axis), x.dtype)
 
 
 def _cumulate_last(x: Node, kind: str, reverse: bool) -> Node:

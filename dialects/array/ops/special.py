@@ -155,7 +155,9 @@ def _erf_inv(x: Node) -> Node:
     near = compare(w, "lt", 5.0)
     z = where(near, sub(w, 2.5), sub(sqrt(w), 3.0))
     y = mul(where(near, polynomial(z, _ERF_INV[0]), polynomial(z, _ERF_INV[1])), x)
-    if x.dtype is float64:
+    if x.dtype is float64:  # the polynomials end where float32 does: beyond, erfc(y) is about exp(-y^2) / (y sqrt(pi))
+        tail = sqrt(sub(plus(w, ln(2.0 / root(pi))), mul(log(w), 0.5)))
+        y = where(compare(w, "gt", 16.0), where(compare(x, "lt", 0.0), neg(tail), tail), y)
         for _ in range(3):  # Halley: the second derivative of erf is -2y times the first
             a = absolute(y)
             error = where(compare(a, "lt", 0.5), sub(erf(a), absolute(x)), sub(sub(1.0, absolute(x)), erfc(a)))
@@ -167,9 +169,9 @@ def _erf_inv(x: Node) -> Node:
 
 
 def _erf_inv_element(y: float) -> float:
-    """Newton's method from where the asymptotic form lies, on erfc so that the tail is exact."""
-    if not 0.0 < abs(y) < 1.0:
-        return y if y == 0.0 else y * inf if abs(y) == 1.0 else nan
+    """By bisection, of erfc where erf is near 1."""
+    if not 1e-8 < abs(y) < 1.0:
+        return y * inf if abs(y) == 1.0 else y * (root(pi) / 2.0) if abs(y) < 1.0 else nan
     target = 1.0 - abs(y)
     low, high = 0.0, 7.0
     for _ in range(80):
