@@ -581,8 +581,12 @@ class Printer:
         return self.names[op.memref] + "".join(f"[{self.use(i)[0]}]" for i in op.indices)
 
     def load(self, op: memref.LoadOp) -> None:
-        text = self.place(op)
-        if op.memref in self.atomic:
+        half = op.memref in self.atomic and isinstance(op.res.type, Float16Type)
+        text = "" if half else self.place(op)
+        if half:  # two to a word
+            index = self.use(op.indices[0])[0]
+            text = f"bitcast<vec2<f16>>(atomicLoad(&{self.names[op.memref]}[({index}) >> 1u]))[({index}) & 1]"
+        elif op.memref in self.atomic:
             text = f"atomicLoad(&{text})"
             if type_name(op.res.type) != "i32":
                 text = f"bitcast<{type_name(op.res.type)}>({text})"
@@ -592,6 +596,8 @@ class Printer:
     def store(self, op: memref.StoreOp) -> None:
         place, value = self.place(op), self.use(op.value)[0]
         if op.memref in self.atomic:
+            if isinstance(op.value.type, Float16Type):
+                raise WgslError("WGSL cannot store an f16 to memory that is also used atomically")
             value = value if type_name(op.value.type) == "i32" else f"bitcast<i32>({value})"
             text = f"atomicStore(&{place}, {value});"
         else:
@@ -600,7 +606,8 @@ class Printer:
 
     def atomic_op(self, op: AtomicOp) -> None:
         value, kind = self.use(op.value)[0], op.kind.data
-        place = f"{self.names[op.memref]}[{self.use(op.index)[0]}]"
+        index, half = self.use(op.index)[0], isinstance(op.value.type, Float16Type)
+        place = f"{self.names[op.memref]}[{f'({index}) >> 1u' if half else index}]"
         self.flush(lambda m: m is op.memref)
         if isinstance(op.value.type, IntegerType) and kind in ("add", "max", "min", "and", "or", "xor"):
             return self.line(f"atomic{_ATOMICS[kind]}(&{place}, {value});")
@@ -611,6 +618,11 @@ class Printer:
             if isinstance(op.value.type, AnyFloat) and kind in ("max", "min"):
                 self.own(kind)
             new = f"bitcast<i32>({_COMBINE[kind].format(f'bitcast<{type}>(old)', 'value')})"
+        if half:  # two to a word: the other one stays as it is
+            pair, wide = "bitcast<vec2<f16>>(old)", _COMBINE[kind].format("f32({})", "f32(value)")
+            combine = lambda x: f"f16({wide.format(x)})"  # noqa: E731
+            low, high = f"vec2<f16>({combine(pair + '.x')}, {pair}.y)", f"vec2<f16>({pair}.x, {combine(pair + '.y')})"
+            new = f"bitcast<i32>(select({low}, {high}, (({index}) & 1) == 1))"
         for text in (
             "{",
             f"  let value = {value};",

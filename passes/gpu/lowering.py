@@ -26,7 +26,7 @@ from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr
 from weft.dialects.kernel.host import FuncOp
 from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreOp
-from weft.passes.gpu.emitter import F32, INDEX, NE, SLT, Emitter, LoweringError, Scope, identity, memory_type
+from weft.passes.gpu.emitter import F32, INDEX, NE, SLT, Emitter, LoweringError, Scope, element_of, identity, memory_type
 from weft.passes.gpu.tiles import Tile
 
 Point = dict[str, int]
@@ -55,6 +55,11 @@ def fold_grid(extents: Sequence[int]) -> tuple[int, int, int]:
 def clamped(atom: object) -> bool:
     """Whether an atom is the start of a last tile that is a multiple of the vector length like the others."""
     return isinstance(atom, Min) and atom.limit % 4 == 0 and atom.expr.const % 4 == 0 and all(c % 4 == 0 for _, c in atom.expr.terms)
+
+
+def never(condition: SSAValue | None) -> bool:
+    """Whether a condition is known to fail (the only constant that `holds` gives)."""
+    return condition is not None and isinstance(condition.owner, arith.ConstantOp)
 
 
 class Lowering(Emitter):
@@ -521,6 +526,11 @@ class Lowering(Emitter):
         depth = max(depth, self.entry)  # not before it is known that there is work
         memo, key = self.scopes[depth].memo, ("read", memory, position, condition)
         if (known := memo.get(key)) is None:
+            if never(condition):
+                type = memory.type.element_type  # type: ignore[attr-defined]
+                element = element_of(type)
+                zero = self.constant(identity("add", element), element)
+                return self.broadcast(depth, zero, type) if isinstance(type, VectorType) else zero
             index = self.index(position)
             if condition is None:
                 known = self.load(depth, memory, index)
@@ -536,7 +546,7 @@ class Lowering(Emitter):
 
     def filled(self, depth: int, kind: str, like: SSAValue) -> SSAValue:
         """The identity of a reduction, of a value's type."""
-        element = like.type.element_type if isinstance(like.type, VectorType) else like.type
+        element = element_of(like.type)
         scalar = self.constant(identity(kind, element), element)
         return self.broadcast(depth, scalar, like.type) if isinstance(like.type, VectorType) else scalar
 
@@ -568,11 +578,13 @@ class Lowering(Emitter):
         return b if a is None else a if b is None else self.both(a, b)
 
     def _write(self, op: StoreOp, value: SSAValue, position: Expr, condition: SSAValue | None) -> None:
+        if never(condition):
+            return
         memory = self.buffers[op.buffer]
         depth = self.depth
         if op.buffer in self.vectors and not isinstance(value.type, VectorType):
             value = self.broadcast(depth, value, VectorType(value.type, [4]))
-        element = value.type.element_type if isinstance(value.type, VectorType) else value.type
+        element = element_of(value.type)
         if element == i1:
             if isinstance(value.type, VectorType):
                 value = self.lanewise(depth, "arith.extui", [value], VectorType(i32, value.type.get_shape()))
