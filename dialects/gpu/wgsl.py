@@ -585,7 +585,7 @@ class Printer:
         text = "" if half else self.place(op)
         if half:  # two to a word
             index = self.use(op.indices[0])[0]
-            text = f"bitcast<vec2<f16>>(atomicLoad(&{self.names[op.memref]}[({index}) >> 1u]))[({index}) & 1]"
+            text = f"f16(unpack2x16float(bitcast<u32>(atomicLoad(&{self.names[op.memref]}[({index}) >> 1u])))[({index}) & 1])"
         elif op.memref in self.atomic:
             text = f"atomicLoad(&{text})"
             if type_name(op.res.type) != "i32":
@@ -619,16 +619,16 @@ class Printer:
                 self.own(kind)
             new = f"bitcast<i32>({_COMBINE[kind].format(f'bitcast<{type}>(old)', 'value')})"
         if half:  # two to a word: the other one stays as it is
-            pair, wide = "bitcast<vec2<f16>>(old)", _COMBINE[kind].format("f32({})", "f32(value)")
-            combine = lambda x: f"f16({wide.format(x)})"  # noqa: E731
-            low, high = f"vec2<f16>({combine(pair + '.x')}, {pair}.y)", f"vec2<f16>({pair}.x, {combine(pair + '.y')})"
-            new = f"bitcast<i32>(select({low}, {high}, (({index}) & 1) == 1))"
+            combined = _COMBINE[kind].format("pair[lane]", "f32(value)")
+            new = f"bitcast<i32>(pack2x16float(select(pair, vec2<f32>({combined}), vec2<bool>(lane == 0, lane == 1))))"
         for text in (
             "{",
             f"  let value = {value};",
             f"  let place = &{place};",
             "  var old = atomicLoad(place);",
+            *((f"  let lane = ({index}) & 1;",) if half else ()),
             "  loop {",
+            *(("    let pair = unpack2x16float(bitcast<u32>(old));",) if half else ()),
             f"    let result = atomicCompareExchangeWeak(place, old, {new});",
             "    if (result.exchanged) { break; }",
             "    old = result.old_value;",
