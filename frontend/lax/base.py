@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 from weft.array import Array, lift, scalar, wrap
 from weft.dialects.array import ops
-from weft.dialects.array.node import Node, aval
+from weft.dialects.array.node import LeafOp, Node, aval
 from weft.dialects.array.op import ArrayOp, broadcast, literal, op_name
 from weft.dialects.dtypes import DType
-from weft.host import canonical
+from weft.host import canonical as canonical
 
 ArrayLike: TypeAlias = Any
 DTypeLike: TypeAlias = Any
@@ -68,7 +68,7 @@ def convert(x: Node, dtype: DType, weak: bool = False) -> Node:
     a = x.aval
     if a.dtype is dtype and a.weak_type == weak:
         return x
-    value = x.params["value"] if x.op is ops.ConstantOp else x.value
+    value = x.params["value"] if x.op is ops.ConstantOp else x.value if x.op is LeafOp else None
     if not a.shape and value.__class__ in (bool, int, float) and (a.dtype is dtype or dtype.kind == "f"):
         value = float(value) if dtype.kind == "f" else value
         return literal(value, aval((), dtype, weak)) if x.op is ops.ConstantOp else scalar(value, dtype, weak)

@@ -154,7 +154,7 @@ def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
     return wrap(chosen)
 
 
-def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:  # noqa: A002 (JAX's names)
+def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:
     """x held between `min` and `max`, scalars or of its shape; where it is held, its derivative is zero."""
     low, node, high = lift(min), lift(x), lift(max)
     for name, bound in (("min", low), ("max", high)):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import broadcast as broadcast_node
-
 from weft.lax.base import (
     ArrayLike,
     DTypeLike,

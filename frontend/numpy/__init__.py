@@ -9,6 +9,7 @@ from math import pi as pi
 from weft.array import Array as Array
 from weft.numpy.creation import *
 from weft.numpy.dtypes import *
+from weft.numpy.dtypes import bool_
 from weft.numpy.elementwise import *
 from weft.numpy.indexing import *
 from weft.numpy.linear import *

@@ -22,7 +22,7 @@ __all__ = [
     "cbrt", "ceil", "clip", "conj", "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide",
     "divmod", "equal", "exp", "exp2", "expm1", "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin",
     "fmod", "greater", "greater_equal", "heaviside", "hypot", "imag", "invert", "isclose", "isfinite", "isinf",
-    "isnan", "isneginf", "isposinf", "left_shift", "less", "less_equal", "log", "log10", "log1p", "log2",
+    "isnan", "isneginf", "isposinf", "left_shift", "less", "less_equal", "log", "log1p", "log2", "log10",
     "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
     "mod", "modf", "multiply", "nan_to_num", "negative", "nextafter", "not_equal", "positive", "pow", "power",
     "rad2deg", "radians", "real", "reciprocal", "remainder", "right_shift", "rint", "round", "select", "sign",
@@ -135,7 +135,7 @@ def reciprocal(x: ArrayLike, /) -> Array:
     return lax.integer_pow(wrap(promote(x, inexact=True)[0]), -1)
 
 
-def clip(arr: ArrayLike, /, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Array:  # noqa: A002
+def clip(arr: ArrayLike, /, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Array:
     """Elements held between bounds, either of which may be None."""
     x = wrap(lift(arr))
     if min is not None:

@@ -19,7 +19,7 @@ from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.dtypes import bool_
 from weft.lax.base import ArrayLike, axis_index, constant, convert, default_int, integers, size_of
-from weft.lax.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
+from weft.lax.indexing import GatherDimensionNumbers, GatherScatterMode
 from weft.numpy.creation import array as make_array
 from weft.numpy.elementwise import where
 from weft.numpy.manipulation import broadcast_to, moveaxis, ravel
