@@ -22,7 +22,7 @@ from weft.dialects.dtypes import DType, from_type, int32
 from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim
 from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr, MapAttr
-from weft.dialects.kernel.ops import IndexOp, InsideOp, NestOp, ReduceOp, StoreOp, load, nest, scalar_type
+from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp, load, nest, scalar_type
 
 Emit = Callable[[], SSAValue]
 Producer = Callable[["NestBuilder", tuple[Expr, ...]], SSAValue]
@@ -202,13 +202,10 @@ class NestBuilder:
             self._guard = outer
         if otherwise is None:
             return value
-        return self.op(
-            arith.SelectOp,
-            self.holds(needed),
-            value,
-            otherwise() if callable(otherwise) else otherwise,
-            type=value.type,
-        )
+        other = otherwise() if callable(otherwise) else otherwise
+        if _is_zero(other) and _is_zero_outside(value, needed):
+            return value
+        return self.op(arith.SelectOp, self.holds(needed), value, other, type=value.type)
 
     def holds(self, conditions: Sequence[Condition]) -> SSAValue:
         """Whether all conditions hold, as an i1."""
@@ -311,6 +308,19 @@ def _literal(value: bool | int | float, dtype: DType, exact: str) -> IntegerAttr
     if isinstance(type, IntegerType):
         return IntegerAttr(_wrap(int(value), type.width.data), type)
     return FloatAttr(float(value), type)  # type: ignore[arg-type]
+
+
+def _is_zero(value: SSAValue) -> bool:
+    """Whether a value is the constant 0 (and not -0.0)."""
+    return isinstance(op := value.owner, arith.ConstantOp) and str(op.value.value.data) in ("0", "0.0")  # type: ignore[union-attr]
+
+
+def _is_zero_outside(value: SSAValue, conditions: tuple[Condition, ...]) -> bool:
+    """Whether a value is a load that gives 0 where these conditions do not hold."""
+    load = value.owner
+    if not isinstance(load, LoadOp) or load.conditions is None or load.symbols:
+        return False
+    return set(conditions) <= set(load.conditions.data)
 
 
 def _wrap(value: int, width: int) -> int:

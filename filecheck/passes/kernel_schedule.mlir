@@ -16,7 +16,7 @@ func.func @matmul(%a : tensor<64x32xf32>, %b : tensor<32x48xf32>, %e : tensor<64
 // CHECK-SAME:   {{.*}}"stage 1 at entry panel=j0,k0,k1,j10,j11", "stage 0 at entry panel=i0,i10,k0,k1,i11"]
 // APPLIED:      kernel.nest [i0: par 1, j0: par@grid 6, i10: par 16, k0: red 16, k1: red@unroll 2, j10: par@reg 2, i11: par@reg 4, j11: par@lane 4]
 
-// An elementwise nest gets lanes and four vectors; its axes become one.
+// An elementwise nest gets lanes and four vectors; threads share the rows.
 func.func @add(%a : tensor<16x64xf32>, %e : tensor<16x64xf32>) -> tensor<16x64xf32> {
   %r = kernel.nest [i: par 16, j: par 64] ins(%x = %a : tensor<16x64xf32>) outs(%o = %e : tensor<16x64xf32>) {
     %0 = kernel.load %x[i, j] : tensor<16x64xf32>
@@ -25,5 +25,5 @@ func.func @add(%a : tensor<16x64xf32>, %e : tensor<16x64xf32>) -> tensor<16x64xf
   }
   func.return %r : tensor<16x64xf32>
 }
-// CHECK:        schedule ["fuse i j", "split ij 16", "split ij1 4", "level ij10 reg", "level ij11 lane"
-// APPLIED:      kernel.nest [ij0: par@grid 64, ij10: par@reg 4, ij11: par@lane 4]
+// CHECK:        schedule ["split j 16", "split j1 4", "level j10 reg", "level j11 lane", "order i j0 j10 j11", "level i grid"]
+// APPLIED:      kernel.nest [i: par@grid 16, j0: par 4, j10: par@reg 4, j11: par@lane 4]

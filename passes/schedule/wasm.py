@@ -17,10 +17,9 @@ from xdsl.ir import Operation, SSAValue
 
 from weft.dialects.kernel.affine import Sym, linearize
 from weft.dialects.kernel.attributes import Axis
-from weft.dialects.kernel.ops import IndexOp, LoadOp, NestOp, ReduceOp, StoreOp
+from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp
 from weft.passes.schedule.steps import (
     IDEMPOTENT,
-    Fuse,
     Keep,
     Level,
     Order,
@@ -114,14 +113,7 @@ def choose(nest: NestOp) -> Schedule:
     scattered = any(s.combine is not None or s.symbols for s in view.stores)
     if scattered or prod(a.extent for a in nest.axes.data) < SMALL:
         return ()
-    steps = fuse(view)
-    if steps:
-        from weft.passes.schedule.steps import apply
-
-        copy = nest.clone()
-        apply(copy, steps)
-        view = View.of(copy)
-    return (*steps, *(contraction(view) or general(view)))
+    return contraction(view) or general(view)
 
 
 def lanes(view: View) -> int:
@@ -133,43 +125,6 @@ def lanes(view: View) -> int:
         return 4
     rest = {t for t in types - wide if not (isinstance(t, IntegerType) and t.width.data == 1)}
     return 1 if rest or any(isinstance(t, IntegerType) for t in wide) else 2
-
-
-# -- axes that can be one -----------------------------------------------------------------------------------------------------------------------
-
-
-def fuse(view: View) -> list[Step]:
-    """Neighbouring axes that every access passes through as if they were one: fewer loops, longer rows."""
-    steps: list[Step] = []
-    axes = [a for a in view.axes.values() if a.extent != 1]
-    if any(isinstance(op, IndexOp) or op.name == "kernel.inside" for op in view.nest.block.ops):
-        return steps
-    if any(op.conditions is not None for op in (*view.loads, *view.stores)):
-        return steps
-    closed = [frozenset(r.axes) for r in view.reductions]
-    current, extent = axes[0] if axes else None, 0
-    for axis in axes[1:]:
-        assert current is not None
-        alike = current.role == axis.role and all(
-            (current.name in c or last(current.name) in c) == (axis.name in c) for c in closed
-        )
-        if alike and all(_contiguous(view, op, last(current.name), axis) for op in (*view.loads, *view.stores)):
-            steps.append(Fuse(current.name, axis.name))
-            current = Axis(current.name + axis.name, axis.role, current.extent * axis.extent)
-        else:
-            current = axis
-        extent = axis.extent
-    return steps if extent or not steps else []
-
-
-def last(name: str) -> str:
-    """Of an axis that was fused from others, the innermost."""
-    return name[-1] if name.isalpha() else name
-
-
-def _contiguous(view: View, op: LoadOp | StoreOp, outer: str, inner: Axis) -> bool:
-    a, b = view.stride(op, outer), view.stride(op, inner.name)
-    return a is not None and b is not None and a == b * inner.extent
 
 
 # -- sums of products ---------------------------------------------------------------------------------------------------------------------------
