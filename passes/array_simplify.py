@@ -162,7 +162,8 @@ def _add(op: Operation) -> SSAValue | None:
 
 
 def _sub(op: Operation) -> SSAValue | None:
-    return _neutral(*op.operands, 0.0)
+    x, y = op.operands
+    return _neutral(x, y, 0.0)
 
 
 def _mul(op: Operation) -> SSAValue | None:
@@ -171,7 +172,8 @@ def _mul(op: Operation) -> SSAValue | None:
 
 
 def _div(op: Operation) -> SSAValue | None:
-    return _neutral(*op.operands, 1)
+    x, y = op.operands
+    return _neutral(x, y, 1)
 
 
 def _involution(op: Operation) -> SSAValue | None:

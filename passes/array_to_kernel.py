@@ -6,6 +6,7 @@ scalar at the nest's index, by their own `to_kernel` rules, and those ask their 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -15,6 +16,8 @@ from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 
 from weft.dialects.array.op import ArrayOp
+from weft.dialects.array.ops import ConcatenateOp
+from weft.dialects.array.params import aval_of, tensor_type
 from weft.dialects.kernel.affine import Expr
 from weft.dialects.kernel.builder import NestBuilder, Operand, Producer
 from weft.dialects.kernel.ops import EmptyOp
@@ -35,6 +38,8 @@ class ArrayToKernelPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for func in op.body.block.ops:
             if isinstance(func, FuncOp) and not func.is_declaration:
+                if self.max_buffers is not None:
+                    split_concatenations(func.body.block, self.max_buffers - 1)
                 _Lowering(func.body.block, self.max_buffers).run()
 
 
@@ -43,8 +48,9 @@ class _Lowering:
 
     def __init__(self, block: Block, max_buffers: int | None):
         self.block = block
-        self.end = block.last_op
-        assert isinstance(self.end, ReturnOp)
+        end = block.last_op
+        assert isinstance(end, ReturnOp)
+        self.end = end
         self.items: dict[SSAValue, Item] = {}
         for op in block.ops:
             if isinstance(op, ArrayOp) and not _is_data(op):
@@ -137,6 +143,27 @@ class _Lowering:
             return produce(b, index)
 
         return noting
+
+
+def split_concatenations(block: Block, most: int) -> None:
+    """Writes concatenations of more operands than a nest may read as concatenations of concatenations."""
+    for op in list(block.ops):
+        if isinstance(op, ConcatenateOp):
+            while len(op.operands) > most:
+                op.operands = [_concatenate(op, op.operands[k : k + most]) for k in range(0, len(op.operands), most)]
+
+
+def _concatenate(op: ConcatenateOp, parts: Sequence[SSAValue]) -> SSAValue:
+    """Some neighbouring operands of a concatenation as one."""
+    if len(parts) == 1:
+        return parts[0]
+    params = op.params_of(op)
+    aval = op.infer(*(aval_of(v.type) for v in parts), **params)
+    made = ConcatenateOp.create(
+        operands=parts, result_types=[tensor_type(aval)], properties=op.properties.copy(), location=op.location
+    )
+    op.parent.insert_op_before(made, op)  # type: ignore[union-attr]
+    return made.result
 
 
 def _is_data(op: ArrayOp) -> bool:

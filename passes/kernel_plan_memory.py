@@ -146,6 +146,11 @@ class _Storage:
     """Set from the start for the caller's buffers and for data."""
     output: int | None = None
 
+    @property
+    def place(self) -> SSAValue:
+        assert self.buffer is not None
+        return self.buffer
+
 
 @dataclass(eq=False, slots=True)
 class _Step:
@@ -162,9 +167,10 @@ class _Planner:
     def __init__(self, func: TensorFuncOp, options: KernelPlanMemoryPass, kernels: _Kernels):
         self.name, self.options, self.kernels = func.sym_name.data, options, kernels
         self.source = func.body.block
-        self.end = self.source.last_op
-        if not isinstance(self.end, ReturnOp):
+        end = self.source.last_op
+        if not isinstance(end, ReturnOp):
             raise PassFailedException(f"kernel-plan-memory: @{self.name} does not end in func.return")
+        self.end = end
         types = [memref(v.type) for v in (*self.source.args, *self.end.operands)]
         self.block = Block(arg_types=types)
         self.inputs = self.block.args[: len(self.source.args)]
@@ -279,7 +285,9 @@ class _Planner:
         """Pairs of a result and a donated argument of its type that is read no more when the result is first written."""
         pairs: list[tuple[int, int]] = []
         if wrong := [k for k in self.options.donate if not 0 <= k < len(self.inputs)]:
-            raise PassFailedException(f"kernel-plan-memory: donate names argument {wrong[0]}, @{self.name} has {len(self.inputs)}")
+            raise PassFailedException(
+                f"kernel-plan-memory: donate names argument {wrong[0]}, @{self.name} has {len(self.inputs)}"
+            )
         given = [(k, self.storage[self.source.args[k]]) for k in sorted(set(self.options.donate))]
         for out in sorted(
             (s for s in set(self.storage.values()) if s.output is not None), key=lambda s: (s.first, s.output)
@@ -304,7 +312,7 @@ class _Planner:
         return all(same_index(step.nest, j, k) for j, s in enumerate(step.ins) if s is arg)
 
     def _op(self, step: _Step) -> Operation:
-        ins, outs = [s.buffer for s in step.ins], [s.buffer for s in step.outs]
+        ins, outs = [s.place for s in step.ins], [s.place for s in step.outs]
         if step.nest is None:
             return CopyOp.create(operands=[*ins, *outs])
         return LaunchOp.create(

@@ -154,7 +154,7 @@ class Expr:
             if isinstance(atom, (Div, Mod, Min)):
                 yield from atom.expr.atoms()
 
-    def substitute(self, replace: Callable[[Atom], Expr | None]) -> Expr:
+    def substitute(self, replace: Callable[[Dim | Sym], Expr | None]) -> Expr:
         """The expression with each axis or symbol for which `replace` gives an expression replaced by it; simplified anew."""
         result = Expr(self.const)
         for atom, c in self.terms:

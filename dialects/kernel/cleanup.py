@@ -72,4 +72,3 @@ def _drop_ins(nest: NestOp) -> bool:
     nest.operands = [v for k, v in enumerate(nest.operands) if k not in unread]
     nest.properties["operandSegmentSizes"] = segments(count - len(unread), len(nest.operands) - count + len(unread))
     return True
-

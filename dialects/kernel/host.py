@@ -67,7 +67,7 @@ class _Callable(IRDLOperation):
         outs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
         attributes = parser.parse_optional_attr_dict_with_keyword()
         region = parser.parse_region([*ins, *outs])
-        return cls.make(name.data, region, len(outs), attributes.data if attributes else None)
+        return cls.make(name.data, region, len(outs), dict(attributes.data) if attributes else None)
 
     @classmethod
     def make(cls, name: str, body: Region, outputs: int, attributes: dict[str, Attribute] | None = None):

@@ -29,7 +29,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.parser import Parser, UnresolvedOperand
+from xdsl.parser import Parser
 from xdsl.pattern_rewriter import RewritePattern
 from xdsl.printer import Printer
 from xdsl.traits import (
@@ -43,7 +43,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.kernel.affine import Condition, Expr, Sym, symbol
+from weft.dialects.kernel.affine import Condition, Expr, Sym
 from weft.dialects.kernel.attributes import (
     AxesAttr,
     Axis,
@@ -51,10 +51,8 @@ from weft.dialects.kernel.attributes import (
     MapAttr,
     axes_in_scope,
     parse_axis,
-    parse_condition,
-    parse_expr,
-    scope_lookup,
 )
+from weft.dialects.kernel.syntax import parse_point, print_point
 
 REDUCTIONS = ("add", "mul", "max", "min", "umax", "umin", "and", "or", "xor")
 """What a reduction combines with. max and min propagate NaN; umax and umin read integers as unsigned."""
@@ -72,61 +70,6 @@ def _buffer_type(value: SSAValue) -> TensorType | MemRefType:
     if not isinstance(value.type, (TensorType, MemRefType)):
         raise VerifyException(f"expected a tensor or a memref, got {value.type}")
     return value.type
-
-
-# -- syntax that loads, stores and indices share --------------------------------------------------------------------------------------------
-# symbols? '[' expr, … ']' ('if' '(' condition, … ')')?      symbols ::= '(' s0 '=' %value 'in' lo 'to' hi, … ')'
-
-
-def _print_symbols(printer: Printer, exprs: Sequence[Expr], symbols: Sequence[SSAValue]) -> None:
-    if not symbols:
-        return
-    used = {a.number: a for e in exprs for a in e.atoms() if isinstance(a, Sym)}
-    printer.print_string(" (")
-    for number, value in enumerate(symbols):
-        lo, hi = used[number].bounds
-        printer.print_string(f"{', ' if number else ''}s{number} = ")
-        printer.print_ssa_value(value)
-        printer.print_string(f" in {lo} to {hi}")
-    printer.print_string(")")
-
-
-def _print_point(
-    printer: Printer, exprs: Sequence[Expr] | None, symbols: Sequence[SSAValue], conditions: ConditionsAttr | None
-) -> None:
-    tests = conditions.data if conditions is not None else ()
-    _print_symbols(printer, [*(exprs or ()), *(c.expr for c in tests)], symbols)
-    if exprs is not None:
-        printer.print_string(("[" if not symbols else " [") + ", ".join(map(str, exprs)) + "]")
-    if tests:
-        printer.print_string(" if (" + ", ".join(map(str, tests)) + ")")
-
-
-def _parse_point(
-    parser: Parser, bracketed: bool = True
-) -> tuple[tuple[Expr, ...], list[SSAValue], ConditionsAttr | None]:
-    names: dict[str, Expr] = {}
-    operands: list[UnresolvedOperand] = []
-
-    def declare() -> None:
-        name = parser.parse_identifier("symbol")
-        parser.parse_punctuation("=")
-        operands.append(parser.parse_unresolved_operand())
-        parser.parse_keyword("in")
-        lo = parser.parse_integer(allow_boolean=False)
-        parser.parse_keyword("to")
-        names[name] = symbol(len(operands) - 1, lo, parser.parse_integer(allow_boolean=False))
-
-    parser.parse_optional_comma_separated_list(parser.Delimiter.PAREN, declare)
-    lookup = scope_lookup(names)
-    exprs: tuple[Expr, ...] = ()
-    if bracketed:
-        exprs = tuple(parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: parse_expr(parser, lookup)))
-    conditions = None
-    if parser.parse_optional_keyword("if"):
-        tests = parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: parse_condition(parser, lookup))
-        conditions = ConditionsAttr(tuple(tests))
-    return exprs, [parser.resolve_operand(o, i32) for o in operands], conditions
 
 
 def _verify_point(
@@ -313,7 +256,7 @@ class LoadOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> LoadOp:
         buffer = parser.parse_unresolved_operand()
-        exprs, symbols, conditions = _parse_point(parser)
+        exprs, symbols, conditions = parse_point(parser)
         properties: dict[str, Attribute] = {"map": MapAttr(exprs)}
         if conditions is not None:
             properties["conditions"] = conditions
@@ -332,7 +275,7 @@ class LoadOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         printer.print_ssa_value(self.buffer)
-        _print_point(printer, self.map.data, self.symbols, self.conditions)
+        print_point(printer, self.map.data, self.symbols, self.conditions)
         if self.stage is not None:
             printer.print_string(" stage ")
             printer.print_attribute(self.stage)
@@ -375,7 +318,7 @@ class StoreOp(IRDLOperation):
         value = parser.parse_unresolved_operand()
         parser.parse_punctuation(",")
         buffer = parser.parse_unresolved_operand()
-        exprs, symbols, conditions = _parse_point(parser)
+        exprs, symbols, conditions = parse_point(parser)
         properties["map"] = MapAttr(exprs)
         if conditions is not None:
             properties["conditions"] = conditions
@@ -394,7 +337,7 @@ class StoreOp(IRDLOperation):
         printer.print_ssa_value(self.value)
         printer.print_string(", ")
         printer.print_ssa_value(self.buffer)
-        _print_point(printer, self.map.data, self.symbols, self.conditions)
+        print_point(printer, self.map.data, self.symbols, self.conditions)
         printer.print_string(" : ")
         printer.print_attribute(self.buffer.type)
 
@@ -484,13 +427,13 @@ class IndexOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> IndexOp:
-        exprs, symbols, _ = _parse_point(parser)
+        exprs, symbols, _ = parse_point(parser)
         parser.parse_punctuation(":")
         return IndexOp.create(operands=symbols, result_types=[parser.parse_type()], properties={"map": MapAttr(exprs)})
 
     def print(self, printer: Printer) -> None:
         printer.print_string("" if self.symbols else " ")
-        _print_point(printer, self.map.data, self.symbols, None)
+        print_point(printer, self.map.data, self.symbols, None)
         printer.print_string(" : ")
         printer.print_attribute(self.result.type)
 
@@ -515,13 +458,13 @@ class InsideOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> InsideOp:
-        _, symbols, conditions = _parse_point(parser, bracketed=False)
+        _, symbols, conditions = parse_point(parser, bracketed=False)
         if conditions is None:
             parser.raise_error("expected 'if' and the conditions")
         return InsideOp.create(operands=symbols, result_types=[i1], properties={"conditions": conditions})
 
     def print(self, printer: Printer) -> None:
-        _print_point(printer, None, self.symbols, self.conditions)
+        print_point(printer, None, self.symbols, self.conditions)
 
 
 @irdl_op_definition

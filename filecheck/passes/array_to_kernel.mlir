@@ -122,3 +122,16 @@ func.func @many(%a: tensor<8xf32>, %b: tensor<8xf32>, %c: tensor<8xf32>, %d: ten
   %2 = array.add %1, %d : tensor<8xf32>
   func.return %2 : tensor<8xf32>
 }
+
+// More arrays than a nest may read are put together in steps.
+// CHECK-LABEL: func.func @wide
+// CHECK:      kernel.nest
+// CHECK-NOT:  kernel.nest
+// THREE-LABEL: func.func @wide
+// THREE:      [[L:%.*]] = kernel.nest [i: par 4] ins(%{{.*}} = %a : tensor<2xf32>, %{{.*}} = %b : tensor<2xf32>)
+// THREE:      [[R:%.*]] = kernel.nest [i: par 4] ins(%{{.*}} = %c : tensor<2xf32>, %{{.*}} = %d : tensor<2xf32>)
+// THREE:      kernel.nest [i: par 8] ins(%{{.*}} = [[L]] : tensor<4xf32>, %{{.*}} = [[R]] : tensor<4xf32>)
+func.func @wide(%a: tensor<2xf32>, %b: tensor<2xf32>, %c: tensor<2xf32>, %d: tensor<2xf32>) -> tensor<8xf32> {
+  %0 = array.concatenate %a, %b, %c, %d dimension 0 : tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<8xf32>
+  func.return %0 : tensor<8xf32>
+}

@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import NamedTuple
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
+from weft.dialects.array.op import ArrayOp
 from weft.passes.fusion.probe import Profile, pushes
 
 RECOMPUTED = 1 << 14
@@ -78,7 +79,7 @@ class Access(NamedTuple):
 class Item:
     """An op, its one result, and what is decided about it."""
 
-    op: Operation
+    op: ArrayOp
     value: SSAValue
     profile: Profile
     operands: list[Item | None]

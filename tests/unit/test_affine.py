@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
 import pytest
@@ -131,7 +131,7 @@ def test_reshapes_there_and_back_are_nothing(factors, data):
     """What array.reshape does to an index, from one shape to another and back."""
     cuts = sorted(data.draw(st.sets(st.integers(0, len(factors)))) | {0, len(factors)})
     shape = tuple(factors)
-    other = tuple(prod(factors[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))
+    other = tuple(prod(factors[a:b]) for a, b in pairwise(cuts))
     index = tuple(dim(name, n) for name, n in zip("abcd", shape, strict=False))
     there = delinearize(linearize(index, shape), other)
     assert delinearize(linearize(there, other), shape) == index
