@@ -308,17 +308,15 @@ _BINARY = {
     "__lshift__": "left_shift",
     "__rshift__": "right_shift",
 } | dict(zip(("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"), _COMPARISONS, strict=True))
+_SAME_NAME = """
+    all any argmax argmin argsort astype clip conj conjugate cumprod cumsum diagonal dot max mean min nonzero prod ptp ravel repeat round searchsorted
+    sort squeeze std sum swapaxes take trace var
+""".split()  # noqa: SIM905
 _METHODS = (
     _BINARY
     | {"__neg__": "negative", "__pos__": "positive", "__abs__": "abs", "__invert__": "bitwise_not"}
     | {"__round__": "round", "flatten": "ravel"}
-    | {
-        name: name
-        for name in (
-            "all any argmax argmin argsort astype clip conj conjugate cumprod cumsum diagonal dot max mean min nonzero prod ptp ravel "
-            "repeat round searchsorted sort squeeze std sum swapaxes take trace var"
-        ).split()
-    }
+    | {name: name for name in _SAME_NAME}
 )
 _PROPERTIES = {"T": "transpose", "mT": "matrix_transpose", "real": "real", "imag": "imag"}
 _OPERANDS = {Array, bool, int, float, complex}

@@ -186,7 +186,7 @@ def jacfwd(
         chosen = _chosen(fun, args, argnums)
         leaves, tree = tree_flatten(chosen)
         avals = [_differentiable(lift(x), "jacfwd", holomorphic).aval for x in leaves]
-        out, push, *aux = linearize(lambda x: fun(*_replaced(args, argnums, x), **kwargs), chosen, has_aux=has_aux)
+        _, push, *aux = linearize(lambda x: fun(*_replaced(args, argnums, x), **kwargs), chosen, has_aux=has_aux)
         columns = vmap(push, out_axes=-1)(tree.unflatten(_basis(avals)))
         parted = tree_map(lambda x: tree.unflatten(_parted(x, x.ndim - 1, avals)), columns)
         return (parted, *aux) if has_aux else parted

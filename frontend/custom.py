@@ -29,7 +29,7 @@ class _Custom:
         check_callable(fun, type(self).__name__)
         self.fun = fun
         self.nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
-        update_wrapper(self, fun)
+        update_wrapper(self, fun, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_rules()
@@ -229,7 +229,7 @@ def checkpoint(
         outs = CheckpointCall.bind(*nodes, *captures, graph=graph)
         return run.out_tree.unflatten([wrap(n) for n in outs])
 
-    update_wrapper(checkpointed, fun)
+    update_wrapper(checkpointed, fun, updated=())
     return checkpointed
 
 

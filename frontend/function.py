@@ -120,7 +120,7 @@ def check_callable(fun: Any, transform: str) -> None:
 
 def named_after(wrapper: Any, fun: Callable[..., Any], transform: str) -> Any:
     """A transformed function with the name and documentation of the original."""
-    update_wrapper(wrapper, fun)
+    update_wrapper(wrapper, fun, updated=())
     wrapper.__name__ = f"{transform}({getattr(fun, '__name__', type(fun).__name__)})"
     return wrapper
 

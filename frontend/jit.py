@@ -200,7 +200,7 @@ class Jit:
         self._fun, self._static, self._donate = fun, static, donate
         self._programs: dict[Any, Program] = {}
         self._tree: PyTreeDef | None = None  # the structure of the last call: most likely that of the next
-        update_wrapper(self, fun)
+        update_wrapper(self, fun, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if config.disable_jit:

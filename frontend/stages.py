@@ -18,8 +18,9 @@ from weft.programs import flat
 from weft.tree_util import PyTreeDef, tree_flatten
 
 if TYPE_CHECKING:
-    from weft.jit import Program
     from xdsl.dialects.builtin import ModuleOp
+
+    from weft.jit import Program
 
 STAGES = ("array", "kernel", "scheduled", "wgsl", "wat")
 
@@ -57,9 +58,8 @@ class Lowered:
         module = staged(flat(self._program.body))
         if stage == "array":
             return str(module)
-        return _text(
-            module, stage, "webgpu" if stage == "wgsl" or self.device == "webgpu" and stage != "wat" else "wasm", kernel
-        )
+        on_gpu = stage == "wgsl" or (stage != "wat" and self.device == "webgpu")
+        return _text(module, stage, "webgpu" if on_gpu else "wasm", kernel)
 
     def compile(self) -> Compiled:
         """The program, ready to be called."""

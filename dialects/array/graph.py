@@ -128,10 +128,8 @@ def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:
     env = dict(zip(graph.ins, args, strict=True))
     for n in graph.nodes:
         inputs = [env.get(i, i) for i in n.inputs]
-        if n.op is IdentityOp:
-            env[n] = inputs[0]
-        elif any(a is not b for a, b in zip(inputs, n.inputs, strict=True)):
-            env[n] = rebind(n, inputs)
+        if any(a is not b for a, b in zip(inputs, n.inputs, strict=True)):
+            env[n] = inputs[0] if n.op is IdentityOp else rebind(n, inputs)
     return [env.get(o, o) for o in graph.outs]
 
 

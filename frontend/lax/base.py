@@ -15,7 +15,7 @@ from weft.dialects.array import ops
 from weft.dialects.array.node import LeafOp, Node, aval
 from weft.dialects.array.op import ArrayOp, broadcast, literal, op_name
 from weft.dialects.dtypes import DType
-from weft.host import canonical as canonical
+from weft.host import canonical
 
 ArrayLike: TypeAlias = Any
 DTypeLike: TypeAlias = Any
@@ -55,8 +55,10 @@ def fit(name: str, nodes: list[Node]) -> list[Node]:
     shapes = {n.shape for n in nodes if n.shape}
     if len(shapes) < 2:
         return nodes
-    if len(ranks := {len(s) for s in shapes}) > 1:
-        raise TypeError(f"{name}: arrays must have the same number of dimensions, got {ranks}")
+    if len({len(s) for s in shapes}) > 1:
+        raise TypeError(
+            f"{name}: arrays must have the same number of dimensions, got shapes {', '.join(str(n.shape) for n in nodes)}."
+        )
     shape = tuple(next((n for n in sizes if n != 1), 1) for sizes in zip(*shapes, strict=True))
     if any(n not in (1, m) for s in shapes for n, m in zip(s, shape, strict=True)):
         raise TypeError(f"{name} got incompatible shapes for broadcasting: {', '.join(str(n.shape) for n in nodes)}.")
@@ -68,7 +70,7 @@ def convert(x: Node, dtype: DType, weak: bool = False) -> Node:
     a = x.aval
     if a.dtype is dtype and a.weak_type == weak:
         return x
-    value = x.params["value"] if x.op is ops.ConstantOp else x.value if x.op is LeafOp else None
+    value: Any = x.params["value"] if x.op is ops.ConstantOp else x.value if x.op is LeafOp else None
     if not a.shape and value.__class__ in (bool, int, float) and (a.dtype is dtype or dtype.kind == "f"):
         value = float(value) if dtype.kind == "f" else value
         return literal(value, aval((), dtype, weak)) if x.op is ops.ConstantOp else scalar(value, dtype, weak)

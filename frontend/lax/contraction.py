@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
-from weft.lax.base import ArrayLike, DTypeLike, canonical, integers
+from weft.host import canonical
+from weft.lax.base import ArrayLike, DTypeLike, integers
 from weft.lax.reduction import dilated, padtype_to_pads
 from weft.lax.shape import rev, transpose
 

@@ -7,7 +7,8 @@ from typing import Any
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.dtypes import bool_
-from weft.lax.base import ArrayLike, DTypeLike, agree, binary, canonical, constant, convert, unary
+from weft.host import canonical
+from weft.lax.base import ArrayLike, DTypeLike, agree, binary, constant, convert, unary
 
 __all__ = [
     "RoundingMethod", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh",

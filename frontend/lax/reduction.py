@@ -14,7 +14,8 @@ from weft.dialects.array.graph import Graph
 from weft.dialects.array.node import Aval, Node, leaf, transform
 from weft.dialects.array.op import literal
 from weft.dialects.dtypes import int32
-from weft.lax.base import ArrayLike, DTypeLike, canonical, constant, integers, number
+from weft.host import canonical
+from weft.lax.base import ArrayLike, DTypeLike, constant, integers, number
 from weft.lax.elementwise import abs as absolute
 from weft.lax.elementwise import add, bitwise_and, bitwise_or, exp, log1p, max, min, mul, ne, neg, select, sub
 from weft.lax.shape import concatenate, pad, reshape, slice_in_dim, transpose

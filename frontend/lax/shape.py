@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import broadcast as broadcast_node
+from weft.host import canonical
 from weft.lax.base import (
     ArrayLike,
     DTypeLike,
     Shape,
     axis_index,
     axis_indices,
-    canonical,
     constant,
     convert,
     integers,
