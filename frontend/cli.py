@@ -45,14 +45,12 @@ def compile_file(source: Path, output: Path, passes: str | None = None) -> None:
     if output.suffix not in SUFFIXES:
         raise ValueError(f"-o {output}: expected a name that ends in {', '.join(SUFFIXES)}")
     device, writer = SUFFIXES[output.suffix]
+    known = XDSL_UNIVERSE.all_passes | WEFT_UNIVERSE.all_passes
+    steps = PassPipeline(pipeline(device)) if passes is None else PassPipeline.parse_spec(known, passes)
     ctx = context()
     module = Parser(ctx, source.read_text(), str(source)).parse_module()
     module.verify()
-    if passes is None:
-        PassPipeline(pipeline(device)).apply(ctx, module)
-    else:
-        known = XDSL_UNIVERSE.all_passes | WEFT_UNIVERSE.all_passes
-        PassPipeline.parse_spec(known, passes).apply(ctx, module)
+    steps.apply(ctx, module)
     module.verify()
     if writer is not None:
         text = StringIO()

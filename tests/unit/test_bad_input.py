@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import PassFailedException
 
 import weft
 import weft.numpy as jnp
@@ -28,7 +30,7 @@ def parse(text: str) -> None:
 
 
 def run_pass(name: str, **options: Any) -> None:
-    PASSES[name]()(**options)
+    PASSES[name]()(**options).apply(context(), ModuleOp([]))
 
 
 def compile_text(tmp: Path, text: str, output: str = "out.wasm", passes: str | None = None) -> None:
@@ -273,8 +275,8 @@ CASES: dict[str, tuple[type[BaseException] | tuple[type[BaseException], ...], st
         lambda: run_pass("kernel-unroll", axis="k", factor="many", unknown=1),
     ),
     "schedule for an unknown target": (
-        (TypeError, ValueError),
-        r"ptx",
+        PassFailedException,
+        r"wasm, webgpu.*ptx",
         lambda: run_pass("kernel-schedule", target="ptx"),
     ),
 }
