@@ -48,7 +48,11 @@ def open_device() -> Any:
     if adapter is None:
         raise RuntimeError(reason)
     features = [f for f in FEATURES if f in adapter.features]
-    limits = {k: v for k, v in adapter.limits.items() if k.startswith("max-") and ("compute" in k or "storage-buffer" in k or "buffer-size" in k)}
+    limits = {
+        k: v
+        for k, v in adapter.limits.items()
+        if k.startswith("max-") and ("compute" in k or "storage-buffer" in k or "buffer-size" in k)
+    }
     try:
         return adapter.request_device_sync(label="weft", required_features=features, required_limits=limits)
     except Exception as error:  # wgpu has several classes for it

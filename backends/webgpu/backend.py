@@ -13,12 +13,12 @@ from weft.backends.base import Backend
 from weft.backends.webgpu.adapter import open_device
 from weft.backends.webgpu.memory import Buffer, Pool, stored_bytes
 from weft.backends.webgpu.program import Executable, Kernel, padded, read_program
-
 from weft.passes.schedule.webgpu import Adapter
 
 if TYPE_CHECKING:
-    from weft.dialects.array.node import Aval
     from xdsl.dialects.builtin import ModuleOp
+
+    from weft.dialects.array.node import Aval
 
 observers: list[Callable[[str], None]] = []
 """Called with the text of each shader that the adapter has accepted."""
@@ -62,7 +62,9 @@ class WebGpuBackend(Backend):
                 "Convert with .astype, or choose another device with weft.set_default_device('wasm')"
             )
         if aval.dtype.name == "float16" and "shader-f16" not in self.device.features:
-            raise TypeError(f"the adapter {self.device.adapter.info['device']} has no float16 (WebGPU feature shader-f16): convert to float32")
+            raise TypeError(
+                f"the adapter {self.device.adapter.info['device']} has no float16 (WebGPU feature shader-f16): convert to float32"
+            )
 
     def upload(self, data: bytes | bytearray | memoryview) -> Buffer:
         """A buffer with these bytes."""
@@ -122,10 +124,16 @@ class WebGpuBackend(Backend):
             run(passes, context(), module)
         finally:
             webgpu.current.reset(token)
-        stages = {"array": lambda: str(source), "kernel": lambda: until("kernel-schedule"), "scheduled": lambda: until("kernel-to-gpu")}
+        stages = {
+            "array": lambda: str(source),
+            "kernel": lambda: until("kernel-schedule"),
+            "scheduled": lambda: until("kernel-to-gpu"),
+        }
         return self.load(module, donate, stages)
 
-    def load(self, module: ModuleOp, donate: tuple[int, ...] = (), stages: dict[str, Callable[[], str]] | None = None) -> Executable:
+    def load(
+        self, module: ModuleOp, donate: tuple[int, ...] = (), stages: dict[str, Callable[[], str]] | None = None
+    ) -> Executable:
         """A program from its kernels in the gpu dialect and its `kernel.program`. Raises RuntimeError with the adapter's message."""
         program = read_program(module)
         texts = list(dict.fromkeys(s.kernel for s in program.steps if hasattr(s, "kernel")))
@@ -138,9 +146,10 @@ class WebGpuBackend(Backend):
 
     def _refuse(self, module: ModuleOp) -> None:
         """Says of a dtype that the device does not have which one it is, before anything is compiled."""
+        from xdsl.dialects.builtin import TensorType
+
         from weft.dialects.array.node import aval
         from weft.dialects.dtypes import from_type
-        from xdsl.dialects.builtin import TensorType
 
         seen = set()
         for op in module.walk():
@@ -157,7 +166,9 @@ class WebGpuBackend(Backend):
             try:
                 shader = self.device.create_shader_module(label=kernel.name, code=kernel.text)
                 whole = self.device.create_pipeline_layout(bind_group_layouts=[layout])
-                compiled = self.device.create_compute_pipeline(label=kernel.name, layout=whole, compute={"module": shader, "entry_point": "main"})
+                compiled = self.device.create_compute_pipeline(
+                    label=kernel.name, layout=whole, compute={"module": shader, "entry_point": "main"}
+                )
             except Exception as error:  # wgpu has several classes for it
                 raise RuntimeError(f"the adapter refuses the shader of kernel {kernel.name}: {error}") from error
             _record(kernel.text)

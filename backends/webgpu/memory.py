@@ -37,8 +37,9 @@ class Buffer(BaseBuffer):
     """One array's memory."""
 
     def __init__(self, pool: Pool, nbytes: int):
-        self.pool, self.nbytes, self.is_deleted = pool, nbytes, False
-        self.gpu = pool.take(nbytes)
+        self.is_deleted = True  # until there is something to delete
+        self.pool, self.nbytes, self.gpu = pool, nbytes, pool.take(nbytes)
+        self.is_deleted = False
         pool.live += rounded(nbytes)
 
     def delete(self) -> None:
@@ -50,8 +51,7 @@ class Buffer(BaseBuffer):
             self.gpu = None
 
     def __del__(self) -> None:
-        if not getattr(self, "is_deleted", True):
-            self.delete()
+        self.delete()
 
 
 class Pool:
@@ -71,7 +71,9 @@ class Pool:
             self.kept -= size
             return free.pop()
         if size > self.largest:
-            raise MemoryError(f"webgpu: an array of {nbytes} bytes is larger than the {self.largest} bytes that this adapter can bind")
+            raise MemoryError(
+                f"webgpu: an array of {nbytes} bytes is larger than the {self.largest} bytes that this adapter can bind"
+            )
         try:
             return self.device.create_buffer(size=size, usage=_USAGE)
         except Exception:

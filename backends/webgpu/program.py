@@ -13,7 +13,15 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects import gpu
-from xdsl.dialects.builtin import DenseArrayBase, DenseIntOrFPElementsAttr, Float16Type, Float32Type, IntegerType, MemRefType, ModuleOp
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    DenseIntOrFPElementsAttr,
+    Float16Type,
+    Float32Type,
+    IntegerType,
+    MemRefType,
+    ModuleOp,
+)
 from xdsl.ir import SSAValue
 
 from weft.backends.base import Executable as BaseExecutable
@@ -85,7 +93,9 @@ def constant_bytes(value: DenseIntOrFPElementsAttr) -> bytes:
 def kernel_of(module: gpu.ModuleOp) -> Kernel:
     """The kernel in a `gpu.module`."""
     (func,) = (op for op in module.body.block.ops if isinstance(op, gpu.FuncOp))
-    bindings = sorted((op for op in func.body.block.ops if isinstance(op, BindingOp)), key=lambda op: op.index.value.data)
+    bindings = sorted(
+        (op for op in func.body.block.ops if isinstance(op, BindingOp)), key=lambda op: op.index.value.data
+    )
     x, y, z = func.known_grid_size.get_values() if func.known_grid_size is not None else (1, 1, 1)
     return Kernel(module.sym_name.data, print_func(func), tuple(b.access.data for b in bindings), (x, y, z))  # type: ignore[union-attr]
 
@@ -133,11 +143,20 @@ def padded(nbytes: int) -> int:
 class Executable(BaseExecutable):
     """A program with its pipelines."""
 
-    def __init__(self, backend: WebGpuBackend, program: Program, donate: tuple[int, ...] = (), stages: Mapping[str, Callable[[], str]] | None = None):
+    def __init__(
+        self,
+        backend: WebGpuBackend,
+        program: Program,
+        donate: tuple[int, ...] = (),
+        stages: Mapping[str, Callable[[], str]] | None = None,
+    ):
         self.backend, self.program, self.donate = backend, program, donate
         self.stages = stages or {}
         self.pool: Pool = backend.pool
-        self.pipelines = [backend.pipeline(s.kernel) if isinstance(s, Launch) and 0 not in s.kernel.grid else None for s in program.steps]
+        self.pipelines = [
+            backend.pipeline(s.kernel) if isinstance(s, Launch) and 0 not in s.kernel.grid else None
+            for s in program.steps
+        ]
         self.constants = [backend.upload(data) for data in program.constants]
         self.groups: dict[tuple[int, ...], tuple[list[Any], Any]] = {}
 
@@ -156,7 +175,10 @@ class Executable(BaseExecutable):
             else:
                 outputs.append(Buffer(pool, nbytes))
         slots = [pool.take(n) for n in program.slots]
-        inputs = [a.gpu if a.gpu is not None else outputs[next(o for o, i in program.donated.items() if i == k)].gpu for k, a in enumerate(args)]
+        inputs = [
+            a.gpu if a.gpu is not None else outputs[next(o for o, i in program.donated.items() if i == k)].gpu
+            for k, a in enumerate(args)
+        ]
         table = [*inputs, *(b.gpu for b in outputs), *(b.gpu for b in self.constants), *slots]
         try:
             borrowed = self._record(table)
@@ -220,7 +242,9 @@ class Executable(BaseExecutable):
         if known is None:
             if len(self.groups) >= 16 * len(self.program.steps) + 64:
                 self.groups.clear()
-            entries = [{"binding": k, "resource": {"buffer": b, "offset": 0, "size": b.size}} for k, b in enumerate(bound)]
+            entries = [
+                {"binding": k, "resource": {"buffer": b, "offset": 0, "size": b.size}} for k, b in enumerate(bound)
+            ]
             known = bound, self.backend.device.create_bind_group(layout=pipeline.layout, entries=entries)
             self.groups[key] = known
         return known[1]

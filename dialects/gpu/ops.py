@@ -241,7 +241,9 @@ class AtomicOp(IRDLOperation):
         value_type = parser.parse_type()
         parser.parse_punctuation(",")
         memref_type = parser.parse_type()
-        return cls.make(kind, parser.resolve_operand(value, value_type), parser.resolve_operand(memref, memref_type), index)
+        return cls.make(
+            kind, parser.resolve_operand(value, value_type), parser.resolve_operand(memref, memref_type), index
+        )
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.kind.data} ")
@@ -301,7 +303,9 @@ class SubgroupReduceOp(IRDLOperation):
         value = parser.parse_unresolved_operand()
         parser.parse_punctuation(":")
         type = parser.parse_type()
-        return cls.create(operands=[parser.resolve_operand(value, type)], result_types=[type], properties={"kind": StringAttr(kind)})
+        return cls.create(
+            operands=[parser.resolve_operand(value, type)], result_types=[type], properties={"kind": StringAttr(kind)}
+        )
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.kind.data} ")
@@ -381,7 +385,9 @@ class LanesOp(IRDLOperation):
         type = self.result.type
         assert isinstance(type, VectorType)
         if type.get_shape() != (len(self.values),) or any(v.type != type.element_type for v in self.values):
-            raise VerifyException(f"{type} is made of as many scalars of its element type, got {[str(v.type) for v in self.values]}")
+            raise VerifyException(
+                f"{type} is made of as many scalars of its element type, got {[str(v.type) for v in self.values]}"
+            )
 
     @classmethod
     def parse(cls, parser: Parser) -> LanesOp:
@@ -401,7 +407,22 @@ class LanesOp(IRDLOperation):
 
 LANEWISE = frozenset(
     f"arith.{n}"
-    for n in "cmpi cmpf select index_cast fptosi fptoui sitofp uitofp extf truncf trunci extsi extui bitcast".split()
+    for n in [
+        "cmpi",
+        "cmpf",
+        "select",
+        "index_cast",
+        "fptosi",
+        "fptoui",
+        "sitofp",
+        "uitofp",
+        "extf",
+        "truncf",
+        "trunci",
+        "extsi",
+        "extui",
+        "bitcast",
+    ]
 )
 """The ops that arith has for scalars alone, or with a result of scalar type."""
 
@@ -423,12 +444,16 @@ class LanewiseOp(IRDLOperation):
 
     @classmethod
     def make(cls, op: str, values: list[SSAValue], type: VectorType, properties: dict[str, Attribute]) -> LanewiseOp:
-        return cls.create(operands=values, result_types=[type], properties={"op": StringAttr(op)}, attributes=dict(properties))
+        return cls.create(
+            operands=values, result_types=[type], properties={"op": StringAttr(op)}, attributes=dict(properties)
+        )
 
     def verify_(self) -> None:
         if self.op.data not in LANEWISE:
             raise VerifyException(f"op is one of {', '.join(sorted(LANEWISE))}, got '{self.op.data}'")
-        if {t.get_shape() for t in (*self.values.types, self.result.type) if isinstance(t, VectorType)} != {(self.lanes,)}:
+        if {t.get_shape() for t in (*self.values.types, self.result.type) if isinstance(t, VectorType)} != {
+            (self.lanes,)
+        }:
             raise VerifyException("operands and result have the same number of lanes")
 
     @property
@@ -447,7 +472,10 @@ class LanewiseOp(IRDLOperation):
         parser.parse_punctuation("->")
         operands = parser.resolve_operands(values, types, parser.pos)
         return cls.create(
-            operands=operands, result_types=[parser.parse_type()], properties={"op": StringAttr(name)}, attributes=attributes
+            operands=operands,
+            result_types=[parser.parse_type()],
+            properties={"op": StringAttr(name)},
+            attributes=attributes,
         )
 
     def print(self, printer: Printer) -> None:
@@ -458,4 +486,3 @@ class LanewiseOp(IRDLOperation):
         printer.print_list(self.values.types, printer.print_attribute)
         printer.print_string(" -> ")
         printer.print_attribute(self.result.type)
-

@@ -28,8 +28,16 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from weft.dialects.gpu import ops, wgsl_math
-from weft.dialects.gpu.ops import AtomicOp, BindingOp, LanesOp, LanewiseOp, SubgroupReduceOp, SubgroupShuffleOp, VarOp, WorkgroupAllocOp
+from weft.dialects.gpu import wgsl_math
+from weft.dialects.gpu.ops import (
+    AtomicOp,
+    BindingOp,
+    LanewiseOp,
+    SubgroupReduceOp,
+    SubgroupShuffleOp,
+    VarOp,
+    WorkgroupAllocOp,
+)
 
 
 class WgslError(ValueError):
@@ -67,11 +75,133 @@ def _element(type: Attribute) -> Attribute:
 
 
 _RESERVED = frozenset(
-    """alias break case const const_assert continue continuing default diagnostic discard else enable false fn for if let loop override requires return struct
-    switch true var while bool f16 f32 i32 u32 array atomic vec2 vec3 vec4 mat2x2 mat3x3 mat4x4 ptr sampler main abs acos asin atan ceil clamp cos cosh cross
-    degrees dot exp exp2 floor fma fract length log log2 max min mix modf normalize pow round select sign sin sinh sqrt step tan tanh transpose trunc bitcast all
-    any workgroup storage private function uniform read write read_write enable active as async auto await cast class final from get null of on self set static
-    super this type typedef union unless use using where with yield do goto import impl in index li wg""".split()
+    [
+        "alias",
+        "break",
+        "case",
+        "const",
+        "const_assert",
+        "continue",
+        "continuing",
+        "default",
+        "diagnostic",
+        "discard",
+        "else",
+        "enable",
+        "false",
+        "fn",
+        "for",
+        "if",
+        "let",
+        "loop",
+        "override",
+        "requires",
+        "return",
+        "struct",
+        "switch",
+        "true",
+        "var",
+        "while",
+        "bool",
+        "f16",
+        "f32",
+        "i32",
+        "u32",
+        "array",
+        "atomic",
+        "vec2",
+        "vec3",
+        "vec4",
+        "mat2x2",
+        "mat3x3",
+        "mat4x4",
+        "ptr",
+        "sampler",
+        "main",
+        "abs",
+        "acos",
+        "asin",
+        "atan",
+        "ceil",
+        "clamp",
+        "cos",
+        "cosh",
+        "cross",
+        "degrees",
+        "dot",
+        "exp",
+        "exp2",
+        "floor",
+        "fma",
+        "fract",
+        "length",
+        "log",
+        "log2",
+        "max",
+        "min",
+        "mix",
+        "modf",
+        "normalize",
+        "pow",
+        "round",
+        "select",
+        "sign",
+        "sin",
+        "sinh",
+        "sqrt",
+        "step",
+        "tan",
+        "tanh",
+        "transpose",
+        "trunc",
+        "bitcast",
+        "all",
+        "any",
+        "workgroup",
+        "storage",
+        "private",
+        "function",
+        "uniform",
+        "read",
+        "write",
+        "read_write",
+        "enable",
+        "active",
+        "as",
+        "async",
+        "auto",
+        "await",
+        "cast",
+        "class",
+        "final",
+        "from",
+        "get",
+        "null",
+        "of",
+        "on",
+        "self",
+        "set",
+        "static",
+        "super",
+        "this",
+        "type",
+        "typedef",
+        "union",
+        "unless",
+        "use",
+        "using",
+        "where",
+        "with",
+        "yield",
+        "do",
+        "goto",
+        "import",
+        "impl",
+        "in",
+        "index",
+        "li",
+        "wg",
+    ]
 )
 
 # Strength of binding: what is written inside a stronger operator needs parentheses. WGSL wants them between all but the arithmetic ones.
@@ -132,7 +262,13 @@ def _shift(symbol: str):
     def emit(p: Printer, op: Operation, args: list[Text]) -> Text:
         unsigned = "u32" if _lanes(op.operands[0].type) == 1 else f"vec{_lanes(op.operands[0].type)}<u32>"
         amount = p.literal_of(op.operands[1])
-        count = f"{unsigned}({amount & 31}u)" if amount is not None and unsigned != "u32" else f"{amount & 31}u" if amount is not None else None
+        count = (
+            f"{unsigned}({amount & 31}u)"
+            if amount is not None and unsigned != "u32"
+            else f"{amount & 31}u"
+            if amount is not None
+            else None
+        )
         return f"{_paren(args[0], ATOM)} {symbol} {count or f'({unsigned}({args[1][0]}) & {unsigned}(31u))'}", LOOSE
 
     return emit
@@ -144,7 +280,9 @@ def _divide(name: str, symbol: str, unsigned: bool = False):
 
     def emit(p: Printer, op: Operation, args: list[Text]) -> Text:
         by = p.literal_of(op.operands[1])
-        return (plain if by is not None and by not in (0, -1) and not p.is_literal(op.operands[0]) else careful)(p, op, args)
+        return (plain if by is not None and by not in (0, -1) and not p.is_literal(op.operands[0]) else careful)(
+            p, op, args
+        )
 
     return _unsigned(emit) if unsigned else emit
 
@@ -164,7 +302,10 @@ def _convert(p: Printer, op: Operation, args: list[Text]) -> Text:
     if type_name(op.operands[0].type) == name:
         return args[0]
     if target == IntegerType(1):
-        return f"({_paren(args[0], ATOM)} & {name.replace('bool', 'i32') if '<' in name else ''}{'(1)' if '<' in name else '1'}) != {'vec' + name[3] + '<i32>(0)' if '<' in name else '0'}", LOOSE
+        return (
+            f"({_paren(args[0], ATOM)} & {name.replace('bool', 'i32') if '<' in name else ''}{'(1)' if '<' in name else '1'}) != {'vec' + name[3] + '<i32>(0)' if '<' in name else '0'}",
+            LOOSE,
+        )
     assert source != target
     return f"{name}({args[0][0]})", ATOM
 
@@ -291,7 +432,9 @@ _ADD, _MUL = _infix("+", PLUS), _infix("*", TIMES)
 _i1_and = _logical("&", "&")
 
 EXPRESSIONS: dict[str, Callable[[Printer, Operation, list[Text]], Text]] = {
-    "arith.addi": lambda p, op, a: (_infix("!=", LOOSE) if _element(op.results[0].type) == IntegerType(1) else _ADD)(p, op, a),
+    "arith.addi": lambda p, op, a: (_infix("!=", LOOSE) if _element(op.results[0].type) == IntegerType(1) else _ADD)(
+        p, op, a
+    ),
     "arith.muli": lambda p, op, a: (_i1_and if _element(op.results[0].type) == IntegerType(1) else _MUL)(p, op, a),
     "arith.subi": _infix("-", PLUS, TIMES),
     "arith.divsi": _divide("div_i32", "/"),
@@ -324,7 +467,9 @@ EXPRESSIONS: dict[str, Callable[[Printer, Operation, list[Text]], Text]] = {
     "arith.bitcast": _bitcast,
     "arith.index_cast": _convert,
     "arith.fptosi": _convert,
-    "arith.sitofp": lambda p, op, a: (_sign_extend if _element(op.operands[0].type) == IntegerType(1) else _convert)(p, op, a),
+    "arith.sitofp": lambda p, op, a: (_sign_extend if _element(op.operands[0].type) == IntegerType(1) else _convert)(
+        p, op, a
+    ),
     "arith.fptoui": _convert_unsigned,
     "arith.uitofp": _convert_unsigned,
     "arith.extf": _convert,
@@ -348,9 +493,31 @@ EXPRESSIONS: dict[str, Callable[[Printer, Operation, list[Text]], Text]] = {
     "math.ctpop": _call("countOneBits"),
     **{
         f"math.{n}": _own(n)
-        for n in (
-            "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh cbrt erf copysign"
-        ).split()
+        for n in [
+            "exp",
+            "exp2",
+            "expm1",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "atan2",
+            "sinh",
+            "cosh",
+            "tanh",
+            "asinh",
+            "acosh",
+            "atanh",
+            "cbrt",
+            "erf",
+            "copysign",
+        ]
     },
     "vector.broadcast": _construct,
     "vector.fma": _call("fma"),
@@ -390,7 +557,16 @@ _BUILTINS = {
     "num_subgroups": ("num_subgroups", "u32"),
 }
 
-_ATOMICS = {"add": "Add", "max": "Max", "min": "Min", "umax": "Max", "umin": "Min", "and": "And", "or": "Or", "xor": "Xor"}
+_ATOMICS = {
+    "add": "Add",
+    "max": "Max",
+    "min": "Min",
+    "umax": "Max",
+    "umin": "Min",
+    "and": "And",
+    "or": "Or",
+    "xor": "Xor",
+}
 _COMBINE = {"add": "{} + {}", "mul": "{} * {}", "max": "w_max({}, {})", "min": "w_min({}, {})"}
 
 
@@ -423,12 +599,21 @@ class Printer:
     def name(self, value: SSAValue, default: str = "v") -> str:
         """A new name for a value, after its hint where it has one."""
         hint = re.sub(r"\W", "_", value.name_hint or default)
-        if hint in _RESERVED or hint.startswith(("w_", "__")) or not (hint[0].isalpha() or hint[0] == "_") or hint in _BUILTINS:
+        if (
+            hint in _RESERVED
+            or hint.startswith(("w_", "__"))
+            or not (hint[0].isalpha() or hint[0] == "_")
+            or hint in _BUILTINS
+        ):
             hint += "_"
         count = self.taken.get(hint)
         self.taken[hint] = 0 if count is None else count + 1
         plain = value.name_hint is not None
-        name = hint if count is None and plain else f"{hint}{'' if not plain or hint[-1] == '_' else '_'}{self.taken[hint]}"
+        name = (
+            hint
+            if count is None and plain
+            else f"{hint}{'' if not plain or hint[-1] == '_' else '_'}{self.taken[hint]}"
+        )
         if name in self.taken and name != hint:
             self.taken.setdefault(name, 0)
             return self.name(value, default)
@@ -484,7 +669,11 @@ class Printer:
         if half or value == 0:
             text = repr(value) + ("h" if half else "")
         else:
-            text = next(t for t in (f"{value:.{n}g}" for n in range(1, 18)) if struct.unpack("<f", struct.pack("<f", float(t)))[0] == value)
+            text = next(
+                t
+                for t in (f"{value:.{n}g}" for n in range(1, 18))
+                if struct.unpack("<f", struct.pack("<f", float(t)))[0] == value
+            )
             text = text if "." in text or "e" in text else text + ".0"
         suffix = "" if half else "f"
         return text + suffix, UNARY if text[0] == "-" else ATOM
@@ -499,7 +688,9 @@ class Printer:
         op = value.owner
         if isinstance(op, arith.ConstantOp):
             return self.literal(op.value, value.type)
-        raise WgslError(f"a value of {op.name if isinstance(op, Operation) else 'a block'} is used outside of its scope")
+        raise WgslError(
+            f"a value of {op.name if isinstance(op, Operation) else 'a block'} is used outside of its scope"
+        )
 
     # -- statements -----------------------------------------------------------------------------------------------------------------------
 
@@ -525,7 +716,12 @@ class Printer:
         """The one result of an op: held back for its one use in this block, else named."""
         value = op.results[0]
         use = value.get_user_of_unique_use()
-        if use is not None and use.parent is op.parent and not isinstance(use, (scf.ForOp, scf.IfOp)) and len(text[0]) < 100:
+        if (
+            use is not None
+            and use.parent is op.parent
+            and not isinstance(use, (scf.ForOp, scf.IfOp))
+            and len(text[0]) < 100
+        ):
             self.pending[value] = Pending(text, reads)
         elif value.first_use is not None:
             self.define(value, text)
@@ -543,7 +739,11 @@ class Printer:
         self.reads: frozenset[SSAValue] = frozenset()
         if (emit := EXPRESSIONS.get(op.name)) is not None:
             args = [self.use(v) for v in op.operands]
-            if args and all(self.is_literal(v) for v in op.operands) and op.name not in ("vector.broadcast", "gpu.lanes"):
+            if (
+                args
+                and all(self.is_literal(v) for v in op.operands)
+                and op.name not in ("vector.broadcast", "gpu.lanes")
+            ):
                 # Evaluated at compile time an overflow would be an error, so one operand is made a run-time value.
                 name = f"c{self.taken.setdefault('c', 0)}_"
                 self.taken["c"] += 1

@@ -74,7 +74,17 @@ def identity(kind: str, type: Attribute) -> Attribute:
     if isinstance(type, IntegerType):
         bits = type.width.data
         lowest, highest = (0, -1) if bits == 1 else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-        by_kind = {"add": 0, "or": 0, "xor": 0, "umax": 0, "mul": 1, "and": -1, "umin": -1, "max": lowest, "min": highest}
+        by_kind = {
+            "add": 0,
+            "or": 0,
+            "xor": 0,
+            "umax": 0,
+            "mul": 1,
+            "and": -1,
+            "umin": -1,
+            "max": lowest,
+            "min": highest,
+        }
         value = by_kind[kind]
         return IntegerAttr(-1 if bits == 1 and value else value, type)
     return FloatAttr({"add": 0.0, "mul": 1.0, "max": float("-inf"), "min": float("inf")}[kind], type)  # type: ignore[arg-type]
@@ -93,7 +103,9 @@ _INT_COMBINE = {
     "xor": arith.XOrIOp,
 }
 _PROPERTIES: dict[type[Operation], dict[str, Attribute]] = {
-    **dict.fromkeys((arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.MaximumfOp, arith.MinimumfOp), {"fastmath": NO_FASTMATH}),
+    **dict.fromkeys(
+        (arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.MaximumfOp, arith.MinimumfOp), {"fastmath": NO_FASTMATH}
+    ),
     **dict.fromkeys((ADDI, SUBI, MULI), {"overflowFlags": NO_OVERFLOW}),
 }
 _PREDICATES = {k: {"predicate": IntegerAttr(k, i64)} for k in range(10)}
@@ -140,7 +152,9 @@ class Emitter:
         return self.constant(IntegerAttr(value, INDEX), INDEX)
 
     def compare(self, depth: int, predicate: int, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self.emit(depth, arith.CmpiOp.create(operands=[a, b], result_types=[i1], properties=dict(_PREDICATES[predicate])))
+        return self.emit(
+            depth, arith.CmpiOp.create(operands=[a, b], result_types=[i1], properties=dict(_PREDICATES[predicate]))
+        )
 
     def select(self, depth: int, condition: SSAValue, then: SSAValue, otherwise: SSAValue) -> SSAValue:
         """One of two values by a truth value, which may be a vector if they are."""
@@ -148,7 +162,9 @@ class Emitter:
             return self.lanewise(depth, "arith.select", [condition, then, otherwise], then.type)
         return self.op(depth, arith.SelectOp, condition, then, otherwise, type=then.type)
 
-    def lanewise(self, depth: int, name: str, values: list[SSAValue], type: Attribute, properties: Mapping[str, Attribute] = {}) -> SSAValue:
+    def lanewise(
+        self, depth: int, name: str, values: list[SSAValue], type: Attribute, properties: Mapping[str, Attribute] = {}
+    ) -> SSAValue:
         assert isinstance(type, VectorType)
         return self.emit(depth, LanewiseOp.make(name, values, type, dict(properties)))
 
@@ -172,7 +188,9 @@ class Emitter:
 
     def lanes(self, depth: int, values: Sequence[SSAValue]) -> SSAValue:
         """A vector of scalars."""
-        return self.emit(depth, LanesOp.create(operands=values, result_types=[VectorType(values[0].type, [len(values)])]))
+        return self.emit(
+            depth, LanesOp.create(operands=values, result_types=[VectorType(values[0].type, [len(values)])])
+        )
 
     def apply(self, depth: int, op: Operation, operands: list[SSAValue]) -> SSAValue:
         """A scalar op of a nest's body on these operands, lane by lane if some of them are vectors."""
@@ -187,10 +205,14 @@ class Emitter:
             result = VectorType(result, lanes)
             if op.name in LANEWISE and not (op.name == "arith.select" and not isinstance(operands[0].type, VectorType)):
                 return self.lanewise(depth, op.name, operands, result, op.properties)
-        return self.emit(depth, type(op).create(operands=operands, result_types=[result], properties=dict(op.properties)))
+        return self.emit(
+            depth, type(op).create(operands=operands, result_types=[result], properties=dict(op.properties))
+        )
 
     def _as_vector(self, depth: int, value: SSAValue, lanes: Sequence[int]) -> SSAValue:
-        return value if isinstance(value.type, VectorType) else self.broadcast(depth, value, VectorType(value.type, lanes))
+        return (
+            value if isinstance(value.type, VectorType) else self.broadcast(depth, value, VectorType(value.type, lanes))
+        )
 
     def combine(self, depth: int, kind: str, a: SSAValue, b: SSAValue) -> SSAValue:
         """Two partial results of a reduction made one."""
@@ -348,4 +370,19 @@ class Emitter:
         return 0
 
 
-__all__ = ["EQ", "F32", "INDEX", "NE", "SGE", "SLT", "ULT", "Emitter", "LoweringError", "Scope", "gpu", "i64", "identity", "memory_type"]
+__all__ = [
+    "EQ",
+    "F32",
+    "INDEX",
+    "NE",
+    "SGE",
+    "SLT",
+    "ULT",
+    "Emitter",
+    "LoweringError",
+    "Scope",
+    "gpu",
+    "i64",
+    "identity",
+    "memory_type",
+]

@@ -20,13 +20,33 @@ from xdsl.dialects.builtin import DenseArrayBase, IntegerType, MemRefType, Vecto
 from xdsl.ir import Block, Region, SSAValue
 
 from weft.dialects.gpu import thread
-from weft.dialects.gpu.ops import GLOBAL, WORKGROUP, AtomicOp, BindingOp, LocalIndexOp, VarOp, WorkgroupAllocOp, memref_type
+from weft.dialects.gpu.ops import (
+    GLOBAL,
+    WORKGROUP,
+    AtomicOp,
+    BindingOp,
+    LocalIndexOp,
+    VarOp,
+    WorkgroupAllocOp,
+    memref_type,
+)
 from weft.dialects.kernel.affine import Condition, Dim, Expr, Min, Sym, dim, linearize
 from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr
 from weft.dialects.kernel.host import FuncOp
 from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreOp
-from weft.passes.gpu.emitter import F32, INDEX, NE, SLT, Emitter, LoweringError, Scope, element_of, identity, memory_type
+from weft.passes.gpu.emitter import (
+    F32,
+    INDEX,
+    NE,
+    SLT,
+    Emitter,
+    LoweringError,
+    Scope,
+    element_of,
+    identity,
+    memory_type,
+)
 from weft.passes.gpu.tiles import Tile
 
 Point = dict[str, int]
@@ -54,7 +74,12 @@ def fold_grid(extents: Sequence[int]) -> tuple[int, int, int]:
 
 def clamped(atom: object) -> bool:
     """Whether an atom is the start of a last tile that is a multiple of the vector length like the others."""
-    return isinstance(atom, Min) and atom.limit % 4 == 0 and atom.expr.const % 4 == 0 and all(c % 4 == 0 for _, c in atom.expr.terms)
+    return (
+        isinstance(atom, Min)
+        and atom.limit % 4 == 0
+        and atom.expr.const % 4 == 0
+        and all(c % 4 == 0 for _, c in atom.expr.terms)
+    )
 
 
 def never(condition: SSAValue | None) -> bool:
@@ -80,8 +105,13 @@ class Lowering(Emitter):
         self.flat_axes = [a for a in nest.axes.data if a.level == "none" and a.role == "par"]
         self.grid_axes = [a for a in nest.axes.data if a.level == "grid"]
         if self.flat_axes and (self.local_axes or self.grid_axes):
-            self.grid_axes, self.flat_axes = [a for a in nest.axes.data if a in self.grid_axes or a in self.flat_axes], []
-        self.loop_names = {a.name for a in nest.axes.data if a.level == "loop" or (a.level == "none" and a.role == "red")}
+            self.grid_axes, self.flat_axes = (
+                [a for a in nest.axes.data if a in self.grid_axes or a in self.flat_axes],
+                [],
+            )
+        self.loop_names = {
+            a.name for a in nest.axes.data if a.level == "loop" or (a.level == "none" and a.role == "red")
+        }
         self.tiles = {op: Tile(self, op) for op in self.ops if isinstance(op, LoadOp) and op.stage is not None}
         self.loop_names |= {t.at for t in self.tiles.values() if t.at != "entry"}
         self._analyse()
@@ -175,13 +205,17 @@ class Lowering(Emitter):
             self.fill([t for t in self.tiles.values() if t.at == "entry"], self.entry)
             groups: dict[tuple[str, ...], list[StoreOp]] = {}
             for store in self.stores:
-                loops = tuple(a.name for a in self.axes.values() if a.name in self.loop_names and a.name in self.dims[store])
+                loops = tuple(
+                    a.name for a in self.axes.values() if a.name in self.loop_names and a.name in self.dims[store]
+                )
                 groups.setdefault(loops, []).append(store)
             for loops, stores in groups.items():
                 self.loops(loops, stores, lambda stores=stores: [self._store_all(s) for s in stores])
         block = self.scopes[0].block
         block.add_op(thread.ReturnOp.create())
-        func = thread.FuncOp("main", ([], []), Region(block), kernel=True, known_block_size=self._block_size(), known_grid_size=self.grid)
+        func = thread.FuncOp(
+            "main", ([], []), Region(block), kernel=True, known_block_size=self._block_size(), known_grid_size=self.grid
+        )
         return thread.ModuleOp.make(self.func.sym_name.data, func)
 
     def _block_size(self) -> tuple[int, int, int]:
@@ -198,9 +232,15 @@ class Lowering(Emitter):
             element, count = memory_type(type.element_type), prod(type.get_shape())
             if inner in self.vectors:
                 element, count = VectorType(element, [4]), -(-count // 4)
-            binding = BindingOp.make(number, "read_write" if inner in written else "read", memref_type(element, max(count, 1), GLOBAL))
+            binding = BindingOp.make(
+                number, "read_write" if inner in written else "read", memref_type(element, max(count, 1), GLOBAL)
+            )
             value = self.emit(0, binding)
-            value.name_hint = arg.name_hint or (inner.name_hint if inner is not None else None) or ("out" if inner in written else "in")
+            value.name_hint = (
+                arg.name_hint
+                or (inner.name_hint if inner is not None else None)
+                or ("out" if inner in written else "in")
+            )
             if inner is not None:
                 self.buffers[inner] = value
         if len(self.nest.operands) != len(names):
@@ -228,7 +268,10 @@ class Lowering(Emitter):
             if axis.extent > 1:
                 value = self.index(position // step % axis.extent)
                 self.axis_value[axis.name], self.at[axis.name] = value, 0
-                if isinstance(value.owner, (arith.AddiOp, arith.ShRSIOp, arith.AndIOp, arith.DivSIOp, arith.RemSIOp, arith.MinSIOp)):
+                if isinstance(
+                    value.owner,
+                    (arith.AddiOp, arith.ShRSIOp, arith.AndIOp, arith.DivSIOp, arith.RemSIOp, arith.MinSIOp),
+                ):
                     value.name_hint = axis.name
             step *= max(axis.extent, 1)
 
@@ -313,6 +356,7 @@ class Lowering(Emitter):
         piped = all(t.piped for t in tiles) and axis.extent > 1
         top = self.depth
         if not piped:
+
             def staged() -> None:
                 self.fill(tiles, self.depth)
                 inner()
@@ -498,9 +542,15 @@ class Lowering(Emitter):
             made = tile.read(point)
         elif self.in_lanes(op) and op.buffer in self.vectors:
             assert self.lane is not None
-            made = self.read(op.buffer, self.at_point(self.flat[op], point | {self.lane.name: 0}), self.conditions(op, point), True)
+            made = self.read(
+                op.buffer, self.at_point(self.flat[op], point | {self.lane.name: 0}), self.conditions(op, point), True
+            )
         else:
-            made = self.by_lane(op, point, lambda p: self.read(op.buffer, self.at_point(self.flat[op], p, op), self.conditions(op, p), False))
+            made = self.by_lane(
+                op,
+                point,
+                lambda p: self.read(op.buffer, self.at_point(self.flat[op], p, op), self.conditions(op, p), False),
+            )
         return self.as_truth(made) if op.result.type == i1 else made
 
     def as_truth(self, value: SSAValue) -> SSAValue:
@@ -633,7 +683,11 @@ class Lowering(Emitter):
 
     def _reduce_here(self, op: ReduceOp, together: list[ReduceOp], depth: int) -> None:
         names = [a.name for a in self.axes.values() if a.name in op.axes]
-        loops = [n for n in names if n in self.loop_names and (self.axes[n].extent != 1 or any(t.at == n for t in self.tiles.values()))]
+        loops = [
+            n
+            for n in names
+            if n in self.loop_names and (self.axes[n].extent != 1 or any(t.at == n for t in self.tiles.values()))
+        ]
         partial: dict[tuple, SSAValue] = {}
         looped = any(self.axes[n].extent != 1 for n in loops)
         self.loops(loops, together, lambda: self._accumulate(together, names, depth, partial, looped))
@@ -663,7 +717,9 @@ class Lowering(Emitter):
             values = pairs + values[len(pairs) * 2 :]
         return values[0]
 
-    def _accumulate(self, ops: list[ReduceOp], names: list[str], outside: int, partial: dict[tuple, SSAValue], looped: bool) -> None:
+    def _accumulate(
+        self, ops: list[ReduceOp], names: list[str], outside: int, partial: dict[tuple, SSAValue], looped: bool
+    ) -> None:
         """The body of reduction loops: adds this round's values to the accumulators, variables declared outside if there are rounds."""
         unrolled = [n for n in names if self.axes[n].level == "unroll" and self.axes[n].extent != 1]
         accumulators = [n for n in names if self.axes[n].level == "reg" and self.axes[n].extent != 1]
@@ -720,16 +776,22 @@ class Lowering(Emitter):
         if kind == "add" and isinstance(source, arith.MulfOp) and op.value.type == F32 and "where" not in op.attributes:
             a, b = (self.value(v, point) for v in source.operands)
             if isinstance(total.type, VectorType):
-                a, b = (v if isinstance(v.type, VectorType) else self.broadcast(self.home(v), v, total.type) for v in (a, b))
+                a, b = (
+                    v if isinstance(v.type, VectorType) else self.broadcast(self.home(v), v, total.type) for v in (a, b)
+                )
                 return self.emit(self.depth, vector.FMAOp.create(operands=[a, b, total], result_types=[total.type]))
-            fma = math.FmaOp.create(operands=[a, b, total], result_types=[F32], properties={"fastmath": arith.FastMathFlagsAttr("none")})
+            fma = math.FmaOp.create(
+                operands=[a, b, total], result_types=[F32], properties={"fastmath": arith.FastMathFlagsAttr("none")}
+            )
             return self.emit(self.depth, fma)
         value = self._masked(op, self.value(op.value, point), point)
         if isinstance(total.type, VectorType) and not isinstance(value.type, VectorType):
             value = self.broadcast(self.depth, value, total.type)
         return self.combine(self.depth, kind, total, value)
 
-    def _across_group(self, depth: int, group: list[Axis], finals: list[tuple[ReduceOp, tuple, SSAValue]]) -> list[tuple[ReduceOp, tuple, SSAValue]]:
+    def _across_group(
+        self, depth: int, group: list[Axis], finals: list[tuple[ReduceOp, tuple, SSAValue]]
+    ) -> list[tuple[ReduceOp, tuple, SSAValue]]:
         """Partial results of the invocations of a group combined through workgroup memory: a tree with a barrier at each step."""
         names = [a.name for a in self.local_axes]
         first, last = names.index(group[0].name), names.index(group[-1].name)

@@ -48,7 +48,9 @@ class Tile:
             raise LoweringError(f"'{self.at}', at which a load is staged, is not an axis of {self.low.nest.axes}")
         later = names[names.index(self.at) + 1 :] if self.at != "entry" else names
         spans = {a.name for a in axes if a.level in ("local", "group", "reg", "unroll", "lane")}
-        return spans | {a.name for a in axes if a.name in later and (a.level == "loop" or (a.level == "none" and a.role == "red"))}
+        return spans | {
+            a.name for a in axes if a.name in later and (a.level == "loop" or (a.level == "none" and a.role == "red"))
+        }
 
     def _measure(self, pad: int) -> None:
         inside = self._inside()
@@ -75,7 +77,9 @@ class Tile:
             if inner.terms:
                 matching = [k for k, c in enumerate(self.coordinate) if (inner - c).is_constant]
                 if not matching:
-                    raise LoweringError(f"a staged load cannot have the condition {expr}, which is no dimension of its box")
+                    raise LoweringError(
+                        f"a staged load cannot have the condition {expr}, which is no dimension of its box"
+                    )
                 d = matching[0]
                 outer = outer + (inner - self.coordinate[d]).const
             self.conditions.append((outer, d, lo, hi))
@@ -97,10 +101,14 @@ class Tile:
         if self.op.symbols or self.extent[-1] % 4:
             return False
         strides = [prod(self.shape[d + 1 :]) for d in range(len(self.shape))]
-        if any(s % 4 and (self.extent[d] > 1 or not self._multiple(self.origin[d])) for d, s in enumerate(strides[:-1])):
+        if any(
+            s % 4 and (self.extent[d] > 1 or not self._multiple(self.origin[d])) for d, s in enumerate(strides[:-1])
+        ):
             return False
         last = len(self.shape) - 1
-        fits = all(self._multiple(outer) and lo % 4 == 0 and hi % 4 == 0 for outer, d, lo, hi in self.conditions if d == last)
+        fits = all(
+            self._multiple(outer) and lo % 4 == 0 and hi % 4 == 0 for outer, d, lo, hi in self.conditions if d == last
+        )
         return self._multiple(self.origin[-1]) and fits
 
     @staticmethod
@@ -155,7 +163,9 @@ class Tile:
             tests = []
             for outer, d, lo, hi in self.conditions:
                 expr = low.at_point(outer, {}, self.op) + (at[d] if d is not None else 0)
-                tests.append(Condition(expr, lo, hi) if d != len(self.shape) - 1 or width == 1 else Condition(expr, lo, hi - 3))
+                tests.append(
+                    Condition(expr, lo, hi) if d != len(self.shape) - 1 or width == 1 else Condition(expr, lo, hi - 3)
+                )
             value = low.read(self.op.buffer, source, low.holds(tests), self.wide)
             position = sum((a * s for a, s in zip(at, self.stride, strict=True)), Expr(0))
             found.append((position, value))
@@ -171,7 +181,9 @@ class Tile:
                 low.store(low.depth, value, memory, low.index(at // 4))
             elif self.wide:
                 for k in range(4):
-                    low.store(low.depth, low.lane_of(low.home(value), value, k), memory, low.index(at + k * self.stride[-1]))
+                    low.store(
+                        low.depth, low.lane_of(low.home(value), value, k), memory, low.index(at + k * self.stride[-1])
+                    )
             else:
                 low.store(low.depth, value, memory, low.index(at))
 

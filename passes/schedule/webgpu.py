@@ -12,13 +12,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from math import prod
 
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import Float32Type
+
 from weft.dialects.kernel.affine import Dim
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.ops import LoadOp, NestOp
-from weft.passes.schedule.steps import Level, Order, Schedule, Split, Stage, Step, apply
-from weft.passes.schedule.wasm import View, fuse
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import Float32Type
+from weft.passes.schedule.steps import Level, Order, Schedule, Split, Stage, Step
+from weft.passes.schedule.wasm import View
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,7 @@ def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
     view = View.of(nest)
     if any(s.combine is not None or s.symbols for s in view.stores) or any(a.extent == 0 for a in view.axes.values()):
         return ()
-    steps = fuse(view)
-    if steps:
-        copy = nest.clone()
-        apply(copy, steps)
-        view = View.of(copy)
-    return (*steps, *(contraction(view, adapter) or transposition(view, adapter) or rows(view, adapter) or flat(view)))
+    return contraction(view, adapter) or transposition(view, adapter) or rows(view, adapter) or flat(view)
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------------------------------
@@ -124,7 +120,14 @@ def matmul(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column
     others = [x.name for x in view.axes.values() if x.role == "par" and x.name not in (row.name, column.name)]
     batch = prod(view.axes[n].extent for n in others)
     depth = 8 if k.extent >= 8 else k.extent
-    for tall, wide, down, across in ((128, 256, 8, 4), (128, 128, 8, 2), (64, 64, 4, 2), (64, 64, 4, 1), (32, 32, 4, 1), (16, 16, 4, 1)):
+    for tall, wide, down, across in (
+        (128, 256, 8, 4),
+        (128, 128, 8, 2),
+        (64, 64, 4, 2),
+        (64, 64, 4, 1),
+        (32, 32, 4, 1),
+        (16, 16, 4, 1),
+    ):
         threads = (tall // down) * (wide // (4 * across))
         tiles = -(-row.extent // tall) * -(-column.extent // wide) * batch
         fits = threads <= adapter.invocations and 8 * depth * (tall + wide) <= adapter.workgroup_bytes
@@ -133,13 +136,29 @@ def matmul(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column
     else:
         return None
     i, j = row.name, column.name
-    steps: list[Step] = [Split(i, tall), Split(f"{i}1", down), Split(j, wide), Split(f"{j}1", 4), Split(f"{j}10", wide // (4 * across))]
+    steps: list[Step] = [
+        Split(i, tall),
+        Split(f"{i}1", down),
+        Split(j, wide),
+        Split(f"{j}1", 4),
+        Split(f"{j}10", wide // (4 * across)),
+    ]
     i0, il, ir = f"{i}0", f"{i}10", f"{i}11"
     j0, jr, jl, lane = f"{j}0", f"{j}100", f"{j}101", f"{j}11"
     steps.append(Split(k.name, depth, "zero" if k.extent % depth else "clamp"))
     k0, k1 = f"{k.name}0", f"{k.name}1"
-    steps += [Level(n, "grid") for n in (*others, i0, j0)] + [Level(il, "local"), Level(jl, "local"), Level(ir, "reg"), Level(jr, "reg")]
-    steps += [Level(lane, "lane"), Level(k1, "unroll"), *(Level(n, "loop") for n in closed if n != k.name), Level(k0, "loop")]
+    steps += [Level(n, "grid") for n in (*others, i0, j0)] + [
+        Level(il, "local"),
+        Level(jl, "local"),
+        Level(ir, "reg"),
+        Level(jr, "reg"),
+    ]
+    steps += [
+        Level(lane, "lane"),
+        Level(k1, "unroll"),
+        *(Level(n, "loop") for n in closed if n != k.name),
+        Level(k0, "loop"),
+    ]
     steps.append(Order((*others, i0, j0, il, jl, *(n for n in closed if n != k.name), k0, k1, ir, jr, lane)))
     number = view.loads.index
     steps.append(Stage(number(a), k0, (innermost(a, da), ("pipe", "1"))))
@@ -147,7 +166,9 @@ def matmul(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column
     return tuple(steps)
 
 
-def convolution(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column: Axis, height: Axis) -> Schedule | None:
+def convolution(
+    view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column: Axis, height: Axis
+) -> Schedule | None:
     """Tiles of channels by a patch of the image; the window slides over the patch in workgroup memory."""
     closed = view.reductions[0].axes
     channel = max((view.axes[n] for n in closed), key=lambda x: x.extent)
@@ -164,11 +185,19 @@ def convolution(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, c
         return None
 
     def spread(load: LoadOp, spans: dict[str, int]) -> int:
-        return prod(1 + sum(abs(c) * (spans.get(d.name, 1) - 1) for d, c in e.terms if isinstance(d, Dim)) for e in load.map.data)
+        return prod(
+            1 + sum(abs(c) * (spans.get(d.name, 1) - 1) for d, c in e.terms if isinstance(d, Dim))
+            for e in load.map.data
+        )
 
     for depth, pipe in ((8, 1), (4, 1), (8, 0), (4, 0), (2, 0), (1, 0)):
-        spans = {row.name: tall, column.name: wide, height.name: high, channel.name: depth} | {w.name: w.extent for w in window}
-        if depth <= channel.extent and 4 * (1 + pipe) * (spread(a, spans) + spread(b, spans)) <= adapter.workgroup_bytes:
+        spans = {row.name: tall, column.name: wide, height.name: high, channel.name: depth} | {
+            w.name: w.extent for w in window
+        }
+        if (
+            depth <= channel.extent
+            and 4 * (1 + pipe) * (spread(a, spans) + spread(b, spans)) <= adapter.workgroup_bytes
+        ):
             break
     else:
         return None
@@ -179,7 +208,12 @@ def convolution(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, c
     grid = (*others, f"{i}0", f"{h}0", f"{j}0")
     local = (f"{i}10", f"{h}1", f"{j}10")
     inner = [w.name for w in window]
-    steps += [*(Level(n, "grid") for n in grid), *(Level(n, "local") for n in local), Level(f"{i}11", "reg"), Level(f"{j}11", "lane")]
+    steps += [
+        *(Level(n, "grid") for n in grid),
+        *(Level(n, "local") for n in local),
+        Level(f"{i}11", "reg"),
+        Level(f"{j}11", "lane"),
+    ]
     steps += [Level(f"{c}0", "loop"), Level(f"{c}1", "loop"), *(Level(n, "unroll") for n in inner)]
     steps.append(Order((*grid, *local, f"{c}0", f"{c}1", *inner, f"{i}11", f"{j}11")))
     steps.append(Stage(view.loads.index(a), f"{c}0", (innermost(a, da), ("pipe", str(pipe)))))
@@ -269,9 +303,10 @@ def flat(view: View) -> Schedule:
             if not any(axis.name in view.depends[s] for s in view.stores):
                 steps.append(Level(axis.name, "unroll"))
                 total *= axis.extent
-    stored = [a for a in view.axes.values() if a.role == "par" and all(view.stride(s, a.name) == 1 for s in view.stores)]
+    stored = [
+        a for a in view.axes.values() if a.role == "par" and all(view.stride(s, a.name) == 1 for s in view.stores)
+    ]
     if len(stored) == 1 and vectors_along(view, stored[0]):
         name = stored[0].name
         steps += [Split(name, 4), Level(f"{name}1", "lane")]
     return tuple(steps)
-

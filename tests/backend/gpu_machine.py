@@ -23,7 +23,8 @@ from weft.passes.kernel_to_gpu import KernelToGpuPass
 from weft.passes.schedule.steps import Step, apply, parse_step
 
 requires_webgpu = pytest.mark.skipif(
-    "webgpu" not in os.environ.get("WEFT_TEST_DEVICES", "webgpu").split(","), reason="WEFT_TEST_DEVICES leaves webgpu out"
+    "webgpu" not in os.environ.get("WEFT_TEST_DEVICES", "webgpu").split(","),
+    reason="WEFT_TEST_DEVICES leaves webgpu out",
 )
 
 
@@ -45,14 +46,21 @@ def parse(text: str) -> tuple[ModuleOp, FuncOp]:
     block = Block(arg_types=types)
     inputs = len(types) - kernel.outputs
     segments = {"operandSegmentSizes": builtin.DenseArrayBase.from_list(builtin.i32, [inputs, kernel.outputs])}
-    launch = LaunchOp.create(operands=list(block.args), properties={"kernel": SymbolRefAttr(kernel.sym_name.data), **segments})
+    launch = LaunchOp.create(
+        operands=list(block.args), properties={"kernel": SymbolRefAttr(kernel.sym_name.data), **segments}
+    )
     block.add_op(launch)
     module.body.block.add_op(ProgramOp.make("main", Region(block), kernel.outputs))
     module.verify()
     return module, kernel
 
 
-def run(text: str, inputs: Sequence[np.ndarray], schedule: Sequence[str | Step] = (), initial: Sequence[np.ndarray | None] = ()) -> list[np.ndarray]:
+def run(
+    text: str,
+    inputs: Sequence[np.ndarray],
+    schedule: Sequence[str | Step] = (),
+    initial: Sequence[np.ndarray | None] = (),
+) -> list[np.ndarray]:
     """The outputs of the kernel on these inputs; `initial` are the contents of outputs that the kernel adds to."""
     backend = device()
     module, kernel = parse(text)
@@ -69,7 +77,9 @@ def run(text: str, inputs: Sequence[np.ndarray], schedule: Sequence[str | Step] 
         given = iter([backend.put(np.ascontiguousarray(x), avals[len(inputs)]) for x in initial if x is not None])
         program.program.donated = {0: len(inputs)}
         program.program.inputs += 1
-        program.program.steps = [type(s)(s.kernel, tuple(b + (b >= len(inputs)) for b in s.buffers)) for s in program.program.steps]
+        program.program.steps = [
+            type(s)(s.kernel, tuple(b + (b >= len(inputs)) for b in s.buffers)) for s in program.program.steps
+        ]
         program.donate = (len(inputs),)
         buffers.append(next(given))
     results = program(buffers)

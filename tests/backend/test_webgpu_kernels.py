@@ -68,16 +68,42 @@ def softmax(m: int, n: int) -> str:
     "schedule",
     [
         [],
-        ["split j 4", "split j0 32", "level i grid", "level j01 group", "level j1 lane", "level j00 reg", "order i j01 j00 j1"],
-        ["split j 4", "split j0 24", "level i grid", "level j01 group", "level j1 lane", "level j00 loop", "order i j01 j00 j1"],
-        ["split i 4", "level i0 grid", "level i1 local", "split j 8", "level j1 group", "level j0 loop", "order i0 i1 j1 j0"],
+        [
+            "split j 4",
+            "split j0 32",
+            "level i grid",
+            "level j01 group",
+            "level j1 lane",
+            "level j00 reg",
+            "order i j01 j00 j1",
+        ],
+        [
+            "split j 4",
+            "split j0 24",
+            "level i grid",
+            "level j01 group",
+            "level j1 lane",
+            "level j00 loop",
+            "order i j01 j00 j1",
+        ],
+        [
+            "split i 4",
+            "level i0 grid",
+            "level i1 local",
+            "split j 8",
+            "level j1 group",
+            "level j0 loop",
+            "order i0 i1 j1 j0",
+        ],
     ],
 )
 @pytest.mark.parametrize("shape", [(8, 256), (7, 1000)])
 def test_softmax(shape: tuple[int, int], schedule: list[str]) -> None:
     x = uniform(*shape) * 20
     e = np.exp(x - x.max(1, keepdims=True))
-    np.testing.assert_allclose(run(softmax(*shape), [x], schedule)[0], e / e.sum(1, keepdims=True), rtol=2e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        run(softmax(*shape), [x], schedule)[0], e / e.sum(1, keepdims=True), rtol=2e-5, atol=1e-7
+    )
 
 
 def test_max_propagates_nan_and_infinity() -> None:
@@ -186,7 +212,9 @@ def test_convolution(pipe: int | None) -> None:
     ]  # fmt: skip
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
-    np.testing.assert_allclose(run(text, [x, f], schedule)[0], np.einsum("nchwpq,ocpq->nohw", windows, f), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        run(text, [x, f], schedule)[0], np.einsum("nchwpq,ocpq->nohw", windows, f), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_integers_as_numpy() -> None:

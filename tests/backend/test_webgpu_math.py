@@ -42,7 +42,9 @@ def ulps(found: np.ndarray, exact: np.ndarray) -> float:
 def spread(lo: float, hi: float, count: int = 1 << 14) -> np.ndarray:
     """Numbers in [lo, hi], half of them evenly spread, half over all magnitudes."""
     even = RNG.uniform(lo, hi, count // 2)
-    magnitudes = np.exp2(RNG.uniform(-40, math.log2(max(abs(lo), abs(hi))), count // 2)) * RNG.choice([-1, 1], count // 2)
+    magnitudes = np.exp2(RNG.uniform(-40, math.log2(max(abs(lo), abs(hi))), count // 2)) * RNG.choice(
+        [-1, 1], count // 2
+    )
     return np.clip(np.concatenate([even, magnitudes]), lo, hi).astype(np.float32)
 
 
@@ -103,11 +105,16 @@ def test_pow() -> None:
 def test_pow_of_special_values() -> None:
     x, y = (a.ravel() for a in np.meshgrid(np.concatenate([SPECIAL, [3.0]]), np.concatenate([SPECIAL, [3.0]])))
     with np.errstate(all="ignore"):
-        np.testing.assert_allclose(apply("math.powf", x.astype("f"), y.astype("f")), x.astype("f") ** y.astype("f"), rtol=2e-6)
+        np.testing.assert_allclose(
+            apply("math.powf", x.astype("f"), y.astype("f")), x.astype("f") ** y.astype("f"), rtol=2e-6
+        )
 
 
 def test_atan2() -> None:
-    y, x = (a.ravel() for a in np.meshgrid(np.concatenate([SPECIAL, spread(-10, 10, 256)]), np.concatenate([SPECIAL, [7.0]])))
+    y, x = (
+        a.ravel()
+        for a in np.meshgrid(np.concatenate([SPECIAL, spread(-10, 10, 256)]), np.concatenate([SPECIAL, [7.0]]))
+    )
     found = apply("math.atan2", y.astype(np.float32), x.astype(np.float32), lanes=False)
     np.testing.assert_allclose(found, np.arctan2(y, x).astype(np.float32), rtol=6e-7)
 

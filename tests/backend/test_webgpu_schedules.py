@@ -135,4 +135,6 @@ def test_convolution(shape: tuple[int, ...], adapter: Adapter | None) -> None:
     }}"""
     schedule = chosen(text, adapter)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), axis=(2, 3))
-    np.testing.assert_allclose(run(text, [x, f], schedule)[0], np.einsum("nchwpq,ocpq->nohw", windows, f), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        run(text, [x, f], schedule)[0], np.einsum("nchwpq,ocpq->nohw", windows, f), rtol=1e-4, atol=1e-4
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from xdsl.dialects import gpu
+from xdsl.parser import Parser
+
 from weft.dialects.gpu import wgsl_math
 from weft.dialects.gpu.wgsl import WgslError, print_func
 from weft.dialects.universe import context
-from xdsl.dialects import gpu
-from xdsl.parser import Parser
 
 X, Y = "memref<8xf32, #gpu<address_space global>>", "memref<8xi32, #gpu<address_space global>>"
 
@@ -49,12 +50,18 @@ def expression(op: str, kind: str = "i32") -> str:
     [
         ("%r = arith.addi %a, %b : i32", "y[l] + y[0]"),
         ("%r = arith.divsi %a, %b : i32", "w_div_i32(y[l], y[0])"),
-        ("%c = arith.constant 3 : i32\n%s = arith.addi %a, %b : i32\n%r = arith.divsi %s, %c : i32", "(y[l] + y[0]) / 3"),
+        (
+            "%c = arith.constant 3 : i32\n%s = arith.addi %a, %b : i32\n%r = arith.divsi %s, %c : i32",
+            "(y[l] + y[0]) / 3",
+        ),
         ("%r = arith.maxui %a, %b : i32", "bitcast<i32>(max(bitcast<u32>(y[l]), bitcast<u32>(y[0])))"),
         ("%r = arith.shrui %a, %b : i32", "bitcast<i32>(bitcast<u32>(y[l]) >> (u32(y[0]) & u32(31u)))"),
         ("%c = arith.constant 35 : i32\n%r = arith.shli %a, %c : i32", "y[l] << 3u"),
         ("%s = arith.andi %a, %b : i32\n%r = arith.ori %s, %b : i32", "(y[l] & b) | b"),
-        ("%c = arith.cmpi ult, %a, %b : i32\n%r = arith.extui %c : i1 to i32", "i32(bitcast<u32>(y[l]) < bitcast<u32>(y[0]))"),
+        (
+            "%c = arith.cmpi ult, %a, %b : i32\n%r = arith.extui %c : i1 to i32",
+            "i32(bitcast<u32>(y[l]) < bitcast<u32>(y[0]))",
+        ),
         ("%s = arith.subi %a, %b : i32\n%r = arith.subi %a, %s : i32", "a - (a - y[0])"),
         ("%s = arith.subi %a, %b : i32\n%r = arith.muli %s, %a : i32", "(a - y[0]) * a"),
     ],
@@ -116,7 +123,12 @@ def test_carried_values_swap() -> None:
         }}
         memref.store %p, %x[%l] : {X}"""
     text = lines(body)
-    assert [t for t in text if t.startswith(("let next", "s =", "t ="))] == ["let next0 = t;", "let next1 = s;", "s = next0;", "t = next1;"]
+    assert [t for t in text if t.startswith(("let next", "s =", "t ="))] == [
+        "let next0 = t;",
+        "let next1 = s;",
+        "s = next0;",
+        "t = next1;",
+    ]
 
 
 def test_names_that_wgsl_keeps_for_itself() -> None:
@@ -131,7 +143,9 @@ def test_names_that_wgsl_keeps_for_itself() -> None:
 
 def test_what_wgsl_cannot_say() -> None:
     with pytest.raises(WgslError, match="WGSL has no type f64"):
-        lines("%c = arith.constant 1.0 : f64\n%d = arith.addf %c, %c : f64\n%e = arith.addf %d, %d : f64\n%g = arith.addf %e, %e : f64")
+        lines(
+            "%c = arith.constant 1.0 : f64\n%d = arith.addf %c, %c : f64\n%e = arith.addf %d, %d : f64\n%g = arith.addf %e, %e : f64"
+        )
 
 
 @pytest.mark.parametrize("name", sorted(wgsl_math.FUNCTIONS))

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 from tint_engine import NoChromium, validate
+from xdsl.dialects import gpu
+from xdsl.parser import Parser
+
 from weft.dialects.gpu import wgsl_math
 from weft.dialects.gpu.wgsl import print_func
 from weft.dialects.universe import context
 from weft.passes.kernel_to_gpu import KernelToGpuPass
 from weft.passes.schedule.steps import apply
 from weft.passes.schedule.webgpu import choose
-from xdsl.dialects import gpu
-from xdsl.parser import Parser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "backend"))
 pytestmark = pytest.mark.skipif(
-    "webgpu" not in os.environ.get("WEFT_TEST_DEVICES", "webgpu").split(","), reason="WEFT_TEST_DEVICES leaves webgpu out"
+    "webgpu" not in os.environ.get("WEFT_TEST_DEVICES", "webgpu").split(","),
+    reason="WEFT_TEST_DEVICES leaves webgpu out",
 )
 
 
@@ -47,7 +49,9 @@ def library() -> list[str]:
 
 def test_chromium_accepts_kernels_and_library() -> None:
     texts = library() + kernels()
-    refused = [f"{error}\n{text}" for text, error in zip(texts, validate(texts), strict=True) if error not in ("", "skip")]
+    refused = [
+        f"{error}\n{text}" for text, error in zip(texts, validate(texts), strict=True) if error not in ("", "skip")
+    ]
     assert not refused, refused[0]
 
 

@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless=new --no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --enable-unsafe-webgpu"
-).split()
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-webgpu",
+]
 
 _CHECK = """async (texts) => {
   const adapter = await navigator.gpu?.requestAdapter();
