@@ -8,7 +8,7 @@ Everything that knows wasmtime's C interface is here. Settings that matter: rela
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import wasmtime
 from wasmtime import _ffi as ffi
@@ -33,6 +33,11 @@ def make_engine() -> wasmtime.Engine:
     return wasmtime.Engine(config)
 
 
+_free_memory = ffi.dll["wasmtime_sharedmemory_delete"]  # type: ignore[index]
+_free_memory.restype = None
+_free_memory.argtypes = [ctypes.c_void_p]
+
+
 class SharedMemory(wasmtime.SharedMemory):
     """One linear memory for all programs and threads. It grows in place: addresses of its bytes never change."""
 
@@ -49,6 +54,9 @@ class SharedMemory(wasmtime.SharedMemory):
             except wasmtime.WasmtimeError as error:
                 raise MemoryError(f"the wasm device's memory cannot grow to {nbytes} bytes: {error}") from error
         return self.data_len()
+
+    def _delete(self, ptr: object, free: Callable[[object], None] = _free_memory) -> None:
+        free(ptr)  # bound here: when the interpreter ends, the modules' own names are gone before the memory is
 
     def _as_extern(self) -> ffi.wasmtime_extern_t:  # wasmtime-py 50 hands over the wrong kind and a pointer too many
         memory = ffi.wasmtime_extern_union(sharedmemory=self.ptr())
