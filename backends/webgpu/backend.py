@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weft.backends.base import Backend
 from weft.backends.webgpu.adapter import open_device
 from weft.backends.webgpu.memory import Buffer, Pool, stored_bytes
-from weft.backends.webgpu.program import Executable, Kernel, padded, read_program
+from weft.backends.webgpu.program import Executable, Kernel, Launch, padded, read_program
 from weft.passes.schedule.webgpu import Adapter
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class WebGpuBackend(Backend):
     ) -> Executable:
         """A program from its kernels in the gpu dialect and its `kernel.program`. Raises RuntimeError with the adapter's message."""
         program = read_program(module)
-        texts = list(dict.fromkeys(s.kernel for s in program.steps if hasattr(s, "kernel")))
+        texts = list(dict.fromkeys(s.kernel for s in program.steps if isinstance(s, Launch)))
         stages = {
             **(stages or {}),
             "gpu": lambda: str(module),

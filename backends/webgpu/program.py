@@ -85,7 +85,7 @@ def constant_bytes(value: DenseIntOrFPElementsAttr) -> bytes:
     if element == IntegerType(1):
         return b"".join(struct.pack("<i", int(bool(v))) for v in value.get_values())
     if isinstance(element, IntegerType):
-        return b"".join(struct.pack("<I", int(v) & 0xFFFFFFFF) for v in value.get_values())
+        return b"".join(struct.pack("<I", int(v) & 0xFFFFFFFF) for v in value.get_values())  # type: ignore[arg-type]
     code = "<f" if isinstance(element, Float32Type) else "<e"
     return b"".join(struct.pack(code, v) for v in value.get_values())
 

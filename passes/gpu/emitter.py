@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from xdsl.dialects import arith, gpu, memref, scf, vector
+from xdsl.dialects import arith, memref, scf, vector
 from xdsl.dialects.builtin import (
     DenseArrayBase,
     Float16Type,
@@ -102,11 +102,10 @@ _INT_COMBINE = {
     "or": arith.OrIOp,
     "xor": arith.XOrIOp,
 }
+_FLOAT_OPS = (arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.MaximumfOp, arith.MinimumfOp)
 _PROPERTIES: dict[type[Operation], dict[str, Attribute]] = {
-    **dict.fromkeys(
-        (arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.MaximumfOp, arith.MinimumfOp), {"fastmath": NO_FASTMATH}
-    ),
-    **dict.fromkeys((ADDI, SUBI, MULI), {"overflowFlags": NO_OVERFLOW}),
+    **{op: {"fastmath": NO_FASTMATH} for op in _FLOAT_OPS},
+    **{op: {"overflowFlags": NO_OVERFLOW} for op in (ADDI, SUBI, MULI)},
 }
 _PREDICATES = {k: {"predicate": IntegerAttr(k, i64)} for k in range(10)}
 
@@ -368,21 +367,3 @@ class Emitter:
             if self.scopes[depth].block is block:
                 return depth
         return 0
-
-
-__all__ = [
-    "EQ",
-    "F32",
-    "INDEX",
-    "NE",
-    "SGE",
-    "SLT",
-    "ULT",
-    "Emitter",
-    "LoweringError",
-    "Scope",
-    "gpu",
-    "i64",
-    "identity",
-    "memory_type",
-]

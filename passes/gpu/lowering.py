@@ -16,7 +16,7 @@ from itertools import product
 from math import prod
 
 from xdsl.dialects import arith, gpu, math, scf, vector
-from xdsl.dialects.builtin import DenseArrayBase, IntegerType, MemRefType, VectorType, i1, i32
+from xdsl.dialects.builtin import MemRefType, VectorType, i1, i32
 from xdsl.ir import Block, Region, SSAValue
 
 from weft.dialects.gpu import thread
@@ -101,8 +101,8 @@ class Lowering(Emitter):
         self.lanes_count = self.lane.extent if self.lane is not None else 1
         self.points_axes = [a for a in nest.axes.data if a.level in ("reg", "unroll") and a.extent != 1]
         self.local_axes = [a for a in nest.axes.data if a.level in ("local", "group")]
-        self.threads = prod(a.extent for a in self.local_axes) if self.local_axes else WORKGROUP_SIZE
         self.flat_axes = [a for a in nest.axes.data if a.level == "none" and a.role == "par"]
+        self.threads = prod(a.extent for a in self.local_axes)
         self.grid_axes = [a for a in nest.axes.data if a.level == "grid"]
         if self.flat_axes and (self.local_axes or self.grid_axes):
             self.grid_axes, self.flat_axes = (
@@ -284,12 +284,12 @@ class Lowering(Emitter):
             return self._place_flat()
         extents = [a.extent for a in self.grid_axes]
         self.grid = fold_grid(extents)
-        x, y, z = self.grid
-        if len(extents) <= 3 and prod(self.grid) == prod(extents) and self.grid == (*reversed(extents), 1, 1, 1)[:3]:
+        x, y, _ = self.grid
+        if len(extents) <= 3 and self.grid == (*reversed(extents), 1, 1, 1)[:3]:
             for axis, dimension in zip(reversed(self.grid_axes), "xyz", strict=False):
                 if axis.extent > 1:
                     self.axis_value[axis.name], self.at[axis.name] = self._block_id(dimension), 0
-            return None if self.local_axes or self.threads == 1 else self._only_first()
+            return None
         number = self._numbered(x, y)
         surplus = x * y - prod(extents)
         if surplus and any(s.combine is not None for s in self.stores):
@@ -297,11 +297,6 @@ class Lowering(Emitter):
             self._know(self.grid_axes, dim("$number", prod(extents)))
             return guard
         self._know(self.grid_axes, number.minimum(prod(extents) - 1))
-        return None if self.local_axes else self._only_first()
-
-    def _only_first(self) -> SSAValue | None:
-        """A kernel without local axes and with one invocation a workgroup."""
-        self.threads = 1
         return None
 
     def _numbered(self, x: int, y: int) -> Expr:
@@ -844,6 +839,3 @@ class Lowering(Emitter):
 def lower(func: FuncOp) -> thread.ModuleOp:
     """The gpu.module for a kernel."""
     return Lowering(func).run()
-
-
-__all__ = ["DenseArrayBase", "IntegerType", "Lowering", "fold_grid", "lower"]

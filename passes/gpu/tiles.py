@@ -206,6 +206,3 @@ class Tile:
             assert low.lane is not None
             return one(point | {low.lane.name: 0})
         return low.by_lane(self.op, point, one)
-
-
-__all__ = ["Tile"]

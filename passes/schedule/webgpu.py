@@ -298,11 +298,12 @@ def flat(view: View) -> Schedule:
     """An invocation a result, or a vector of them; short reductions are written out."""
     steps: list[Step] = []
     total = 1
+    stored_at = {n for s in view.stores for n in view.depends[s]}
     for axis in view.axes.values():
-        if axis.role == "red" and 1 < axis.extent <= 8 and total * axis.extent <= 16:
-            if not any(axis.name in view.depends[s] for s in view.stores):
-                steps.append(Level(axis.name, "unroll"))
-                total *= axis.extent
+        short = axis.role == "red" and 1 < axis.extent <= 8 and total * axis.extent <= 16
+        if short and axis.name not in stored_at:
+            steps.append(Level(axis.name, "unroll"))
+            total *= axis.extent
     stored = [
         a for a in view.axes.values() if a.role == "par" and all(view.stride(s, a.name) == 1 for s in view.stores)
     ]

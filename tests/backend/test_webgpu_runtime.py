@@ -108,7 +108,7 @@ def test_a_refused_shader_comes_with_the_adapters_message() -> None:
 
 
 def test_too_large_for_the_adapter() -> None:
-    with pytest.raises(MemoryError, match="larger than the .* bytes that this adapter can bind"):
+    with pytest.raises(MemoryError, match=r"larger than the .* bytes that this adapter can bind"):
         Buffer(device().pool, 1 << 45)
 
 
