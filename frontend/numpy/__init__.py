@@ -11,10 +11,10 @@ from weft.numpy.creation import *
 from weft.numpy.dtypes import *
 from weft.numpy.dtypes import bool_
 from weft.numpy.elementwise import *
-from weft.numpy.indexing import *
 from weft.numpy.linear import *
 from weft.numpy.manipulation import *
 from weft.numpy.reductions import *
+from weft.numpy.selection import *
 
 ndarray = Array
 bool = bool_

@@ -417,7 +417,7 @@ bitwise_right_shift = right_shift
 def where(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None, /, **options: Any) -> Any:
     """x where the condition holds, else y. With the condition alone: the indices where it holds (`nonzero`)."""
     if x is None and y is None:
-        from weft.numpy.indexing import nonzero
+        from weft.numpy.selection import nonzero
 
         return nonzero(condition, **options)
     if x is None or y is None:

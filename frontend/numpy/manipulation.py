@@ -329,8 +329,8 @@ def repeat(
         raise ValueError(
             f"repeats must have one entry per element of axis {axis} of size {extent}, got shape {counts.shape}."
         )
-    from weft.numpy.indexing import take
     from weft.numpy.reductions import sum as total
+    from weft.numpy.selection import take
 
     ends = lax.cumsum(wrap(counts), 0)
     if total_repeat_length is None:
