@@ -58,8 +58,10 @@ def from_host(data: Any, dtype: object = None, device: Device | None = None) -> 
 
     `dtype` converts. Raises TypeError for what is not an array, or one of a dtype that weft does not have.
     """
+    if not hasattr(data, "dtype") and hasattr(data, "__array__"):
+        data = data.__array__()
     if not hasattr(data, "dtype"):
-        data = data.__array__() if hasattr(data, "__array__") else _packed(memoryview(data))
+        data = _Packed(memoryview(data))
     given = as_dtype(data.dtype)
     wanted = canonical(given if dtype is None else dtype)
     if wanted is not given or getattr(data.dtype, "byteorder", "=") == ">":
@@ -68,24 +70,21 @@ def from_host(data: Any, dtype: object = None, device: Device | None = None) -> 
         data = data.copy()
     a = aval(data.shape, wanted)
     place = device or current_device()
-    return leaf(a, place.backend.put(data, a), device=place)
+    return leaf(a, place.backend.put(getattr(data, "bytes", data), a), device=place)
 
 
-class _packed:
-    """Host memory that is not NumPy's, with the three things that `from_host` needs of an array: a dtype, a shape, a conversion."""
+class _Packed:
+    """Host memory that is not NumPy's, with what `from_host` needs of an array: a dtype, a shape, a conversion."""
 
     def __init__(self, view: memoryview):
-        if view.format.lstrip("@=<") not in _FORMATS:
+        code = view.format.lstrip("@=<")
+        if code not in _FORMATS:
             raise TypeError(f"a buffer with elements of format {view.format!r} is not a valid array type")
-        self.view, self.shape = view, view.shape
-        self.dtype = as_dtype(_FORMATS[view.format.lstrip("@=<")])
+        self.bytes, self.shape, self.dtype = view.tobytes(), view.shape, as_dtype(_FORMATS[code])
 
-    def __buffer__(self, flags: int) -> memoryview:
-        return self.view
-
-    def astype(self, name: str) -> Any:
-        flat = PackedArray(_CODES[name], memoryview(self.view.tobytes()).cast(self.view.format))
-        made = _packed(memoryview(flat))
+    def astype(self, name: str) -> _Packed:
+        elements = struct.unpack(f"<{len(self.bytes) // self.dtype.itemsize}{_CODES[self.dtype.name]}", self.bytes)
+        made = _Packed(memoryview(PackedArray(_CODES[name], elements)))
         made.shape = self.shape
         return made
 
