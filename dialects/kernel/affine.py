@@ -373,3 +373,27 @@ def delinearize(position: Expr, shape: tuple[int, ...]) -> tuple[Expr, ...]:
         index.append(position % shape[k] if k else position)
         position = position // shape[k]
     return tuple(reversed(index))
+
+
+def reindex(index: tuple[Expr, ...], shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[Expr, ...]:
+    """The index, in an array of shape `other`, of the element at `index` in the same array reshaped to `shape`.
+
+    Dimensions are matched in groups, as small as can be, so that an index along one group has no part in another, even where it leaves its range (behind a guard).
+    """
+    inner = [(expr, n) for expr, n in zip(index, shape, strict=True) if n != 1]
+    wanted = [n for n in other if n != 1]
+    found: list[Expr] = []
+    i = j = 0
+    while i < len(inner):
+        a, b = i, j
+        p, q = inner[i][1], wanted[j]
+        i, j = i + 1, j + 1
+        while p != q:
+            if p < q:
+                p, i = p * inner[i][1], i + 1
+            else:
+                q, j = q * wanted[j], j + 1
+        exprs, extents = zip(*inner[a:i], strict=True)
+        found += delinearize(linearize(exprs, extents), tuple(wanted[b:j]))
+    rest = iter(found)
+    return tuple(ZERO if n == 1 else next(rest) for n in other)

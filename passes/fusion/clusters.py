@@ -94,7 +94,8 @@ class Item:
     sources: frozenset[SSAValue] = frozenset()
     """Values that an inlined element loads, as far as one can tell."""
     after_contraction: bool = False
-    """It could be the epilogue of a contraction."""
+    after_reduction: bool = False
+    """It is made from the result of one. What is made from both is no epilogue: they do not share a nest."""
     reads: dict[Cluster, dict[tuple, Access]] = field(default_factory=dict)
     cluster: Cluster | None = None
     """The cluster that stores it; None if it is inlined or dead."""
@@ -189,6 +190,7 @@ class Clustering:
         if item.profile.reduced or pushes(type(item.op)):
             item.sources = frozenset((item.value,))
             item.after_contraction = item.contraction
+            item.after_reduction = not item.contraction
             return
         item.chain = item.profile.weight
         sources: set[SSAValue] = set()
@@ -197,6 +199,7 @@ class Clustering:
                 item.chain += operand.chain
                 sources |= operand.sources
                 item.after_contraction |= operand.after_contraction
+                item.after_reduction |= operand.after_reduction
             elif _size(value) > 1:
                 sources.add(value)
         item.sources = frozenset(sources)
@@ -323,15 +326,22 @@ class Clustering:
             evaluations = sum(cluster.evaluations(a) for a in accesses.values())
             if (evaluations - item.size) * item.chain > STORED * item.size + RECOMPUTED:
                 return False
-        # not inside the root's own reductions, and an epilogue only where its contraction can follow
-        within = cluster.parallel if item.after_contraction else (1 << cluster.rank) - 1
-        if not any(a.exact and not a.axes & ~within for a in accesses.values()):
+        if not any(self._storable(item, cluster, a) for a in accesses.values()):
             return False
         others = sum(1 << c.number for c in item.reads if c is not cluster)
         reached = others
         for k in bits(others):
             reached |= self.clusters[k].feeds
         return not reached >> cluster.number & 1
+
+    @staticmethod
+    def _storable(item: Item, cluster: Cluster, access: Access) -> bool:
+        """Whether the point of a read is one where the item may be stored: each element is met once, and by one point of the root's index."""
+        epilogue = item.after_contraction and not item.after_reduction
+        within = cluster.parallel if epilogue else (1 << cluster.rank) - 1
+        # what a reduction gives is stored for each row: the rest of the axes becomes the reduction's
+        alone = cluster.parallel & ~access.axes if not item.after_reduction else 0
+        return access.exact and not access.axes & ~within and not alone
 
     def _join(self, item: Item, cluster: Cluster) -> None:
         self._inline(item, cluster, list(item.reads[cluster].values()))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weft.dialects.kernel.affine import Condition, Dim, Expr, constant, delinearize, dim, linearize, symbol
+from weft.dialects.kernel.affine import Condition, Dim, Expr, constant, delinearize, dim, linearize, reindex, symbol
 
 EXTENTS = {"i": 3, "j": 4, "k": 2}
 SYMBOLS = {0: (-2, 3), 1: (1, 2)}
@@ -133,10 +133,17 @@ def test_reshapes_there_and_back_are_nothing(factors, data):
     shape = tuple(factors)
     other = tuple(prod(factors[a:b]) for a, b in pairwise(cuts))
     index = tuple(dim(name, n) for name, n in zip("abcd", shape, strict=False))
-    there = delinearize(linearize(index, shape), other)
-    assert delinearize(linearize(there, other), shape) == index
+    there = reindex(index, shape, other)
+    assert linearize(there, other) == linearize(index, shape)
+    assert reindex(there, other, shape) == index
     if len(other) <= len(shape):  # dimensions were merged: no division is left
         assert all(isinstance(a, Dim) for e in there for a in e.atoms())
+
+
+def test_a_reshape_keeps_groups_of_dimensions_apart():
+    a, b, c = dim("a", 4), dim("b", 6), dim("c", 5)
+    there = reindex((a, b - 1, c), (4, 6, 5), (1, 2, 2, 6, 1, 5))
+    assert [str(e) for e in there] == ["0", "a floordiv 2", "a mod 2", "b - 1", "0", "c"]
 
 
 @given(plans())

@@ -14,7 +14,7 @@ from weft.dialects.array.node import Aval, Node, aval
 from weft.dialects.array.op import ArrayOp, batch_front, full, linear, literal, zeros
 from weft.dialects.array.ops.algebra import pad, reduce, reshape, slice_axis, sub, transpose, where, zero_of
 from weft.dialects.dtypes import bool_
-from weft.dialects.kernel.affine import Expr, delinearize, linearize
+from weft.dialects.kernel.affine import Expr, reindex
 
 Ints: TypeAlias = tuple[int, ...]
 Dims: TypeAlias = Sequence[int | None]
@@ -84,7 +84,7 @@ class ReshapeOp(_View):
         source = args[0].shape
         if 0 in shape:  # the nest runs for no element
             return b.read(args[0], (Expr(0),) * len(source))
-        return b.read(args[0], delinearize(linearize(index, shape), source))
+        return b.read(args[0], reindex(index, shape, source))
 
 
 @irdl_op_definition

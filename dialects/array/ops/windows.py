@@ -134,14 +134,22 @@ class FoldOp(ArrayOp):
         dilations: Ints,
     ) -> SSAValue:
         x = args[0]
-        source, axes, conditions = list(index), [], []
+        source, axes, summed, conditions = list(index), [], [], []
         for d, size, stride, dilation in zip(dims, sizes, strides, dilations, strict=True):
+            if size <= stride and dilation == 1:  # windows do not overlap: each place is in one, or in none
+                source[d] = index[d] // stride
+                axes.append(index[d] % stride)
+                conditions += [(axes[-1], 0, size), (source[d], 0, x.shape[d])]
+                continue
             axes.append(b.axis(size))
+            summed.append(axes[-1])
             place = index[d] - axes[-1] * dilation
             source[d] = place // stride
             if stride > 1:
                 conditions.append((place % stride, 0, 1))
             conditions.append((source[d], 0, x.shape[d]))
         value = b.inside(conditions, lambda: b.read(x, (*source, *axes)), lambda: b.const(0, x.dtype))
+        if not summed:
+            return value
         wide = emit.accumulator(x.dtype)
-        return emit.convert(b, b.reduce("add", emit.convert(b, value, x.dtype, wide), axes), wide, x.dtype)
+        return emit.convert(b, b.reduce("add", emit.convert(b, value, x.dtype, wide), summed), wide, x.dtype)
