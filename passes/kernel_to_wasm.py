@@ -31,8 +31,9 @@ from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
 from weft.passes.schedule.steps import apply as apply_schedule
 from weft.passes.schedule.wasm import choose
-from weft.passes.wasm.emitter import REGISTER_LEVELS, Access, Emitter
+from weft.passes.wasm.emitter import Emitter
 from weft.passes.wasm.memory import element_bytes
+from weft.passes.wasm.state import REGISTER_LEVELS, Access
 
 ALIGNMENT = 64
 

@@ -10,124 +10,24 @@ below (softmax: a row's maximum, its sum, its stores). A value marked `keep` is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import product
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import MemRefType, i1, i32
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.dialects.builtin import i1, i32
+from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from weft.dialects.kernel.affine import Atom, Condition, Dim, Div, Expr, Min, Mod, Sym, dim, linearize
 from weft.dialects.kernel.attributes import Axis
-from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
-from weft.dialects.wasm.builder import FuncBuilder
+from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreOp
 from weft.dialects.wasm.control import BreakIfOp, LoopOp
 from weft.dialects.wasm.values import ConstOp
-from weft.passes.schedule.steps import depends
-from weft.passes.wasm.lanes import Lanes, identity
-from weft.passes.wasm.memory import element_bytes, load_element, load_vector, store_element, store_vector
-
-REGISTER_LEVELS = ("reg", "unroll", "lane")
-VECTOR = -1  # the coordinate of the lane axis in a point that means all of its lanes
-
-Point = tuple[int, ...]
+from weft.passes.wasm.access import Accesses
+from weft.passes.wasm.lanes import identity
+from weft.passes.wasm.state import VECTOR, Level, Point, Task, Val
 
 
-class Val(NamedTuple):
-    """A Wasm value, the number of the level it is made in, and whether it is a vector of lanes."""
-
-    ssa: SSAValue
-    level: int
-    vector: bool = False
-
-
-@dataclass
-class Level:
-    """An open loop, or (number 0) the function: where code that belongs there is written."""
-
-    block: Block
-    axis: str | None = None
-    index: SSAValue | None = None
-    first: SSAValue | None = None  # the axis' first value, where it is not 0
-    keys: list[tuple] = field(default_factory=list)  # the partial results that the loop carries
-    carried: list[tuple[SSAValue, BlockArgument, int]] = field(
-        default_factory=list
-    )  # pointers: initial value, argument, step
-    memo: list[tuple] = field(default_factory=list)
-    done: list[ReduceOp] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Task:
-    """What a loop is run for: a store, an open reduction, or (with a target) writing the op's value to scratch memory."""
-
-    op: Operation
-    axes: frozenset[str]
-    target: Access | None = None
-
-
-@dataclass(eq=False)
-class Access:
-    """Where a load or a store goes: a flat index expression into a buffer."""
-
-    base: SSAValue
-    element: Attribute
-    flat: Expr
-    symbols: Sequence[SSAValue] = ()
-    conditions: tuple[Condition, ...] = ()
-
-
-class Emitter:
-    """Emits one nest into a function. `bases` are the addresses of the nest's operands, `scratch` hands out memory of this thread."""
-
-    def __init__(
-        self,
-        b: FuncBuilder,
-        nest: NestOp,
-        bases: Sequence[SSAValue],
-        *,
-        scratch: Callable[[int], SSAValue],
-        bounds: tuple[SSAValue, SSAValue] | None = None,
-        staged: dict[Operation, Access] | None = None,
-        relaxed: bool = True,
-    ):
-        self.b, self.nest, self.scratch, self.bounds = b, nest, scratch, bounds
-        self.bases = dict(zip(nest.block.args, bases, strict=True))
-        self.staged = staged if staged is not None else {}
-        axes = nest.axes.data
-        self.extents = {a.name: a.extent for a in axes}
-        self.loops = [a for a in axes if a.level not in REGISTER_LEVELS and a.extent != 1]
-        self.points = [a for a in axes if a.level in REGISTER_LEVELS]
-        self.position = {a.name: k for k, a in enumerate(self.points)}
-        lanes = [a for a in self.points if a.level == "lane"]
-        if len(lanes) > 1:
-            raise PassFailedException(f"kernel-to-wasm: one axis may be on level lane, got {nest.axes}")
-        self.lane = lanes[0].name if lanes else None
-        self.lanes = Lanes(b, lanes[0].extent if lanes else 4, relaxed)
-        self.axes_of = depends(nest)
-        self.places: dict[object, tuple[int, ...]] = {}
-        self.memo: dict[tuple, Val] = {}
-        self.accesses: dict[Operation, Access] = {}
-        self.levels = [Level(b.block)]
-        self.tasks: dict[Operation, Task] = {}
-        self.forms: dict[Expr, tuple] = {}
-        self.names: dict[Expr, tuple[set[str], set[int]]] = {}
-        self.constants: dict[tuple, SSAValue] = {}
-        self.accs: dict[tuple, SSAValue] = {}
-        self.done: set[ReduceOp] = set()
-        self.opened: set[ReduceOp] = set()
-        self.kept: dict[SSAValue, tuple[str, Access]] = {}
-        self.direct = self._direct_reductions()
-        self.outline = nest.attributes["outline"].data if "outline" in nest.attributes else None  # type: ignore[attr-defined]
-        self.order = {op: k for k, op in enumerate(nest.block.ops)}
-        self.stages: dict[str, list[LoadOp]] = {}
-        for op in nest.block.ops:
-            if isinstance(op, LoadOp) and op.stage is not None and op not in self.staged:
-                self.stages.setdefault(op.stage.data["at"].data, []).append(op)  # type: ignore[attr-defined]
+class Emitter(Accesses):
+    """Emits one nest into a function."""
 
     def emit(self) -> None:
         """The whole nest."""
@@ -158,32 +58,7 @@ class Emitter:
             self.done.add(op)
             self.loops = _arranged(loops, inner) or loops
 
-    # -- who needs whom -----------------------------------------------------------------------------------------------------------------
-
-    def _direct_reductions(self) -> dict[object, frozenset[ReduceOp]]:
-        """The reductions on which each value, and each store, depends without another one between."""
-        found: dict[object, frozenset[ReduceOp]] = {}
-        for op in self.nest.block.ops:
-            reductions: set[ReduceOp] = set()
-            for operand in op.operands:
-                reductions |= (
-                    {operand.owner} if isinstance(operand.owner, ReduceOp) else found.get(operand, frozenset())
-                )
-            found[op] = frozenset(reductions)
-            for result in op.results:
-                found[result] = found[op]
-        return found
-
-    def _task(self, op: Operation) -> Task:
-        if (known := self.tasks.get(op)) is not None:
-            return known
-        axes = self.axes_of[op]
-        if isinstance(op, ReduceOp):
-            axes = self.axes_of.get(op.value, frozenset()) | frozenset(op.axes)
-            if (where := op.attributes.get("where")) is not None:
-                axes |= {name for c in where.data for name in c.expr.dims()}  # type: ignore[attr-defined]
-        known = self.tasks[op] = Task(op, axes)
-        return known
+    # -- who needs whom -------------------------------------------------------------------------------------------------
 
     def _needed(self, task: Task) -> list[ReduceOp]:
         """All reductions that must be finished before the task can be, as far as they are not available."""
@@ -196,7 +71,7 @@ class Emitter:
                 stack.extend(self.direct[reduction])
         return list(found)
 
-    # -- runs through the loops ---------------------------------------------------------------------------------------------------------
+    # -- runs through the loops -----------------------------------------------------------------------------------------
 
     def complete(self, tasks: list[Task], depth: int) -> None:
         """Does the tasks, in the loops from number `depth` on, after the reductions that they need and that belong here."""
@@ -316,16 +191,21 @@ class Emitter:
         for load in self.stages.get(level.axis or "", ()):
             del self.staged[load]
 
-    # -- reductions ---------------------------------------------------------------------------------------------------------------------
+    def _fill_stages(self, axis: str, depth: int) -> None:
+        """Copies what the loads staged at this axis will read, in the order in which they will read it."""
+        for load in self.stages.get(axis, ()):
+            open_axes = {level.axis for level in self.levels}
+            names = [n for n in load.stage.data["panel"].data.split(",") if self.extents[n] != 1]  # type: ignore[union-attr]
+            missing = self.axes_of[load.result] - open_axes - set(names)
+            if missing:
+                raise PassFailedException(
+                    f"kernel-to-wasm: a panel of axes {names} lacks {sorted(missing)}, on which the load depends"
+                )
+            access = self._scratch_access(names, load.result.type)
+            self._run([Task(load, frozenset(names), access)], depth)
+            self.staged[load] = access
 
-    def _place(self, axes: frozenset[str]) -> tuple[int, ...]:
-        """Positions in a point of the register axes among these."""
-        return tuple(k for k, a in enumerate(self.points) if a.name in axes)
-
-    def _points(self, axes: frozenset[str]) -> Iterator[Point]:
-        """All points over the register axes among these; the others are 0, the lane axis is whole."""
-        ranges = [(VECTOR,) if a.level == "lane" else range(a.extent) if a.name in axes else (0,) for a in self.points]
-        return product(*ranges)
+    # -- reductions -----------------------------------------------------------------------------------------------------
 
     def _key(self, op: ReduceOp, point: Point) -> tuple:
         """Which partial result of a reduction a point goes to: steps on level unroll share one."""
@@ -338,9 +218,6 @@ class Emitter:
 
     def _keys(self, op: ReduceOp) -> list[tuple]:
         return list(dict.fromkeys(self._key(op, p) for p in self._points(self._task(op).axes)))
-
-    def _is_vector(self, axes: frozenset[str]) -> bool:
-        return self.lane is not None and self.lane in axes
 
     def _open(self, op: ReduceOp) -> None:
         vector = self._is_vector(self._task(op).axes)
@@ -405,44 +282,7 @@ class Emitter:
         self.accs[key] = self.lanes.combine(op.kind.data, acc, value, type, vector)
         assert b.block is self.levels[-1].block
 
-    # -- values -------------------------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _at(self, level: int) -> Iterator[None]:
-        outer = self.b.block
-        self.b.block = self.levels[level].block
-        yield
-        self.b.block = outer
-
-    def number(self, value: int) -> SSAValue:
-        """An i32 constant; one op for all its uses."""
-        if (known := self.constants.get(("i32", value))) is None:
-            with self._at(0):
-                known = self.constants["i32", value] = self.b.const_i32(value)
-        return known
-
-    def constant(self, value: float, type: Attribute, vector: bool) -> SSAValue:
-        """A constant of an element type, or a vector of it; one op for all its uses."""
-        key = (repr(value), type, vector)
-        if (known := self.constants.get(key)) is None:
-            with self._at(0):
-                known = self.constants[key] = self.lanes.constant(value, type, vector)
-        return known
-
-    def _remember(self, key: tuple, value: Val) -> Val:
-        self.memo[key] = value
-        self.levels[value.level].memo.append(key)
-        return value
-
-    def _project(self, value: object, point: Point) -> Point:
-        place = self.places.get(value)
-        if place is None:
-            place = self.places[value] = self._place(self.axes_of.get(value, frozenset()))
-        return tuple(point[k] for k in place)
-
-    def _whole(self, axes: frozenset[str], point: Point) -> bool:
-        """Whether what depends on these axes is a vector at this point."""
-        return self.lane is not None and self.lane in axes and point[self.position[self.lane]] == VECTOR
+    # -- values ---------------------------------------------------------------------------------------------------------
 
     def demand(self, value: SSAValue, point: Point) -> Val:
         """The Wasm value of a value of the body at a point; a vector if it depends on the lane and the point does not fix it."""
@@ -508,448 +348,6 @@ class Emitter:
         with self._at(value.level):
             element = self.lanes.extract(value.ssa, op.result.type, point[lane])
         return self._remember((op.result, self._project(op.result, point)), Val(element, value.level))
-
-    def _saved(self, op: ReduceOp, key: tuple, point: Point) -> Val:
-        """A reduction that was made ahead."""
-        access = self.staged[op]
-        pointer, offset, _ = self.address(access, point)
-        with self._at(pointer.level):
-            return self._remember(
-                key, Val(load_element(self.lanes, access.element, pointer.ssa, offset), pointer.level)
-            )
-
-    def _pack(self, value: SSAValue, point: Point) -> Val:
-        """A vector made lane by lane."""
-        parts = [self.demand(value, p) for p in self._each_lane(point)]
-        level = max(p.level for p in parts)
-        with self._at(level):
-            return Val(self.lanes.pack([p.ssa for p in parts], value.type), level, True)
-
-    def _each_lane(self, point: Point) -> list[Point]:
-        at = self.position[self.lane]  # type: ignore[index]
-        return [(*point[:at], lane, *point[at + 1 :]) for lane in range(self.lanes.count)]
-
-    # -- index expressions --------------------------------------------------------------------------------------------------------------
-
-    def _fixed(self, expr: Expr, point: Point) -> tuple[Expr, int]:
-        """The expression with register coordinates put in, and the coefficient of the lane where that is not fixed."""
-        if (form := self.forms.get(expr)) is None:
-            form = self.forms[expr] = self._form(expr)
-        terms, registers = form
-        if registers is None:
-            return self._substituted(expr, point)
-        const, lane = expr.const, 0
-        for at, c in registers:
-            if point[at] == VECTOR:
-                lane = c
-            else:
-                const += c * point[at]
-        return Expr(const, terms), lane
-
-    def _form(self, expr: Expr) -> tuple[tuple[tuple[Atom, int], ...], list[tuple[int, int]] | None]:
-        """Terms over loops, and (position, coefficient) of those over register axes; None if such an axis is inside of a division or the like."""
-        terms: list[tuple[Atom, int]] = []
-        registers: list[tuple[int, int]] = []
-        for atom, c in expr.terms:
-            if isinstance(atom, Dim):
-                if (at := self.position.get(atom.name)) is not None:
-                    registers.append((at, c))
-                    continue
-            elif not isinstance(atom, Sym) and not self.position.keys().isdisjoint(atom.expr.dims()):
-                return (), None
-            terms.append((atom, c))
-        return tuple(terms), registers
-
-    def _substituted(self, expr: Expr, point: Point) -> tuple[Expr, int]:
-        def value(atom: Dim | Sym) -> Expr | None:
-            if isinstance(atom, Dim) and (at := self.position.get(atom.name)) is not None and point[at] != VECTOR:
-                return Expr(point[at])
-            return None
-
-        expr, lane = expr.substitute(value), 0
-        for atom, c in expr.terms:
-            if isinstance(atom, Dim) and atom.name == self.lane:
-                lane = c
-        if lane:
-            expr = Expr(
-                expr.const, tuple(t for t in expr.terms if not (isinstance(t[0], Dim) and t[0].name == self.lane))
-            )
-        return expr, lane
-
-    def _names(self, expr: Expr) -> tuple[set[str], set[int]]:
-        """The axes and the symbols in an expression."""
-        if (known := self.names.get(expr)) is None:
-            known = self.names[expr] = expr.dims(), expr.symbols()
-        return known
-
-    def _linear(self, expr: Expr, symbols: Sequence[SSAValue], point: Point) -> bool:
-        """Whether the expression (of `_fixed`) depends on a whole lane axis by its linear term at most."""
-        if self.lane is None or point[self.position[self.lane]] != VECTOR:
-            return True
-        axes, used = self._names(expr)
-        return self.lane not in axes and not any(self.lane in self.axes_of.get(symbols[s], frozenset()) for s in used)
-
-    def scalar(self, expr: Expr, symbols: Sequence[SSAValue], point: Point) -> Val:
-        """The i32 value of an expression without a whole lane in it."""
-        used = self._names(expr)[1]
-        key = ("expr", expr, tuple(symbols[s] for s in sorted(used)), point if used else None)
-        if (known := self.memo.get(key)) is not None:
-            return known
-        level, total = 0, None
-        parts = sorted(((self._atom(a, symbols, point), c) for a, c in expr.terms), key=lambda p: p[0].level)
-        for part, c in parts:
-            level = max(level, part.level)
-            with self._at(level):
-                term = part.ssa if c == 1 else self.b.inst("i32.mul", part.ssa, self.number(c))
-                total = term if total is None else self.b.inst("i32.add", total, term)
-        with self._at(level):
-            if total is None:
-                total = self.number(expr.const)
-            elif expr.const:
-                total = self.b.inst("i32.add", total, self.number(expr.const))
-        return self._remember(key, Val(total, level))
-
-    def _atom(self, atom: Atom, symbols: Sequence[SSAValue], point: Point) -> Val:
-        b = self.b
-        if isinstance(atom, Dim):
-            level = self._level_of(atom.name)
-            return Val(self.levels[level].index, level)  # type: ignore[arg-type]
-        if isinstance(atom, Sym):
-            return self.demand(symbols[atom.number], point)
-        inner = self.scalar(atom.expr, symbols, point)
-        with self._at(inner.level):
-            x = inner.ssa
-            if isinstance(atom, Min):
-                limit = self.number(atom.limit)
-                return Val(b.select(b.inst("i32.lt_s", x, limit), x, limit), inner.level)
-            by = atom.by
-            if not by & (by - 1):
-                if isinstance(atom, Div):
-                    return Val(b.inst("i32.shr_s", x, self.number(by.bit_length() - 1)), inner.level)
-                return Val(b.inst("i32.and", x, self.number(by - 1)), inner.level)
-            up = max(0, -(atom.expr.bounds[0] // by))  # whole multiples that make it non-negative
-            if up:
-                x = b.inst("i32.add", x, self.number(up * by))
-            if isinstance(atom, Mod):
-                return Val(b.inst("i32.rem_u", x, self.number(by)), inner.level)
-            x = b.inst("i32.div_u", x, self.number(by))
-            return Val(b.inst("i32.sub", x, self.number(up)) if up else x, inner.level)
-
-    def _level_of(self, axis: str) -> int:
-        for k in range(len(self.levels) - 1, 0, -1):
-            if self.levels[k].axis == axis:
-                return k
-        raise PassFailedException(
-            f"kernel-to-wasm: axis '{axis}' is used outside of its loop; a reduction must be inside of the axes that its result depends on"
-        )
-
-    def index(self, expr: Expr, symbols: Sequence[SSAValue], point: Point, vector: bool) -> Val:
-        """The value of an index expression: an i32, or one in each lane."""
-        fixed, lane = self._fixed(expr, point)
-        if not self._linear(fixed, symbols, point):
-            parts = []
-            for p in self._each_lane(point):
-                parts.append(self.scalar(self._fixed(expr, p)[0], symbols, p))
-            level = max(p.level for p in parts)
-            with self._at(level):
-                return Val(self.lanes.pack([p.ssa for p in parts], i32), level, True)
-        start = self.scalar(fixed, symbols, point)
-        if not lane:
-            return start
-        with self._at(start.level):
-            steps = self.b.const_v128("i32x4", *(lane * k for k in range(4)))
-            return Val(self.b.inst("i32x4.add", self.b.inst("i32x4.splat", start.ssa), steps), start.level, True)
-
-    def holds(self, conditions: Sequence[Condition], symbols: Sequence[SSAValue], point: Point) -> Val | None:
-        """Whether all conditions hold: an i32, or a mask if they depend on a whole lane. None if they always do."""
-        tests: list[Val] = []
-        for c in conditions:
-            if c.always:
-                continue
-            value = self.index(c.expr - c.lo, symbols, point, True)
-            with self._at(value.level):
-                if value.vector:
-                    mask = self.b.inst("i32x4.lt_u", value.ssa, self.b.const_v128("i32x4", c.hi - c.lo))
-                    if self.lanes.count == 2:
-                        mask = self.b.inst("i64x2.extend_low_i32x4_s", mask)
-                    tests.append(Val(mask, value.level, True))
-                else:
-                    tests.append(Val(self.b.inst("i32.lt_u", value.ssa, self.number(c.hi - c.lo)), value.level))
-        if not tests:
-            return None
-        level, vector = max(t.level for t in tests), any(t.vector for t in tests)
-        with self._at(level):
-            parts = [self.lanes.splat(t.ssa, i1) if vector and not t.vector else t.ssa for t in tests]
-            total = parts[0]
-            for part in parts[1:]:
-                total = self.b.inst("v128.and" if vector else "i32.and", total, part)
-        return Val(total, level, vector)
-
-    # -- addresses ----------------------------------------------------------------------------------------------------------------------
-
-    def access(self, op: LoadOp | StoreOp) -> Access:
-        """Where a load or a store goes; a staged load goes to its copy."""
-        if (staged := self.staged.get(op)) is not None:
-            return staged
-        if (known := self.accesses.get(op)) is None:
-            type = op.buffer.type
-            assert isinstance(type, MemRefType)
-            tests = op.conditions.data if op.conditions is not None else ()
-            known = self.accesses[op] = Access(
-                self.bases[op.buffer],
-                type.element_type,
-                linearize(op.map.data, type.get_shape()),
-                op.symbols,
-                tests,  # type: ignore[index]
-            )
-        return known
-
-    def address(self, access: Access, point: Point) -> tuple[Val, int, int | None]:
-        """(pointer, offset, stride of the lane in elements); the stride is None where the position is not linear in a whole lane."""
-        flat, lane = self._fixed(access.flat, point)
-        if not self._linear(flat, access.symbols, point):
-            return Val(access.base, 0), 0, None
-        size = element_bytes(access.element)
-        terms = flat.terms
-        offset = flat.const * size
-        if offset < 0 or any(c < 0 for _, c in terms):  # the pointer itself must not fall below the address 0
-            pointer = self._pointer(access, terms, size, point)
-            with self._at(pointer.level):
-                return Val(self.b.inst("i32.add", pointer.ssa, self.number(offset)), pointer.level), 0, lane
-        return self._pointer(access, terms, size, point), offset, lane
-
-    def _pointer(self, access: Access, terms: tuple[tuple[Atom, int], ...], size: int, point: Point) -> Val:
-        if not terms:
-            return Val(access.base, 0)
-        symbols = access.symbols
-        names = tuple(symbols[s] for s in sorted(self._names(Expr(0, terms))[1])) if symbols else ()
-        key = ("pointer", access.base, terms, size, names, point if names else None)
-        if (known := self.memo.get(key)) is not None:
-            return known
-        deepest = max(
-            range(len(terms)), key=lambda k: (self._depth(terms[k][0], symbols, point), isinstance(terms[k][0], Dim))
-        )
-        atom, c = terms[deepest]
-        rest = self._pointer(access, terms[:deepest] + terms[deepest + 1 :], size, point)
-        step = c * size
-        if isinstance(atom, Dim) and rest.level < (number := self._level_of(atom.name)):
-            level = self.levels[number]
-            init = rest.ssa
-            if level.first is not None:
-                with self._at(number - 1):
-                    init = self.b.inst("i32.add", init, self.b.inst("i32.mul", level.first, self.number(step)))
-            arg = level.block.insert_arg(i32, len(level.block.args))
-            level.carried.append((init, arg, step))
-            return self._remember(key, Val(arg, number))
-        part = self._atom(atom, symbols, point)
-        number = max(part.level, rest.level)
-        with self._at(number):
-            moved = part.ssa if step == 1 else self.b.inst("i32.mul", part.ssa, self.number(step))
-            return self._remember(key, Val(self.b.inst("i32.add", rest.ssa, moved), number))
-
-    def _depth(self, atom: Atom, symbols: Sequence[SSAValue], point: Point) -> int:
-        if isinstance(atom, Dim):
-            return self._level_of(atom.name)
-        return self._atom(atom, symbols, point).level
-
-    # -- loads --------------------------------------------------------------------------------------------------------------------------
-
-    def _load(self, op: LoadOp, point: Point) -> Val:
-        access = self.access(op)
-        vector = self._whole(self.axes_of[op.result], point)
-        pointer, offset, stride = self.address(access, point)
-        test = self.holds(access.conditions, access.symbols, point)
-        if vector:
-            if stride != 1 or not self._can_load(access.element):
-                return self._pack(op.result, point)
-            if test is not None and test.vector:
-                return self._load_inside(op, access, point, pointer, offset)
-        level = max(pointer.level, test.level if test else 0, *(self.demand(s, point).level for s in access.symbols), 0)
-        load = load_vector if vector else load_element
-        with self._at(level):
-            if test is None:
-                return Val(load(self.lanes, access.element, pointer.ssa, offset), level, vector)
-            exact = self.b.inst("i32.add", pointer.ssa, self.number(offset)) if offset else pointer.ssa
-            safe = self.b.select(test.ssa, exact, access.base)
-            value = load(self.lanes, access.element, safe, 0)
-            zero = self.constant(0, op.result.type, vector)
-            return Val(self.b.select(test.ssa, value, zero), level, vector)
-
-    def _load_splat(self, op: LoadOp, point: Point) -> Val | None:
-        """An element loaded straight into all lanes, where there is an instruction for it and the element is not wanted by itself."""
-        access = self.access(op)
-        size = element_bytes(access.element)
-        vector = self._whole(self.axes_of[op.result], point)
-        if vector or access.conditions or size < 4 or (op.result, self._project(op.result, point)) in self.memo:
-            return None
-        if (
-            size == 4 and (quad := self._quad_axis(access)) is not None
-        ):  # one load for four rows: a shuffle costs less than a load
-            at, lane = self.position[quad], point[self.position[quad]] % 4
-            first = (*point[:at], point[at] - lane, *point[at + 1 :])
-            key = ("quad", op.result, self._project(op.result, first))
-            if (vector_ := self.memo.get(key)) is None:
-                pointer, offset, _ = self.address(access, first)
-                with self._at(pointer.level):
-                    vector_ = self._remember(
-                        key, Val(self.b.load("v128.load", pointer.ssa, offset), pointer.level, True)
-                    )
-            with self._at(vector_.level):
-                splat = self.b.inst(
-                    "i8x16.shuffle", vector_.ssa, vector_.ssa, imm=tuple(range(4 * lane, 4 * lane + 4)) * 4
-                )
-            return Val(splat, vector_.level, True)
-        pointer, offset, _ = self.address(access, point)
-        with self._at(pointer.level):
-            return Val(self.b.load(f"v128.load{size * 8}_splat", pointer.ssa, offset), pointer.level, True)
-
-    def _quad_axis(self, access: Access) -> str | None:
-        """A register axis of four (or eight …) steps along which the buffer is contiguous."""
-        for atom, c in access.flat.terms:
-            if (
-                c == 1
-                and isinstance(atom, Dim)
-                and atom.name in self.position
-                and atom.name != self.lane
-                and atom.extent % 4 == 0
-            ):
-                return atom.name
-        return None
-
-    def _can_load(self, element: Attribute) -> bool:
-        return self.lanes.count == 4 or element_bytes(element) == 8
-
-    def _load_inside(self, op: LoadOp, access: Access, point: Point, pointer: Val, offset: int) -> Val:
-        """A vector of which some lanes may lie outside: at once if all are inside (both ends are), else lane by lane."""
-        lanes = self._each_lane(point)
-        ends = [self.holds(access.conditions, access.symbols, p) for p in (lanes[0], lanes[-1])]
-        parts = [self.demand(op.result, p) for p in lanes]
-        level = max(pointer.level, *(e.level for e in ends if e), *(p.level for p in parts))
-        b = self.b
-        with self._at(level):
-            all_inside = b.inst("i32.and", *(e.ssa if e else self.number(1) for e in ends))
-            with b.if_(all_inside) as branch:
-                b.yield_(load_vector(self.lanes, access.element, pointer.ssa, offset))
-            with branch.else_():
-                b.yield_(self.lanes.pack([p.ssa for p in parts], op.result.type))
-            return Val(branch.result, level, True)
-
-    # -- stores -------------------------------------------------------------------------------------------------------------------------
-
-    def _store(self, op: StoreOp, point: Point) -> None:
-        access, axes = self.access(op), self.axes_of[op]
-        if not self._whole(axes, point):
-            self._store_element(op, access, point)
-            return
-        pointer, offset, stride = self.address(access, point)
-        test = self.holds(access.conditions, access.symbols, point)
-        if stride != 1 or op.combine is not None or not self._can_load(access.element):
-            for p in self._each_lane(point):
-                self._store_element(op, access, p)
-            return
-        value = self.wide(op.value, point)
-        if test is None:
-            store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
-            return
-        if not test.vector:
-            with self.b.if_(test.ssa):
-                store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
-            return
-        full = self.b.inst("i32x4.all_true", test.ssa)
-        with self.b.if_(full) as branch:
-            store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
-        with branch.else_():
-            size = element_bytes(access.element)
-            for lane in range(self.lanes.count):
-                with self.b.if_(self.lanes.extract(test.ssa, i1, lane)):
-                    element = self.lanes.extract(value.ssa, op.value.type, lane)
-                    store_element(self.lanes, access.element, pointer.ssa, offset + lane * size, element)
-
-    def _store_element(self, op: StoreOp, access: Access, point: Point) -> None:
-        value = self.demand(op.value, point)
-        if value.vector:
-            raise AssertionError("a vector at a point of one lane")
-        pointer, offset, _ = self.address(access, point)
-        test = self.holds(access.conditions, access.symbols, point)
-
-        def write() -> None:
-            new = value.ssa
-            if op.combine is not None:
-                old = load_element(self.lanes, access.element, pointer.ssa, offset)
-                new = self.lanes.combine(op.combine.data, old, new, op.value.type, False)
-            store_element(self.lanes, access.element, pointer.ssa, offset, new)
-
-        if test is None:
-            write()
-        else:
-            with self.b.if_(test.ssa):
-                write()
-
-    # -- scratch memory: staged loads and kept values -------------------------------------------------------------------------------------
-
-    def _fill_stages(self, axis: str, depth: int) -> None:
-        """Copies what the loads staged at this axis will read, in the order in which they will read it."""
-        for load in self.stages.get(axis, ()):
-            open_axes = {level.axis for level in self.levels}
-            names = [n for n in load.stage.data["panel"].data.split(",") if self.extents[n] != 1]  # type: ignore[union-attr]
-            missing = self.axes_of[load.result] - open_axes - set(names)
-            if missing:
-                raise PassFailedException(
-                    f"kernel-to-wasm: a panel of axes {names} lacks {sorted(missing)}, on which the load depends"
-                )
-            access = self._scratch_access(names, load.result.type)
-            self._run([Task(load, frozenset(names), access)], depth)
-            self.staged[load] = access
-
-    def _scratch_access(self, names: Sequence[str], type: Attribute) -> Access:
-        flat, size = Expr(), 1
-        for name in reversed(names):
-            flat, size = flat + dim(name, self.extents[name]) * size, size * self.extents[name]
-        return Access(self.scratch(size * element_bytes(type)), type, flat)
-
-    def _copy(self, op: Operation, access: Access, point: Point) -> None:
-        axes = self.axes_of[op]
-        pointer, offset, stride = self.address(access, point)
-        value = self.demand(op.results[0], point)
-        if value.vector and stride == 1:
-            store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
-        elif self._whole(axes, point):
-            for p in self._each_lane(point):
-                pointer, offset, _ = self.address(access, p)
-                store_element(self.lanes, access.element, pointer.ssa, offset, self.demand(op.results[0], p).ssa)
-        else:
-            store_element(self.lanes, access.element, pointer.ssa, offset, value.ssa)
-
-    def _demand_kept(self, op: Operation, key: tuple, point: Point) -> Val:
-        value = op.results[0]
-        state, access = self.kept.get(value, ("empty", None))
-        if access is None:
-            outer = {level.axis for level in self.levels[: self._level_of(op.attributes["keep"].data) + 1]}  # type: ignore[attr-defined]
-            names = [
-                a.name
-                for a in self.nest.axes.data
-                if a.name in self.axes_of[value] and a.name not in outer and a.extent != 1
-            ]
-            access = self._scratch_access(names, value.type)
-            self.kept[value] = (state, access)
-        if state == "filled":
-            pointer, offset, _ = self.address(access, point)
-            with self._at(pointer.level):
-                return self._remember(
-                    key, Val(load_vector(self.lanes, access.element, pointer.ssa, offset), pointer.level, True)
-                )
-        made = self._remember(key, self._make(op, value, point, True))
-        pointer, offset, _ = self.address(access, point)
-        with self._at(max(made.level, pointer.level)):
-            store_vector(self.lanes, access.element, pointer.ssa, offset, made.ssa)
-        self.kept[value] = ("filling", access)
-        return made
-
-    def _settle_kept(self) -> None:
-        """After a run: what it has written down may be read, if the run covered a whole round of the axis at which it is kept."""
-        for value, (state, access) in self.kept.items():
-            if state == "filling" and value.owner.attributes["keep"].data == self.levels[-1].axis:  # type: ignore[union-attr]
-                self.kept[value] = ("filled", access)
 
 
 def _arranged(loops: list[Axis], inner: dict[str, set[str]]) -> list[Axis] | None:

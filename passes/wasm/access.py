@@ -1,0 +1,222 @@
+"""Loads and stores: one element, a vector of neighbours, a splat, lanes one by one, with and without conditions; and scratch memory.
+
+A condition never guards an instruction by a branch where it can be avoided: a load that must not happen reads the buffer's first element instead, and gives 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import i1
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from weft.dialects.kernel.affine import Dim, Expr, dim
+from weft.dialects.kernel.ops import LoadOp, ReduceOp, StoreOp
+from weft.passes.wasm.addressing import Addressing
+from weft.passes.wasm.memory import element_bytes, load_element, load_vector, store_element, store_vector
+from weft.passes.wasm.state import Access, Point, Val
+
+
+class Accesses(Addressing):
+    """The part of the emitter that reads and writes memory."""
+
+    # -- loads --------------------------------------------------------------------------------------------------------------------------
+
+    def _load(self, op: LoadOp, point: Point) -> Val:
+        access = self.access(op)
+        vector = self._whole(self.axes_of[op.result], point)
+        pointer, offset, stride = self.address(access, point)
+        test = self.holds(access.conditions, access.symbols, point)
+        if vector:
+            if stride != 1 or not self._can_load(access.element):
+                return self._pack(op.result, point)
+            if test is not None and test.vector:
+                return self._load_inside(op, access, point, pointer, offset)
+        level = max(pointer.level, test.level if test else 0, *(self.demand(s, point).level for s in access.symbols), 0)
+        load = load_vector if vector else load_element
+        with self._at(level):
+            if test is None:
+                return Val(load(self.lanes, access.element, pointer.ssa, offset), level, vector)
+            exact = self.b.inst("i32.add", pointer.ssa, self.number(offset)) if offset else pointer.ssa
+            safe = self.b.select(test.ssa, exact, access.base)
+            value = load(self.lanes, access.element, safe, 0)
+            zero = self.constant(0, op.result.type, vector)
+            return Val(self.b.select(test.ssa, value, zero), level, vector)
+
+    def _load_splat(self, op: LoadOp, point: Point) -> Val | None:
+        """An element loaded straight into all lanes, where there is an instruction for it and the element is not wanted by itself."""
+        access = self.access(op)
+        size = element_bytes(access.element)
+        vector = self._whole(self.axes_of[op.result], point)
+        if vector or access.conditions or size < 4 or (op.result, self._project(op.result, point)) in self.memo:
+            return None
+        if (
+            size == 4 and (quad := self._quad_axis(access)) is not None
+        ):  # one load for four rows: a shuffle costs less than a load
+            at, lane = self.position[quad], point[self.position[quad]] % 4
+            first = (*point[:at], point[at] - lane, *point[at + 1 :])
+            key = ("quad", op.result, self._project(op.result, first))
+            if (vector_ := self.memo.get(key)) is None:
+                pointer, offset, _ = self.address(access, first)
+                with self._at(pointer.level):
+                    vector_ = self._remember(
+                        key, Val(self.b.load("v128.load", pointer.ssa, offset), pointer.level, True)
+                    )
+            with self._at(vector_.level):
+                splat = self.b.inst(
+                    "i8x16.shuffle", vector_.ssa, vector_.ssa, imm=tuple(range(4 * lane, 4 * lane + 4)) * 4
+                )
+            return Val(splat, vector_.level, True)
+        pointer, offset, _ = self.address(access, point)
+        with self._at(pointer.level):
+            return Val(self.b.load(f"v128.load{size * 8}_splat", pointer.ssa, offset), pointer.level, True)
+
+    def _quad_axis(self, access: Access) -> str | None:
+        """A register axis of four (or eight …) steps along which the buffer is contiguous."""
+        for atom, c in access.flat.terms:
+            if (
+                c == 1
+                and isinstance(atom, Dim)
+                and atom.name in self.position
+                and atom.name != self.lane
+                and atom.extent % 4 == 0
+            ):
+                return atom.name
+        return None
+
+    def _can_load(self, element: Attribute) -> bool:
+        return self.lanes.count == 4 or element_bytes(element) == 8
+
+    def _load_inside(self, op: LoadOp, access: Access, point: Point, pointer: Val, offset: int) -> Val:
+        """A vector of which some lanes may lie outside: at once if all are inside (both ends are), else lane by lane."""
+        lanes = self._each_lane(point)
+        ends = [self.holds(access.conditions, access.symbols, p) for p in (lanes[0], lanes[-1])]
+        parts = [self.demand(op.result, p) for p in lanes]
+        level = max(pointer.level, *(e.level for e in ends if e), *(p.level for p in parts))
+        b = self.b
+        with self._at(level):
+            all_inside = b.inst("i32.and", *(e.ssa if e else self.number(1) for e in ends))
+            with b.if_(all_inside) as branch:
+                b.yield_(load_vector(self.lanes, access.element, pointer.ssa, offset))
+            with branch.else_():
+                b.yield_(self.lanes.pack([p.ssa for p in parts], op.result.type))
+            return Val(branch.result, level, True)
+
+    def _pack(self, value: SSAValue, point: Point) -> Val:
+        """A vector made lane by lane."""
+        parts = [self.demand(value, p) for p in self._each_lane(point)]
+        level = max(p.level for p in parts)
+        with self._at(level):
+            return Val(self.lanes.pack([p.ssa for p in parts], value.type), level, True)
+
+    # -- stores -------------------------------------------------------------------------------------------------------------------------
+
+    def _store(self, op: StoreOp, point: Point) -> None:
+        access, axes = self.access(op), self.axes_of[op]
+        if not self._whole(axes, point):
+            self._store_element(op, access, point)
+            return
+        pointer, offset, stride = self.address(access, point)
+        test = self.holds(access.conditions, access.symbols, point)
+        if stride != 1 or op.combine is not None or not self._can_load(access.element):
+            for p in self._each_lane(point):
+                self._store_element(op, access, p)
+            return
+        value = self.wide(op.value, point)
+        if test is None:
+            store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
+            return
+        if not test.vector:
+            with self.b.if_(test.ssa):
+                store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
+            return
+        full = self.b.inst("i32x4.all_true", test.ssa)
+        with self.b.if_(full) as branch:
+            store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
+        with branch.else_():
+            size = element_bytes(access.element)
+            for lane in range(self.lanes.count):
+                with self.b.if_(self.lanes.extract(test.ssa, i1, lane)):
+                    element = self.lanes.extract(value.ssa, op.value.type, lane)
+                    store_element(self.lanes, access.element, pointer.ssa, offset + lane * size, element)
+
+    def _store_element(self, op: StoreOp, access: Access, point: Point) -> None:
+        value = self.demand(op.value, point)
+        if value.vector:
+            raise AssertionError("a vector at a point of one lane")
+        pointer, offset, _ = self.address(access, point)
+        test = self.holds(access.conditions, access.symbols, point)
+
+        def write() -> None:
+            new = value.ssa
+            if op.combine is not None:
+                old = load_element(self.lanes, access.element, pointer.ssa, offset)
+                new = self.lanes.combine(op.combine.data, old, new, op.value.type, False)
+            store_element(self.lanes, access.element, pointer.ssa, offset, new)
+
+        if test is None:
+            write()
+        else:
+            with self.b.if_(test.ssa):
+                write()
+
+    # -- scratch memory: copies for staged loads, kept values, reductions made ahead ------------------------------------------------------
+
+    def _scratch_access(self, names: Sequence[str], type: Attribute) -> Access:
+        flat, size = Expr(), 1
+        for name in reversed(names):
+            flat, size = flat + dim(name, self.extents[name]) * size, size * self.extents[name]
+        return Access(self.scratch(size * element_bytes(type)), type, flat)
+
+    def _copy(self, op: Operation, access: Access, point: Point) -> None:
+        axes = self.axes_of[op]
+        pointer, offset, stride = self.address(access, point)
+        value = self.demand(op.results[0], point)
+        if value.vector and stride == 1:
+            store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
+        elif self._whole(axes, point):
+            for p in self._each_lane(point):
+                pointer, offset, _ = self.address(access, p)
+                store_element(self.lanes, access.element, pointer.ssa, offset, self.demand(op.results[0], p).ssa)
+        else:
+            store_element(self.lanes, access.element, pointer.ssa, offset, value.ssa)
+
+    def _saved(self, op: ReduceOp, key: tuple, point: Point) -> Val:
+        """A reduction that was made ahead."""
+        access = self.staged[op]
+        pointer, offset, _ = self.address(access, point)
+        with self._at(pointer.level):
+            return self._remember(
+                key, Val(load_element(self.lanes, access.element, pointer.ssa, offset), pointer.level)
+            )
+
+    def _demand_kept(self, op: Operation, key: tuple, point: Point) -> Val:
+        value = op.results[0]
+        state, access = self.kept.get(value, ("empty", None))
+        if access is None:
+            outer = {level.axis for level in self.levels[: self._level_of(op.attributes["keep"].data) + 1]}  # type: ignore[attr-defined]
+            names = [
+                a.name
+                for a in self.nest.axes.data
+                if a.name in self.axes_of[value] and a.name not in outer and a.extent != 1
+            ]
+            access = self._scratch_access(names, value.type)
+            self.kept[value] = (state, access)
+        if state == "filled":
+            pointer, offset, _ = self.address(access, point)
+            with self._at(pointer.level):
+                return self._remember(
+                    key, Val(load_vector(self.lanes, access.element, pointer.ssa, offset), pointer.level, True)
+                )
+        made = self._remember(key, self._make(op, value, point, True))
+        pointer, offset, _ = self.address(access, point)
+        with self._at(max(made.level, pointer.level)):
+            store_vector(self.lanes, access.element, pointer.ssa, offset, made.ssa)
+        self.kept[value] = ("filling", access)
+        return made
+
+    def _settle_kept(self) -> None:
+        """After a run: what it has written down may be read, if the run covered a whole round of the axis at which it is kept."""
+        for value, (state, access) in self.kept.items():
+            if state == "filling" and value.owner.attributes["keep"].data == self.levels[-1].axis:  # type: ignore[union-attr]
+                self.kept[value] = ("filled", access)
