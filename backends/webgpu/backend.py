@@ -95,6 +95,14 @@ class WebGpuBackend(Backend):
         data = self.queue.read_buffer(buffer.gpu, 0, padded(nbytes)).cast("B")[:nbytes]
         return memoryview(bytes(data)[::4]) if aval.dtype.kind == "b" else data.toreadonly()
 
+    def finish(self) -> None:
+        """Waits until all queued work is done. (wgpu 0.32's `on_submitted_work_done_sync` raises TypeError, so this reads a few bytes.)"""
+        self.queue.read_buffer(self._token.gpu, 0, 4)
+
+    @cached_property
+    def _token(self) -> Buffer:
+        return self.upload(bytes(16))
+
     def live_bytes(self) -> int:
         """Bytes in live buffers, as they are rounded for the pool."""
         return self.pool.live

@@ -1,0 +1,119 @@
+"""Speed of single kernels on the webgpu device, from the general emitter and the chosen schedules, beside what the card copies in the same time.
+
+`python benchmarks/webgpu_kernels.py [--small] [NAME …]`. A time is the difference between 2n and n launches, so that what a submission costs drops out; the median of five.
+Bytes are those that must move: each input read once, each output written once. `--small` takes sizes that a software driver finishes, to see that all run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+from weft.backends.base import get_backend
+from weft.dialects.array import ops
+from weft.dialects.array.graph import Graph
+from weft.dialects.array.node import Node, aval, bind, leaf
+from weft.dialects.array.stage import stage
+from weft.dialects.dtypes import float32
+
+
+class Case(NamedTuple):
+    """A program: its input shapes, what it computes, and how many floating point operations that is (0: memory is the limit)."""
+
+    shapes: list[tuple[int, ...]]
+    compute: Callable[..., Any]
+    flops: int = 0
+
+
+def dot(a: Node, b: Node) -> Any:
+    return bind(ops.DotOp, a, b, contract=((1,), (0,)), batch=((), ()), preferred=None)
+
+
+def conv(x: Node, w: Node) -> Any:
+    one = (1, 1)
+    params = {"window_strides": one, "padding": (one, one), "lhs_dilation": one, "rhs_dilation": one}
+    return bind(ops.ConvOp, x, w, **params, feature_group_count=1, batch_group_count=1)
+
+
+def rows(x: Node, kind: str) -> Any:
+    reduced: Any = bind(ops.ReduceOp, x, kind=kind, axes=(1,))
+    return bind(ops.BroadcastInDimOp, reduced, shape=x.aval.shape, broadcast_dimensions=(0,))
+
+
+def softmax(x: Node) -> Any:
+    e: Any = bind(ops.ExpOp, bind(ops.SubOp, x, rows(x, "max")))
+    return bind(ops.DivOp, e, rows(e, "add"))
+
+
+def number(value: float) -> Any:
+    return bind(ops.ConstantOp, value=value, shape=(), dtype=float32)
+
+
+def gelu(x: Node) -> Any:
+    half: Any = bind(ops.MulOp, x, number(0.5))
+    t = bind(ops.ErfOp, bind(ops.MulOp, x, number(0.70710678)))
+    return bind(ops.MulOp, half, bind(ops.AddOp, t, number(1.0)))
+
+
+def cases(small: bool) -> dict[str, Case]:
+    n, square, flat = (256, 512, 1 << 16) if small else (4096, 8192, 1 << 26)
+    batch, channels, side = (1, 16, 28) if small else (32, 64, 56)
+    image, window = (batch, channels, side, side), (channels, channels, 3, 3)
+    return {
+        "copy": Case([(flat,)], lambda x: bind(ops.NegOp, x)),
+        "matmul": Case([(n, n), (n, n)], dot, 2 * n**3),
+        "matmul odd": Case([(n - 1, n - 1), (n - 1, n - 1)], dot, 2 * (n - 1) ** 3),
+        "conv 3x3": Case([image, window], conv, 2 * prod(image) * channels * 9),
+        "softmax": Case([(square, square)], softmax),
+        "sum": Case([(flat,)], lambda x: bind(ops.ReduceOp, x, kind="add", axes=(0,))),
+        "column sum": Case([(square, square)], lambda x: bind(ops.ReduceOp, x, kind="add", axes=(0,))),
+        "gelu": Case([(flat,)], gelu),
+        "transpose": Case([(square, square)], lambda x: bind(ops.TransposeOp, x, permutation=(1, 0))),
+    }
+
+
+def measure(run: Callable[[], object], finish: Callable[[], object]) -> float:
+    """Seconds of one run."""
+
+    def launched(count: int) -> float:
+        start = time.perf_counter()
+        for _ in range(count):
+            run()
+        finish()
+        return time.perf_counter() - start
+
+    launched(2)
+    count = max(1, min(200, int(0.1 / max(launched(1), 1e-5))))
+    return statistics.median(launched(2 * count) - launched(count) for _ in range(5)) / count
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--small", action="store_true")
+    options = parser.parse_args(arguments)
+    backend: Any = get_backend("webgpu")
+    print(backend.device.adapter.info["device"])
+    print(f"{'kernel':12} {'compile ms':>11} {'kernels':>8} {'us':>10} {'GB/s':>8} {'GFLOP/s':>9}")
+    for name, case in cases(options.small).items():
+        if options.names and name not in options.names:
+            continue
+        avals = [aval(shape, "float32") for shape in case.shapes]
+        ins = [leaf(a) for a in avals]
+        graph = Graph(ins, [case.compute(*ins)])
+        start = time.perf_counter()
+        program = backend.compile(stage(graph))
+        compiled = (time.perf_counter() - start) * 1e3
+        buffers = [backend.put(bytes(a.nbytes), a) for a in avals]
+        seconds = measure(lambda: program(buffers), backend.finish)  # noqa: B023
+        moved = sum(a.nbytes for a in avals) + graph.out_avals[0].nbytes
+        flops = f"{case.flops / seconds / 1e9:9.0f}" if case.flops else f"{'':9}"
+        print(f"{name:12} {compiled:11.1f} {len(program.pipelines):8} {seconds * 1e6:10.1f} {moved / seconds / 1e9:8.1f} {flops}")
+
+
+if __name__ == "__main__":
+    main()
