@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from weft.dialects.kernel.ops import NestOp
-from weft.passes.schedule.steps import ScheduleError, apply, from_attr
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
+
+from weft.dialects.kernel.ops import NestOp
+from weft.passes.schedule.steps import ScheduleError, apply, from_attr
 
 
 @dataclass(frozen=True)

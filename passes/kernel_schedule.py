@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from weft.dialects.kernel.ops import NestOp
-from weft.passes.schedule.steps import Schedule, to_attr
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
+
+from weft.dialects.kernel.ops import NestOp
+from weft.passes.schedule.steps import Schedule, to_attr
 
 TARGETS = ("wasm", "webgpu")
 

@@ -16,7 +16,7 @@ from math import prod
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type, IntegerType, MemRefType, ModuleOp, i32
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
@@ -216,9 +216,8 @@ def stage_nest(nest: NestOp, load: LoadOp) -> tuple[NestOp, MemRefType, Expr]:
         axes = [Axis(f"b{k}", "par", hi - lo + 1) for k, (lo, hi) in enumerate(bounds)]
         read = tuple(a.expr + lo for a, (lo, _) in zip(axes, bounds, strict=True))
         index = tuple(e - lo for e, (lo, _) in zip(load.map.data, bounds, strict=True))
-        if not all(
-            (c.expr, c.lo, c.hi) in zip(load.map.data, (0,) * len(axes), source.get_shape(), strict=True) for c in tests
-        ):
+        ends = {(e, 0, n) for e, n in zip(load.map.data, source.get_shape(), strict=True)}
+        if not all(tuple(c) in ends for c in tests):
             raise PassFailedException(
                 f"kernel-to-wasm: a box needs conditions that say where the buffer ends, got {load.conditions}"
             )
@@ -245,8 +244,9 @@ def stage_nest(nest: NestOp, load: LoadOp) -> tuple[NestOp, MemRefType, Expr]:
     return copy, type, linearize(index, extents)
 
 
-def nbytes(type: MemRefType) -> int:
+def nbytes(type: Attribute) -> int:
     """Bytes of a buffer."""
+    assert isinstance(type, MemRefType)
     return prod(type.get_shape()) * element_bytes(type.element_type)
 
 
@@ -270,8 +270,8 @@ def constant_bytes(op: ConstantOp) -> bytes:
         size = element_bytes(type)
         mask = (1 << size * 8) - 1
         if type.width.data == 1:
-            return bytes(abs(int(v)) for v in values)
-        return b"".join((int(v) & mask).to_bytes(size, "little") for v in values)
+            return bytes(abs(int(v)) for v in values)  # type: ignore[arg-type]
+        return b"".join((int(v) & mask).to_bytes(size, "little") for v in values)  # type: ignore[arg-type]
     code = {Float16Type: "e", Float32Type: "f", Float64Type: "d"}[type.__class__]
     return struct.pack(f"<{len(values)}{code}", *values)
 

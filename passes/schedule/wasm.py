@@ -15,7 +15,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type, Float64Type, IntegerType
 from xdsl.ir import Operation, SSAValue
 
-from weft.dialects.kernel.affine import Sym, linearize
+from weft.dialects.kernel.affine import Dim, Sym, linearize
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp
 from weft.passes.schedule.steps import (
@@ -98,11 +98,9 @@ class View:
             return None if moved else 0
         found = 0
         for atom, c in flat.terms:
-            if getattr(atom, "name", None) == axis:
-                found = c
-            elif (not isinstance(atom, Sym) and hasattr(atom, "expr") and axis in atom.expr.dims()) or (
-                isinstance(atom, Sym) and axis in self.depends.get(op.symbols[atom.number], ())
-            ):
+            if isinstance(atom, Dim):
+                found = c if atom.name == axis else found
+            elif axis in (self.depends.get(op.symbols[atom.number], ()) if isinstance(atom, Sym) else atom.expr.dims()):
                 return None
         return found
 
@@ -308,7 +306,7 @@ def general(view: View) -> Schedule:
         steps.append(Order(tuple(names)))
     if parallel:
         outer = parallel[0]
-        if outer is lane:
+        if lane is not None and outer is lane:
             if lane.extent > _vectors(view, lane, width) * width:
                 steps.append(Level(f"{outer.name}0", "grid"))
         else:

@@ -188,7 +188,7 @@ class Addressing(State):
             assert isinstance(type, MemRefType)
             tests = op.conditions.data if op.conditions is not None else ()
             known = self.accesses[op] = Access(
-                self.bases[op.buffer],
+                self.bases[op.buffer],  # type: ignore[index]
                 type.element_type,
                 linearize(op.map.data, type.get_shape()),
                 op.symbols,
