@@ -196,7 +196,8 @@ class Clustering:
         sources: set[SSAValue] = set()
         for operand, value in zip(item.operands, item.op.operands, strict=True):
             if operand is not None:
-                item.chain += operand.chain
+                if 4 * operand.size > item.size:  # a smaller one is computed less often, or stored for itself
+                    item.chain += operand.chain
                 sources |= operand.sources
                 item.after_contraction |= operand.after_contraction
                 item.after_reduction |= operand.after_reduction
@@ -228,10 +229,20 @@ class Clustering:
             return True
         if item.profile.reduced:
             return len(item.reads) == 1 and self._reduction_fits(item, *item.reads)
-        if len(item.reads) > 1 and item.size > SMALL and (item.chain > CHEAP or len(item.sources) > 1):
+        if len(item.reads) > 1 and item.size > SMALL and (item.chain > CHEAP or self._streams(item) > 1):
             return False
         evaluations = sum(c.evaluations(a) for c, accesses in item.reads.items() for a in accesses.values())
-        return (evaluations - item.size) * item.chain <= STORED * item.size + RECOMPUTED
+        return self._worth_it(item, evaluations)
+
+    @staticmethod
+    def _streams(item: Item) -> int:
+        """How many arrays about as large as the item itself it is computed from."""
+        return sum(4 * _size(v) > item.size for v in item.sources)
+
+    def _worth_it(self, item: Item, evaluations: int) -> bool:
+        """Whether computing an item so many times costs less than storing it. Each time saves a load, and costs those of its sources."""
+        again = (evaluations - item.size) * (item.chain + self._streams(item) - 1)
+        return again <= STORED * item.size + RECOMPUTED
 
     def _fits(self, item: Item, cluster: Cluster, outs: int = 0) -> bool:
         """Whether the cluster can bind the buffers that it has when the item is inlined (and stored too, if `outs` is 1)."""
@@ -324,7 +335,7 @@ class Clustering:
                 return False
         else:
             evaluations = sum(cluster.evaluations(a) for a in accesses.values())
-            if (evaluations - item.size) * item.chain > STORED * item.size + RECOMPUTED:
+            if not self._worth_it(item, evaluations):
                 return False
         if not any(self._storable(item, cluster, a) for a in accesses.values()):
             return False
