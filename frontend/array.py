@@ -13,18 +13,13 @@ from array import array as PackedArray
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from weft import eager
+from weft import eager, errors
 from weft.config import config
 from weft.devices import Device, current_device, get_device
 from weft.dialects import dtypes
 from weft.dialects.array.node import STATE, Aval, Node, aval, leaf
 from weft.dialects.array.op import literal
 from weft.dialects.dtypes import DType
-from weft.errors import (
-    TracerArrayConversionError,
-    TracerBoolConversionError,
-    TracerIntegerConversionError,
-)
 from weft.host import from_host, nest, pack, unpack
 
 
@@ -144,12 +139,12 @@ class Array:
 
     # -- its value
 
-    def _bytes(self, what: str, kind: type[TypeError]) -> memoryview:
+    def _bytes(self, what: str, kind: type[errors.ConcretizationTypeError]) -> memoryview:
         node = self._node
         buffer = eager.value(node, what, kind)
         return self.device.backend.get(buffer, node.aval)
 
-    def _scalar(self, what: str, kind: type[TypeError]) -> Any:
+    def _scalar(self, what: str, kind: type[errors.ConcretizationTypeError]) -> Any:
         if self.shape and self.size != 1:
             raise TypeError(f"Only scalar arrays can be converted to Python scalars; got {self.aval}")
         value = self._node.value
@@ -161,25 +156,25 @@ class Array:
         """The element (of an array of one) or the one at an index, as a Python scalar."""
         if index:
             return self[index[0] if isinstance(index[0], tuple) else index].item()
-        return self._scalar("item()", eager.ConcretizationTypeError)
+        return self._scalar("item()", errors.ConcretizationTypeError)
 
     def tolist(self) -> Any:
         """Nested lists of Python scalars."""
-        return nest(unpack(self._bytes("tolist()", eager.ConcretizationTypeError), self.aval), self.shape)
+        return nest(unpack(self._bytes("tolist()", errors.ConcretizationTypeError), self.aval), self.shape)
 
     def __float__(self) -> float:
-        return float(self._scalar("Attempted conversion to float", eager.ConcretizationTypeError))
+        return float(self._scalar("Attempted conversion to float", errors.ConcretizationTypeError))
 
     def __int__(self) -> int:
-        return int(self._scalar("Attempted conversion to int", eager.ConcretizationTypeError))
+        return int(self._scalar("Attempted conversion to int", errors.ConcretizationTypeError))
 
     def __complex__(self) -> complex:
-        return complex(self._scalar("Attempted conversion to complex", eager.ConcretizationTypeError))
+        return complex(self._scalar("Attempted conversion to complex", errors.ConcretizationTypeError))
 
     def __index__(self) -> int:
         if self.shape or not self.dtype.is_integer:
             raise TypeError(f"Only integer scalar arrays can be converted to a scalar index; got {self.aval}")
-        return self._scalar("Attempted use as an integer index", TracerIntegerConversionError)
+        return self._scalar("Attempted use as an integer index", errors.TracerIntegerConversionError)
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -187,12 +182,12 @@ class Array:
                 f"The truth value of an array with {'more than one element' if self.size else 'no elements'} is ambiguous. "
                 "Use a.any() or a.all()"
             )
-        return bool(self._scalar("Attempted boolean conversion", TracerBoolConversionError))
+        return bool(self._scalar("Attempted boolean conversion", errors.TracerBoolConversionError))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         import numpy as np
 
-        data = self._bytes("Attempted conversion to a NumPy array", TracerArrayConversionError)
+        data = self._bytes("Attempted conversion to a NumPy array", errors.TracerArrayConversionError)
         array = np.frombuffer(data, self.dtype.name).reshape(self.shape)
         array.flags.writeable = False
         if dtype is not None and dtype != array.dtype:
@@ -393,7 +388,8 @@ def lift(x: Any) -> Node:
     if isinstance(x, Array):
         return x._node
     if isinstance(x, (int, float, complex)) and not hasattr(x, "dtype"):  # an enum, say
-        return lift(next(kind for kind in (bool, int, float, complex) if isinstance(x, kind))(x))
+        kind: Any = next(kind for kind in (bool, int, float, complex) if isinstance(x, kind))
+        return lift(kind(x))
     if hasattr(x, "__array__") or isinstance(x, (memoryview, bytearray, PackedArray)):
         return from_host(x)
     raise TypeError(f"Value {x!r} with type {type(x)} is not a valid array type")

@@ -95,10 +95,8 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     run = _WithAux(fun, tree, has_aux, "vjp")
     outs, tangents, tangents_out = linearize_call(run, nodes)
     count, out_tree = run.count, run.out_tree
-    kept = _keep(tangents_out, tangents)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        kept  # noqa: B018  (what the walk needs is held as long as this function is)
         cts = same_structure(out_tree, cotangent, "vjp: cotangent")
         given = [_fitting(lift(ct), out.aval, "cotangent", "vjp") for ct, out in zip(cts, outs[:count], strict=True)]
         pairs = [(t, ct) for t, ct in zip(tangents_out, given, strict=False) if t is not None]
@@ -108,6 +106,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             [wrap(_instantiated(None if t is None else found[t], n)) for t, n in zip(tangents, nodes, strict=True)]
         )
 
+    _keep(pull_back, tangents_out, tangents)
     return run.result(outs, pull_back)
 
 
@@ -140,10 +139,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     count, out_tree = run.count, run.out_tree
     active = [t for t in placeholders if t is not None]
     linear = Graph(active, [t for t in tangents_out[:count] if t is not None])
-    kept = _keep(tangents_out, placeholders)
 
     def f_jvp(*tangents: Any) -> Any:
-        kept  # noqa: B018  (what the graph refers to is held as long as this function is)
         given = same_structure(tree, tangents, "linearize: tangents")
         directions = [_direction(x, n) for x, n in zip(given, nodes, strict=True)]
         args = [zeros(p) if d is None else d for d, p in zip(directions, placeholders, strict=True) if p is not None]
@@ -152,6 +149,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
             [wrap(zeros(o) if t is None else next(found)) for t, o in zip(tangents_out, outs[:count], strict=False)]
         )
 
+    _keep(f_jvp, tangents_out, placeholders)
     return run.result(outs, f_jvp)
 
 
@@ -358,11 +356,10 @@ def _instantiated(n: Node | None, like: Node) -> Node:
     return zeros(aval(like.shape, like.dtype)) if n is None else n
 
 
-def _keep(tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> list[Array]:
-    """Hold on the values that a linear function needs, so that they are computed once, with the results."""
-    return [
-        wrap(n) for n in residuals([t for t in tangents_out if t is not None], [t for t in tangents if t is not None])
-    ]
+def _keep(linear: Any, tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> None:
+    """Holds the values that a linear function needs as long as the function lives, so that they are computed once, with the results."""
+    outs, ins = ([t for t in ts if t is not None] for ts in (tangents_out, tangents))
+    linear.residuals = [wrap(n) for n in residuals(outs, ins)]
 
 
 def _refuse_custom_vjp(tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> None:

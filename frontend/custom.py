@@ -6,8 +6,9 @@ function just runs.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
-from functools import partial, update_wrapper
+from functools import partial, reduce, update_wrapper
 from typing import Any
 
 from weft.array import Array, lift, wrap
@@ -17,7 +18,7 @@ from weft.dialects.array.graph import Graph, close
 from weft.dialects.array.node import STATE, Node, mark_of, transform
 from weft.dialects.array.node import wrap as wrap_node
 from weft.function import OnNodes, check_callable, describe_function, lift_result, positional, same_structure
-from weft.tree_util import PyTreeDef, tree_flatten
+from weft.tree_util import PyTreeDef, tree_flatten, tree_map
 
 Numbers = int | Sequence[int]
 
@@ -90,8 +91,8 @@ class custom_jvp(_Custom):
             out = self(*primals)
             parts = [jvp(t, out, *primals) for jvp, t in zip(jvps, tangents, strict=True) if jvp is not None]
             if not parts:
-                return out, out * 0
-            return out, sum(parts[1:], parts[0])
+                return out, tree_map(lambda x: x * 0, out)
+            return out, reduce(partial(tree_map, operator.add), parts)
 
         self.rule = rule
 
@@ -172,7 +173,7 @@ class custom_vjp(_Custom):
                 )
             outs = same_structure(out_tree, pair[0], f"{describe_function(self.fwd)}: primal outputs")
             residuals, residual_tree = tree_flatten(pair[1])
-            return [lift_result(x, self.fwd) for x in outs], [lift_result(x, self.fwd) for x in residuals]  # type: ignore[arg-type]
+            return [lift_result(x, fwd) for x in outs], [lift_result(x, fwd) for x in residuals]
 
         def bwd(residuals: Sequence[Node], cts: Sequence[Node]) -> list[Node | None]:
             kept = residual_tree.unflatten([Array(n) for n in residuals])  # type: ignore[union-attr]
@@ -195,7 +196,7 @@ class custom_vjp(_Custom):
                 leaves += [None] * part.num_leaves if ct is None else part.flatten_up_to(ct)
             except ValueError as error:
                 raise TypeError(f"{name} must produce cotangents of the arguments' structure: {error}") from error
-        cts = [None if x is None else lift_result(x, self.bwd) for x in leaves]  # type: ignore[arg-type]
+        cts = [None if x is None else lift_result(x, self.bwd) for x in leaves]
         for ct, n in zip(cts, nodes, strict=True):
             if ct is not None and ct.shape != n.aval.shape and n.dtype.kind in "fc":
                 raise ValueError(

@@ -8,6 +8,7 @@ there is no Wasm engine.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import Any
 
 from weft.backends.base import DEVICES, Backend, available, get_backend
@@ -17,14 +18,12 @@ from weft.dialects.array.node import STATE
 class Device(str):
     """A device. `get_device` gives the one object of a name."""
 
-    __slots__ = ()
-
     @property
     def platform(self) -> str:
         """Its name."""
         return str(self)
 
-    @property
+    @cached_property
     def backend(self) -> Backend:
         """What compiles and runs for it. Raises RuntimeError if it cannot be used here."""
         return get_backend(str(self))

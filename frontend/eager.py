@@ -42,7 +42,7 @@ def value(
         node.value = found = root.value
     if found.__class__ in SCALARS:
         return upload(node, get_device(node.device) if node.device is not None else current_device())
-    if found.is_deleted:
+    if found.is_deleted:  # type: ignore[union-attr]
         raise RuntimeError(f"Array has been deleted with shape={node.aval}.")
     return found
 
@@ -109,7 +109,16 @@ def _run(outs: Sequence[Node], device: Device) -> None:
     roots = {n: _root(n) for n in outs}
     graph = Graph(captures, list(dict.fromkeys(r for r in roots.values() if r.value is None)))
     if graph.outs:
-        results = recent_program(graph, device)([upload(n, device) for n in captures])
+        scalars: dict[Any, Any] = {}  # one buffer for equal ones
+        buffers = []
+        for n in captures:
+            value = n.value
+            if value.__class__ in SCALARS:
+                key = (n.aval.dtype, repr(value))
+                if (value := scalars.get(key)) is None:
+                    value = scalars[key] = upload(n, device)
+            buffers.append(value)
+        results = recent_program(graph, device)(buffers)
         for n, buffer in zip(graph.outs, results, strict=True):
             n.value, n.device = buffer, device
     for n, root in roots.items():

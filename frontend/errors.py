@@ -75,7 +75,7 @@ def leaked(node: Node, source: Node) -> UnexpectedTracerError:
 
 def _argument(source: Node) -> str:
     origin: Any = source.params.get("argument")
-    return origin() if callable(origin) else f"an argument that was traced at {place(source.loc)}"
+    return str(origin()) if callable(origin) else f"an argument that was traced at {place(source.loc)}"
 
 
 def describe_function(fun: Any) -> str:

@@ -72,7 +72,7 @@ class OnNodes:
         return [lift_result(x, self.fun) for x in leaves]
 
 
-def lift_result(x: Any, fun: Callable[..., Any]) -> Node:
+def lift_result(x: Any, fun: Any) -> Node:
     """The node of a leaf that a function returned. Raises TypeError for what is not an array."""
     try:
         return lift(x)

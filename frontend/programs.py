@@ -7,6 +7,7 @@ somebody uses them: a `jit` that holds one, or the last few that eager expressio
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import cache
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -24,6 +25,7 @@ _programs: WeakValueDictionary[Any, Executable] = WeakValueDictionary()
 _recent: OrderedDict[Any, Executable] = OrderedDict()
 
 
+@cache
 def _is_call(op: Any) -> bool:
     return hasattr(op, "decompose") and not issubclass(op, ArrayOp)
 

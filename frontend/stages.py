@@ -81,11 +81,11 @@ def _text(module: ModuleOp, stage: str, target: str, kernel: int | None) -> str:
         text = print_wat(program)  # type: ignore[arg-type]
         if kernel is None:
             return text
-        kernels: dict[str, str] = {}  # a kernel's functions are named after it: $k0, $k0_stage0
+        parts: dict[str, str] = {}  # a kernel's functions are named after it: $k0, $k0_stage0
         for function in _parenthesised(text, "  (func $k"):
             name = re.split(r"\W|_", function.removeprefix("  (func $"))[0]
-            kernels[name] = kernels.get(name, "") + function
-        return _pick([kernels[name] for name in sorted(kernels, key=lambda name: (len(name), name))], kernel)
+            parts[name] = parts.get(name, "") + function
+        return _pick([parts[name] for name in sorted(parts, key=lambda name: (len(name), name))], kernel)
     if stage == "wgsl":
         from weft.dialects.gpu.wgsl import print_func
 

@@ -256,6 +256,8 @@ class PyTreeDef:
 
     def __init__(self, token: Token):
         self._token = token
+        self._type: type | None
+        self._data: Any
         self._type, self._data, children = token or (None, None, ())
         self._children = tuple([_treedef(c) for c in children])
         self.num_leaves: int = sum(c.num_leaves for c in self._children) if token is not None else 1
@@ -280,11 +282,11 @@ class PyTreeDef:
         build = self._build
         if build is None:
             build = self._build = _write_build(self)
-        leaves = leaves if leaves.__class__ is list else list(leaves)
-        if len(leaves) != self.num_leaves:  # type: ignore[arg-type]
-            few = "few" if len(leaves) < self.num_leaves else "many"  # type: ignore[arg-type]
-            raise ValueError(f"Too {few} leaves for PyTreeDef; expected {self.num_leaves}, got {len(leaves)}.")  # type: ignore[arg-type]
-        return build(leaves)
+        given = leaves if isinstance(leaves, list) else list(leaves)
+        if len(given) != self.num_leaves:
+            few = "few" if len(given) < self.num_leaves else "many"
+            raise ValueError(f"Too {few} leaves for PyTreeDef; expected {self.num_leaves}, got {len(given)}.")
+        return build(given)
 
     def match(self, tree: Any) -> Leaves | None:
         """The leaves of a tree of just this structure; None for any other (or for one with leaves of a type that was not met before)."""

@@ -196,7 +196,7 @@ def test_weak_scalars_broadcast_back():
         (lambda: grad(lambda x: x * 2)(X), TypeError, r"scalar-output functions. Output had shape: \(3,\)"),
         (lambda: grad(lambda x: (x, x))(1.0), TypeError, "scalar-output functions"),
         (lambda: grad(lambda x: x)(3), TypeError, "real- or complex-valued inputs.*int32"),
-        (lambda: grad(lambda x: (x > 0))(1.0), TypeError, "real-valued outputs"),
+        (lambda: grad(lambda x: x > 0)(1.0), TypeError, "real-valued outputs"),
         (lambda: grad(lambda x: x, argnums=1)(1.0), TypeError, "argnums=1 requires at least 2 positional arguments"),
         (lambda: grad(lambda x: x, has_aux=True)(1.0), TypeError, "pair"),
         (lambda: grad(3), TypeError, "callable"),

@@ -75,7 +75,7 @@ def test_config():
         weft.config.update(name, True)
         assert config.enable_x64
         weft.config.update(name, False)
-    with pytest.raises(AttributeError, match="enable_x65.*enable_x64"):
+    with pytest.raises(AttributeError, match=r"enable_x65.*enable_x64"):
         weft.config.update("enable_x65", True)
     with pytest.raises(TypeError, match="enable_x64 takes a bool, got 'yes'"):
         weft.config.update("enable_x64", "yes")

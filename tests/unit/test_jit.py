@@ -193,7 +193,7 @@ def test_lower_and_compile():
 
 
 def test_disable_jit():
-    f, runs = counted(lambda x: x if float(x) > 0 else -x)
+    f, _ = counted(lambda x: x if float(x) > 0 else -x)
     with weft.disable_jit():
         assert float(jit(f)(-2.0)) == 2.0
     with pytest.raises(weft.errors.ConcretizationTypeError):

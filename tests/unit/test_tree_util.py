@@ -99,7 +99,9 @@ def test_is_leaf_stops_the_walk():
 
 
 def test_transpose_turns_trees_inside_out():
-    turned = tree.transpose(tree_structure([0, 0]), tree_structure({"a": 0, "b": 0}), [{"a": 1, "b": 2}, {"a": 3, "b": 4}])
+    turned = tree.transpose(
+        tree_structure([0, 0]), tree_structure({"a": 0, "b": 0}), [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+    )
     assert turned == {"a": [1, 3], "b": [2, 4]}
 
 
