@@ -112,7 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seconds = measure(lambda: program(buffers), backend.finish)  # noqa: B023
         moved = sum(a.nbytes for a in avals) + graph.out_avals[0].nbytes
         flops = f"{case.flops / seconds / 1e9:9.0f}" if case.flops else f"{'':9}"
-        print(f"{name:12} {compiled:11.1f} {len(program.pipelines):8} {seconds * 1e6:10.1f} {moved / seconds / 1e9:8.1f} {flops}")
+        print(
+            f"{name:12} {compiled:11.1f} {len(program.pipelines):8} {seconds * 1e6:10.1f} {moved / seconds / 1e9:8.1f} {flops}"
+        )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 
 from weft.passes.array_decompose import ArrayDecomposePass
 from weft.passes.array_simplify import ArraySimplifyPass
+from weft.passes.array_split_reductions import ArraySplitReductionsPass
 from weft.passes.array_to_kernel import ArrayToKernelPass
 from weft.passes.kernel_apply_schedule import KernelApplySchedulePass
 from weft.passes.kernel_plan_memory import KernelPlanMemoryPass
@@ -44,6 +45,7 @@ def to_webgpu(donate: tuple[int, ...] = (), max_buffers: int = WEBGPU_BUFFERS) -
 
     return (
         ArrayDecomposePass(),
+        ArraySplitReductionsPass(),
         ArraySimplifyPass(),
         ArrayToKernelPass(max_buffers),
         KernelPlanMemoryPass("webgpu", donate),

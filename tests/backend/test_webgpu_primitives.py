@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from weft.dialects.array.graph import Graph
 from weft.dialects.array.node import aval, bind, leaf
 from weft.dialects.array.op import ArrayOp
+from weft.dialects.array.ops import ReduceOp
 from weft.dialects.array.stage import stage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rules"))
@@ -54,3 +55,13 @@ def test_agrees_with_the_reference(op: type[ArrayOp], data: st.DataObject) -> No
         return
     tolerance = 1e-2 if expected.dtype.itemsize == 2 else LOOSE.get(op.name.removeprefix("array."), 1e-5)
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((1 << 18,), (0,)), ((2048, 96), (0,)), ((3, 1 << 16), (1,)), ((64, 8, 17, 17), (0, 2, 3))]
+)
+@pytest.mark.parametrize("kind", ["add", "max"])
+def test_long_reductions(shape: tuple[int, ...], axes: tuple[int, ...], kind: str) -> None:
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    case = Case(ReduceOp, (x,), {"kind": kind, "axes": axes})
+    np.testing.assert_allclose(run(case), case.reference(), rtol=1e-4, atol=1e-2 if kind == "add" else 0)
