@@ -7,7 +7,6 @@ loop is run for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.affine import Condition, Expr
 from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp
-from weft.dialects.wasm.builder import FuncBuilder
+from weft.dialects.wasm.builder import At, FuncBuilder
 from weft.passes.schedule.steps import depends
 from weft.passes.wasm.lanes import Lanes
 
@@ -190,12 +189,9 @@ class State:
 
     # -- values made --------------------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _at(self, level: int) -> Iterator[None]:
-        outer = self.b.block
-        self.b.block = self.levels[level].block
-        yield
-        self.b.block = outer
+    def _at(self, level: int) -> At:
+        """`with self._at(level):` writes in an outer level."""
+        return self.b.at(self.levels[level].block)
 
     def _remember(self, key: tuple, value: Val) -> Val:
         self.memo[key] = value
