@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from weft.backends.base import Backend
 from weft.backends.wasm.cache import DiskCache, digest
-from weft.backends.wasm.engine import make_engine
+from weft.backends.wasm.engine import make_engine, opened
 from weft.backends.wasm.memory import Allocation, Buffer, DeviceMemory
 from weft.backends.wasm.program import Executable
 from weft.backends.wasm.record import record
@@ -105,11 +105,11 @@ class WasmBackend(Backend):
         key = digest(binary, self._fingerprint)
         if (code := self._cache.get(key)) is not None:
             try:
-                return wasmtime.Module.deserialize(self.engine, code)
+                return opened(wasmtime.Module.deserialize(self.engine, code))
             except wasmtime.WasmtimeError:  # made by another build of the engine, or for another processor
                 pass
         try:
-            module = wasmtime.Module(self.engine, binary)
+            module = opened(wasmtime.Module(self.engine, binary))
         except wasmtime.WasmtimeError as error:
             raise ValueError(f"the engine refuses the WebAssembly module: {error}") from error
         self._cache.put(key, bytes(module.serialize()))

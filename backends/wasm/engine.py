@@ -7,11 +7,15 @@ Everything that knows wasmtime's C interface is here. Settings that matter: rela
 
 from __future__ import annotations
 
+import atexit
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 import wasmtime
 from wasmtime import _ffi as ffi
+from wasmtime._managed import Managed
 
 from weft.dialects.wasm.module import PAGE
 
@@ -23,6 +27,25 @@ class WasmTrap(RuntimeError):
     """A program stopped: the engine's message says where and why. The device stays usable."""
 
 
+_open: WeakSet[Managed[Any]] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Closes what is open while the engine's library can still be called: afterwards, as the interpreter ends, its functions are gone before its objects are."""
+    for each in list(_open):
+        each.close()
+
+
+T = TypeVar("T", bound=Managed[Any])
+
+
+def opened(each: T) -> T:
+    """An object of the engine that `_close_all` shall know of."""
+    _open.add(each)
+    return each
+
+
 def make_engine() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.wasm_simd = True
@@ -30,12 +53,7 @@ def make_engine() -> wasmtime.Engine:
     config.wasm_threads = True
     config.shared_memory = True
     config.memory_guard_size = 1 << 30
-    return wasmtime.Engine(config)
-
-
-_free_memory = ffi.dll["wasmtime_sharedmemory_delete"]  # type: ignore[index]
-_free_memory.restype = None
-_free_memory.argtypes = [ctypes.c_void_p]
+    return opened(wasmtime.Engine(config))
 
 
 class SharedMemory(wasmtime.SharedMemory):
@@ -43,6 +61,7 @@ class SharedMemory(wasmtime.SharedMemory):
 
     def __init__(self, engine: wasmtime.Engine):
         super().__init__(engine, wasmtime.MemoryType(wasmtime.Limits(1, PAGE), shared=True))
+        opened(self)
         self.base = ctypes.addressof(self.data_ptr().contents)
 
     def grow_to(self, nbytes: int) -> int:
@@ -54,9 +73,6 @@ class SharedMemory(wasmtime.SharedMemory):
             except wasmtime.WasmtimeError as error:
                 raise MemoryError(f"the wasm device's memory cannot grow to {nbytes} bytes: {error}") from error
         return self.data_len()
-
-    def _delete(self, ptr: object, free: Callable[[object], None] = _free_memory) -> None:
-        free(ptr)  # bound here: when the interpreter ends, the modules' own names are gone before the memory is
 
     def _as_extern(self) -> ffi.wasmtime_extern_t:  # wasmtime-py 50 hands over the wrong kind and a pointer too many
         memory = ffi.wasmtime_extern_union(sharedmemory=self.ptr())
@@ -78,7 +94,7 @@ class Thread:
     __slots__ = ("_arguments", "_keep", "_raw", "_trap")
 
     def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module, memory: SharedMemory):
-        store = wasmtime.Store(engine)
+        store = opened(wasmtime.Store(engine))
         main = wasmtime.Instance(store, module, [memory]).exports(store)["main"]
         assert isinstance(main, wasmtime.Func)
         self._raw = (ffi.wasmtime_val_raw_t * 3)()
