@@ -109,6 +109,8 @@ class Lowering(Emitter):
                 [a for a in nest.axes.data if a in self.grid_axes or a in self.flat_axes],
                 [],
             )
+        if self.flat_axes:
+            self.threads = WORKGROUP_SIZE
         self.loop_names = {
             a.name for a in nest.axes.data if a.level == "loop" or (a.level == "none" and a.role == "red")
         }
