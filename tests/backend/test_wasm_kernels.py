@@ -632,3 +632,17 @@ def test_chosen_gradient_of_weights(n, c, o, size, f):
     windows = np.lib.stride_tricks.sliding_window_view(a, (out, out), (2, 3))
     got = chosen(text, a, g, nthreads=2)[0]
     np.testing.assert_allclose(got, np.einsum("ncpqyx,noyx->ocpq", windows, g), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("type, dtype, tolerance", [("f16", "float16", 2e-2), ("f64", "float64", 1e-12)])
+def test_chosen_matmul_and_softmax_of_other_widths(type, dtype, tolerance):
+    a, b = normal(37, 33, dtype=dtype), normal(33, 45, dtype=dtype)
+    text = matmul(37, 45, 33).replace("xf32", f"x{type}").replace(": f32", f": {type}")
+    expected = a.astype("float64") @ b.astype("float64")
+    np.testing.assert_allclose(chosen(text, a, b, nthreads=2)[0], expected, rtol=tolerance, atol=tolerance)
+    text = SOFTMAX.replace("5x23xf32", f"9x45x{type}").replace(": f32", f": {type}")
+    text = text.replace("par 5", "par 9").replace("red 23", "red 45")
+    x = normal(9, 45, dtype=dtype)
+    e = np.exp(x.astype("float64") - x.max(1, keepdims=True))
+    found = chosen(text, x, nthreads=2)[0]
+    np.testing.assert_allclose(found, e / e.sum(1, keepdims=True), rtol=tolerance, atol=tolerance)
