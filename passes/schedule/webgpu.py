@@ -45,7 +45,13 @@ def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
     view = View.of(nest)
     if any(s.combine is not None or s.symbols for s in view.stores) or any(a.extent == 0 for a in view.axes.values()):
         return ()
-    return contraction(view, adapter) or transposition(view, adapter) or rows(view, adapter) or flat(view)
+    return (
+        contraction(view, adapter)
+        or transposition(view, adapter)
+        or rows(view, adapter)
+        or shared(view, adapter)
+        or flat(view)
+    )
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------------------------------
@@ -289,6 +295,44 @@ def rows(view: View, adapter: Adapter) -> Schedule | None:
     steps += [*(Level(n, "grid") for n in grid), *(Level(n, "loop") for n in others)]
     steps.append(Order((*grid, *local, f"{name}1", *others, f"{name}0", *lane)))
     return tuple(steps)
+
+
+def shared(view: View, adapter: Adapter) -> Schedule | None:
+    """A long reduction over several short axes (the gradient of a convolution's weights): a workgroup shares the innermost of them."""
+    if not view.reductions or len({frozenset(r.axes) for r in view.reductions}) != 1:
+        return None
+    closed = [view.axes[n] for n in view.reductions[0].axes]
+    points = prod(a.extent for a in view.axes.values() if a.role == "par")
+    if prod(a.extent for a in closed) < 512 or points >= 65536 or not view.loads:
+        return None
+    widest = max(view.loads, key=lambda x: prod(view.axes[n].extent for n in view.depends[x.result]))
+    steps: list[Step] = []
+    group: list[str] = []
+    loops: list[str] = []
+    size = 1
+    for axis in sorted(closed, key=lambda a: view.stride(widest, a.name) or 1 << 40):
+        part = max(
+            d for d in range(1, axis.extent + 1) if axis.extent % d == 0 and size * d <= min(256, adapter.invocations)
+        )
+        if loops or part == 1:
+            loops.append(axis.name)
+        elif part == axis.extent:
+            group.append(axis.name)
+            size *= part
+        else:
+            steps.append(Split(axis.name, part))
+            group.append(f"{axis.name}1")
+            loops.append(f"{axis.name}0")
+            size *= part
+    if size < 32:
+        return None
+    parallel = [a.name for a in view.axes.values() if a.role == "par"]
+    steps += [
+        *(Level(n, "grid") for n in parallel),
+        *(Level(n, "group") for n in group),
+        *(Level(n, "loop") for n in loops),
+    ]
+    return (*steps, Order((*parallel, *reversed(group), *reversed(loops))))
 
 
 # -- everything else --------------------------------------------------------------------------------------------------------------------------
