@@ -135,7 +135,9 @@ class Array:
     def delete(self) -> None:
         """Gives its memory back now. Using it afterwards raises RuntimeError."""
         eager.flush()  # what waits may need it
-        eager.value(self._node).delete()
+        node = self._node
+        node.value = eager.value(node)
+        node.value.delete()
 
     # -- its value
 

@@ -14,7 +14,7 @@ from weft.array import Array, lift, wrap
 from weft.dialects.array.custom import CustomVjpTangent
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, aval, leaf, transform
-from weft.dialects.array.op import full, zeros
+from weft.dialects.array.op import literal, zeros
 from weft.dialects.array.walks import dependents, jvp_call, linearize_call, residuals, transpose_walk, vjp_call
 from weft.function import (
     Aux,
@@ -62,7 +62,7 @@ def value_and_grad(
             return [_scalar_output(out, fun, holomorphic), *(aux.nodes if aux else ())]
 
         outs, pull_back = vjp_call(run, nodes)
-        found = pull_back([full(1.0, outs[0]), *[None] * (len(outs) - 1)])
+        found = pull_back([literal(1.0, outs[0]), *[None] * (len(outs) - 1)])
         gradient = tree.unflatten([wrap(_instantiated(ct, n)) for ct, n in zip(found, nodes, strict=True)])
         value, *extra = [wrap(n) for n in outs]
         return ((value, aux.rebuild(extra)) if aux else value), gradient
@@ -226,14 +226,12 @@ def hessian(
 
 def _basis(avals: Sequence[Aval]) -> list[Array]:
     """One array per aval, together the standard basis of the space of their elements: along a new leading axis, one after the other is 1 and all the rest 0."""
-    from weft.dialects.array.ops import CompareOp, ConvertOp, IotaOp, ReshapeOp
+    from weft.dialects.array.ops import AddOp, CompareOp, ConvertOp, IotaOp, ReshapeOp
     from weft.dialects.dtypes import int32
 
     total = sum(a.size for a in avals)
     found = []
     for a, end in zip(avals, accumulate(a.size for a in avals), strict=True):
-        from weft.dialects.array.op import literal
-        from weft.dialects.array.ops import AddOp
 
         row, column = (IotaOp.bind(shape=(total, a.size), dimension=d, dtype=int32) for d in (0, 1))
         here = CompareOp.bind(row, AddOp.bind(column, literal(end - a.size, column)), direction="eq")

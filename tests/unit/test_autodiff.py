@@ -185,6 +185,11 @@ def test_linear_transpose():
     close(ct, a.T @ np.array([1, 2]))
 
 
+def test_gradients_are_as_weak_as_their_arguments():
+    assert grad(jnp.sin)(2.0).weak_type and not grad(jnp.sin)(np.float32(2)).weak_type
+    assert grad(lambda s, x: jnp.sum(s * x))(2.0, X.astype(np.float16)).dtype == "float32"
+
+
 def test_weak_scalars_broadcast_back():
     close(grad(lambda s: jnp.sum(s * jnp.ones((2, 3))))(2.0), 6.0)
     close(grad(lambda s: jnp.sum(jnp.where(jnp.ones(3) > 0, s, 0.0)))(2.0), 3.0)

@@ -100,3 +100,24 @@ def test_the_namespace():
         assert name in dir(weft)
     with pytest.raises(AttributeError, match="no attribute 'pmap'"):
         weft.pmap  # noqa: B018
+
+
+WITHOUT_NUMPY = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "numpy":
+            raise ImportError("numpy is blocked")
+sys.meta_path.insert(0, Block())
+import array, weft, weft.numpy as jnp
+weft.set_default_device("wasm")
+x = weft.device_put(array.array("f", [1, 2]))
+value, gradient = weft.jit(weft.value_and_grad(lambda x: jnp.sum(x * x)))(x)
+print(float(value), gradient.tolist(), gradient + 1, weft.devices().missing["cpu"])
+"""
+
+
+@needs_wasm
+def test_numpy_is_not_needed():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_NUMPY], capture_output=True, text=True)
+    assert done.stdout == "5.0 [2.0, 4.0] [3.0, 5.0] numpy is blocked\n", done.stderr
