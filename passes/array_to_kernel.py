@@ -84,7 +84,7 @@ class _Lowering:
         return operand
 
     def _producer(self, item: Item) -> Producer:
-        rule, params, values = type(item.op).to_kernel, item.op.params_of(item.op), tuple(item.op.operands)  # type: ignore[attr-defined]
+        rule, params, values = type(item.op).to_kernel, item.op.params_of(item.op), item.values
         operand = self._operand
         return lambda b, index: rule(b, index, tuple([operand(v) for v in values]), **params)
 
@@ -110,7 +110,7 @@ class _Lowering:
 
     def _push(self, b: NestBuilder, item: Item, point: tuple[Expr, ...]) -> dict[SSAValue, SSAValue]:
         """A scatter: the nest runs over the updates and writes into the operand."""
-        destination = self.made.get(item.op.operands[0], item.op.operands[0])
+        destination = self.made.get(item.values[0], item.values[0])
         if 0 not in item.space and item.size:
             value, index, conditions, combine = self._producer(item)(b, point)  # type: ignore[misc]
             b.store(destination, value, index, conditions, combine)

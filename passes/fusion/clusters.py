@@ -84,8 +84,13 @@ class Item:
     profile: Profile
     operands: list[Item | None]
     """None for a value from outside: an argument, data."""
+    values: tuple[SSAValue, ...] = ()
     shape: tuple[int, ...] = ()
     size: int = 1
+    contraction: bool = False
+    """It reduces, and reads elements many times over: a matmul, a convolution."""
+    loads: frozenset[SSAValue] = frozenset()
+    """Operands that may need a buffer: all but literals."""
     returned: bool = False
     needed: bool = False
     """It must be stored: a result of the function, or the destination of a scatter."""
@@ -101,19 +106,18 @@ class Item:
     """The cluster that stores it; None if it is inlined or dead."""
 
     def __post_init__(self) -> None:
+        self.values = tuple(self.op.operands)
         self.shape = self.value.type.get_shape()  # type: ignore[attr-defined]
         self.size = prod(self.shape)
+        if reduced := self.profile.reduced:
+            self.contraction = prod(reduced) * self.size > 2 * max(map(_size, self.values), default=0)
+        pairs = zip(self.operands, self.values, strict=True)
+        self.loads = frozenset([v for o, v in pairs if o is None or o.profile.reads or o.profile.reduced])
 
     @property
     def space(self) -> tuple[int, ...]:
         """The extents over which a nest that stores it runs: its shape, or that of a scatter's updates."""
-        return self.op.operands[2].type.get_shape() if pushes(type(self.op)) else self.shape  # type: ignore[attr-defined]
-
-    @property
-    def contraction(self) -> bool:
-        """It reduces, and reads elements many times over: a matmul, a convolution."""
-        steps = prod(self.profile.reduced) * self.size
-        return bool(self.profile.reduced) and steps > 2 * max((_size(v) for v in self.op.operands), default=0)
+        return self.values[2].type.get_shape() if pushes(type(self.op)) else self.shape  # type: ignore[attr-defined]
 
 
 @dataclass(eq=False, slots=True)
@@ -194,7 +198,7 @@ class Clustering:
             return
         item.chain = item.profile.weight
         sources: set[SSAValue] = set()
-        for operand, value in zip(item.operands, item.op.operands, strict=True):
+        for operand, value in zip(item.operands, item.values, strict=True):
             if operand is not None:
                 if 4 * operand.size > item.size:  # a smaller one is computed less often, or stored for itself
                     item.chain += operand.chain
@@ -248,7 +252,7 @@ class Clustering:
         """Whether the cluster can bind the buffers that it has when the item is inlined (and stored too, if `outs` is 1)."""
         if self.limit == 1 << 30:
             return True
-        loads = (cluster.loads | self._loads(item)) - {item.value}
+        loads = (cluster.loads | item.loads) - {item.value}
         return len(loads) + len(cluster.outs) + outs <= self.limit
 
     def _reduction_fits(self, item: Item, cluster: Cluster) -> bool:
@@ -274,7 +278,7 @@ class Clustering:
     def _inline(self, item: Item, cluster: Cluster, accesses: Iterable[Access]) -> None:
         """The cluster computes the item: what it reads, the cluster reads."""
         cluster.loads.discard(item.value)
-        cluster.loads |= self._loads(item)
+        cluster.loads |= item.loads
         profile = item.profile
         for access in accesses:
             scope, local = access.scope, list(access.dims)
@@ -314,14 +318,6 @@ class Clustering:
         cluster.pinned |= access.axes
         cluster.contraction |= item.contraction
         return axes
-
-    def _loads(self, item: Item) -> set[SSAValue]:
-        """Operands that may need a buffer: all but literals."""
-        return {
-            v
-            for operand, v in zip(item.operands, item.op.operands, strict=True)
-            if operand is None or operand.profile.reads or operand.profile.reduced
-        }
 
     # -- storing ----------------------------------------------------------------------------------------------------------------------------
 
