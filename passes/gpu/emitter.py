@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from xdsl.dialects import arith, memref, scf, vector
@@ -53,6 +54,17 @@ class Scope:
     def __init__(self, block: Block):
         self.block = block
         self.memo: dict[Any, SSAValue] = {}
+
+
+@cache
+def vector_of(element: Attribute, lanes: int) -> VectorType:
+    """The vector type; making one anew costs as much as an op."""
+    return VectorType(element, [lanes])
+
+
+@cache
+def lane_position(lane: int) -> DenseArrayBase:
+    return DenseArrayBase.from_list(i64, [lane])
 
 
 def element_of(type: Attribute) -> Attribute:
@@ -148,7 +160,10 @@ class Emitter:
 
     def number(self, value: int) -> SSAValue:
         """An index."""
-        return self.constant(IntegerAttr(value, INDEX), INDEX)
+        memo = self.scopes[0].memo
+        if (known := memo.get(value)) is None:
+            known = memo[value] = self.constant(IntegerAttr(value, INDEX), INDEX)
+        return known
 
     def compare(self, depth: int, predicate: int, a: SSAValue, b: SSAValue) -> SSAValue:
         return self.emit(
@@ -180,16 +195,14 @@ class Emitter:
         key = ("lane", value, lane)
         memo = self.scopes[depth].memo
         if (known := memo.get(key)) is None:
-            position = {"static_position": DenseArrayBase.from_list(i64, [lane])}
+            position = {"static_position": lane_position(lane)}
             op = vector.ExtractOp.create(operands=[value], result_types=[element_of(value.type)], properties=position)
             known = memo[key] = self.emit(depth, op)
         return known
 
     def lanes(self, depth: int, values: Sequence[SSAValue]) -> SSAValue:
         """A vector of scalars."""
-        return self.emit(
-            depth, LanesOp.create(operands=values, result_types=[VectorType(values[0].type, [len(values)])])
-        )
+        return self.emit(depth, LanesOp.create(operands=values, result_types=[vector_of(values[0].type, len(values))]))
 
     def apply(self, depth: int, op: Operation, operands: list[SSAValue]) -> SSAValue:
         """A scalar op of a nest's body on these operands, lane by lane if some of them are vectors."""
@@ -201,7 +214,7 @@ class Emitter:
                 operands = [operands[0], *(self._as_vector(depth, v, lanes) for v in operands[1:])]
             else:
                 operands = [self._as_vector(depth, v, lanes) for v in operands]
-            result = VectorType(result, lanes)
+            result = vector_of(result, lanes[0])
             if op.name in LANEWISE and not (op.name == "arith.select" and not isinstance(operands[0].type, VectorType)):
                 return self.lanewise(depth, op.name, operands, result, op.properties)
         return self.emit(
@@ -210,7 +223,9 @@ class Emitter:
 
     def _as_vector(self, depth: int, value: SSAValue, lanes: Sequence[int]) -> SSAValue:
         return (
-            value if isinstance(value.type, VectorType) else self.broadcast(depth, value, VectorType(value.type, lanes))
+            value
+            if isinstance(value.type, VectorType)
+            else self.broadcast(depth, value, vector_of(value.type, lanes[0]))
         )
 
     def combine(self, depth: int, kind: str, a: SSAValue, b: SSAValue) -> SSAValue:

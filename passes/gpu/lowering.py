@@ -46,6 +46,7 @@ from weft.passes.gpu.emitter import (
     element_of,
     identity,
     memory_type,
+    vector_of,
 )
 from weft.passes.gpu.tiles import Tile
 
@@ -233,7 +234,7 @@ class Lowering(Emitter):
             assert isinstance(type, MemRefType)
             element, count = memory_type(type.element_type), prod(type.get_shape())
             if inner in self.vectors:
-                element, count = VectorType(element, [4]), -(-count // 4)
+                element, count = vector_of(element, 4), -(-count // 4)
             binding = BindingOp.make(
                 number, "read_write" if inner in written else "read", memref_type(element, max(count, 1), GLOBAL)
             )
@@ -630,7 +631,7 @@ class Lowering(Emitter):
         memory = self.buffers[op.buffer]
         depth = self.depth
         if op.buffer in self.vectors and not isinstance(value.type, VectorType):
-            value = self.broadcast(depth, value, VectorType(value.type, [4]))
+            value = self.broadcast(depth, value, vector_of(value.type, 4))
         element = element_of(value.type)
         if element == i1:
             if isinstance(value.type, VectorType):
@@ -742,7 +743,7 @@ class Lowering(Emitter):
         type = op.value.type
         scalar = self.constant(identity(op.kind.data, type), type)
         if self.in_lanes(op.value):
-            vector_type = VectorType(type, [self.lanes_count])
+            vector_type = vector_of(type, self.lanes_count)
             scalar = self.broadcast(depth, scalar, vector_type)
         value = self.emit(depth, VarOp(scalar))
         value.name_hint = "acc"
@@ -759,7 +760,7 @@ class Lowering(Emitter):
                 truths = [self._truth(t) for t in tests]
                 condition = self.lanes(max(map(self.home, truths)), truths)
                 if not isinstance(value.type, VectorType):
-                    value = self.broadcast(self.home(value), value, VectorType(value.type, [self.lanes_count]))
+                    value = self.broadcast(self.home(value), value, vector_of(value.type, self.lanes_count))
         else:
             condition = self.conditions(op, point)
         if condition is None:
