@@ -19,7 +19,7 @@ from weft.array import Array, lift, wrap
 from weft.dialects.array.ops import RandomBitsOp
 from weft.dialects.dtypes import DType, uint32
 from weft.host import canonical
-from weft.lax.base import shape_of
+from weft.lax.base import axis_index, shape_of
 
 MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
 """Bits of a float behind the point."""
@@ -51,9 +51,9 @@ def key(seed: int | Array) -> Array:
 PRNGKey = key
 
 
-def key_data(keys: Array) -> Array:
+def key_data(key: Array) -> Array:
     """The words of a key: weft's keys are their words."""
-    return _checked(keys)
+    return _checked(key)
 
 
 def wrap_key_data(words: Array) -> Array:
@@ -93,37 +93,37 @@ def _encipher(keys: Array, high: Array, low: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def split(keys: Array, num: int | Sequence[int] = 2) -> Array:
+def split(key: Array, num: int | Sequence[int] = 2) -> Array:
     """New keys, as many as `num` (or in the shape `num`): uint32[num, 2]."""
-    keys = _single(keys, "split")
+    key = _single(key, "split")
     shape = shape_of(num, "num")
     low = lax.iota(uint32, math.prod(shape)).reshape(shape)
-    return wnp.stack(_encipher(keys, wnp.zeros_like(low), low), axis=-1)
+    return wnp.stack(_encipher(key, wnp.zeros_like(low), low), axis=-1)
 
 
-def fold_in(keys: Array, data: int | Array) -> Array:
+def fold_in(key: Array, data: int | Array) -> Array:
     """A new key from a key and an integer."""
-    keys = _single(keys, "fold_in")
+    key = _single(key, "fold_in")
     low = data.astype(uint32) if isinstance(data, Array) else wnp.uint32(operator.index(data) & 0xFFFFFFFF)
     if low.ndim:
         raise TypeError(f"fold_in accepts a scalar, but was given an array of shape {low.shape}")
-    return wnp.stack(_encipher(keys, wnp.zeros_like(low), low), axis=-1)
+    return wnp.stack(_encipher(key, wnp.zeros_like(low), low), axis=-1)
 
 
 # -- bits and uniform numbers -------------------------------------------------------------------------------------------------------------
 
 
-def bits(keys: Array, shape: Sequence[int] = (), dtype: Any = uint32) -> Array:
+def bits(key: Array, shape: Sequence[int] = (), dtype: Any = uint32) -> Array:
     """Uniform bits: unsigned integers of 8, 16, 32 or 64 bits."""
-    keys, shape = _single(keys, "bits"), shape_of(shape)
+    key, shape = _single(key, "bits"), shape_of(shape)
     dtype = canonical(dtype)
     if dtype.kind != "u":
         raise TypeError(f"dtype argument to `bits` must be an unsigned int dtype, got {dtype}")
     if dtype.bits == 64:
         low = lax.iota(uint32, math.prod(shape)).reshape(shape)
-        x, y = _encipher(keys, wnp.zeros_like(low), low)
+        x, y = _encipher(key, wnp.zeros_like(low), low)
         return (x.astype(dtype) << wnp.array(32, dtype)) | y.astype(dtype)
-    words = wrap(RandomBitsOp.bind(lift(keys), shape=shape))
+    words = wrap(RandomBitsOp.bind(lift(key), shape=shape))
     return words if dtype.bits == 32 else words.astype(dtype)
 
 
@@ -146,88 +146,88 @@ def _unit(keys: Array, shape: tuple[int, ...], dtype: DType) -> Array:
     return lax.bitcast_convert_type(pattern, dtype) - wnp.array(1.0, dtype)
 
 
-def uniform(keys: Array, shape: Sequence[int] = (), dtype: Any = float, minval: Any = 0.0, maxval: Any = 1.0) -> Array:
+def uniform(key: Array, shape: Sequence[int] = (), dtype: Any = float, minval: Any = 0.0, maxval: Any = 1.0) -> Array:
     """Uniform numbers in [minval, maxval)."""
-    keys, shape, dtype = _single(keys, "uniform"), shape_of(shape), _float_dtype(dtype, "uniform")
+    key, shape, dtype = _single(key, "uniform"), shape_of(shape), _float_dtype(dtype, "uniform")
     low, high = (wnp.asarray(v, dtype) for v in (minval, maxval))
-    return lax.max(*wnp.broadcast_arrays(low, _unit(keys, shape, dtype) * (high - low) + low))
+    return lax.max(*wnp.broadcast_arrays(low, _unit(key, shape, dtype) * (high - low) + low))
 
 
-def randint(keys: Array, shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = int) -> Array:
+def randint(key: Array, shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = int) -> Array:
     """Uniform integers in [minval, maxval), from two words each (the bias is below 2 ** -32 times the span)."""
-    keys, shape, dtype = _single(keys, "randint"), shape_of(shape), canonical(dtype)
+    key, shape, dtype = _single(key, "randint"), shape_of(shape), canonical(dtype)
     if not dtype.is_integer:
         raise TypeError(f"randint only accepts integer dtypes, got {dtype}")
     unsigned = f"uint{dtype.bits}"
     low, high = wnp.asarray(minval, dtype), wnp.asarray(maxval, dtype)
-    upper, lower = (bits(k, shape, unsigned) for k in split(keys))
+    upper, lower = (bits(k, shape, unsigned) for k in split(key))
     span = wnp.where(high <= low, wnp.array(1, unsigned), (high - low).astype(unsigned))
     factor = wnp.array(1 << (dtype.bits // 2), unsigned) % span
     factor = factor * factor % span
     return low + ((upper % span * factor + lower % span) % span).astype(dtype)
 
 
-def bernoulli(keys: Array, p: Any = 0.5, shape: Sequence[int] | None = None) -> Array:
+def bernoulli(key: Array, p: Any = 0.5, shape: Sequence[int] | None = None) -> Array:
     """True with probability p."""
     p = wnp.asarray(p)
     p = p if p.dtype.kind == "f" else p.astype(float)
-    return uniform(keys, p.shape if shape is None else shape, p.dtype) < p
+    return uniform(key, p.shape if shape is None else shape, p.dtype) < p
 
 
 # -- other distributions ------------------------------------------------------------------------------------------------------------------
 
 
-def normal(keys: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
+def normal(key: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
     """The standard normal distribution, by the inverse of its distribution function."""
     dtype = _float_dtype(dtype, "normal")
     below = -(1 - 2.0 ** -(MANTISSA[dtype.name] + 1))  # the float next to -1
-    return lax.erf_inv(uniform(keys, shape, dtype, below, 1.0)) * wnp.array(math.sqrt(2), dtype)
+    return lax.erf_inv(uniform(key, shape, dtype, below, 1.0)) * wnp.array(math.sqrt(2), dtype)
 
 
 def truncated_normal(
-    keys: Array, lower: Any, upper: Any, shape: Sequence[int] | None = None, dtype: Any = float
+    key: Array, lower: Any, upper: Any, shape: Sequence[int] | None = None, dtype: Any = float
 ) -> Array:
     """The standard normal distribution between two bounds."""
     dtype = _float_dtype(dtype, "truncated_normal")
     low, high = wnp.asarray(lower, dtype), wnp.asarray(upper, dtype)
     root = wnp.array(math.sqrt(2), dtype)
     shape = wnp.broadcast_shapes(low.shape, high.shape) if shape is None else shape
-    found = root * lax.erf_inv(uniform(keys, shape, dtype, lax.erf(low / root), lax.erf(high / root)))
+    found = root * lax.erf_inv(uniform(key, shape, dtype, lax.erf(low / root), lax.erf(high / root)))
     infinite = wnp.array(math.inf, dtype)
     return wnp.clip(found, wnp.nextafter(low, infinite), wnp.nextafter(high, -infinite))
 
 
-def exponential(keys: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
+def exponential(key: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
     """The exponential distribution with mean 1."""
-    return -lax.log1p(-uniform(keys, shape, _float_dtype(dtype, "exponential")))
+    return -lax.log1p(-uniform(key, shape, _float_dtype(dtype, "exponential")))
 
 
-def gumbel(keys: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
+def gumbel(key: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
     """The Gumbel distribution: what is added to logits so that the argmax is a sample."""
     dtype = _float_dtype(dtype, "gumbel")
-    return -lax.log(-lax.log(uniform(keys, shape, dtype, TINY[dtype.name], 1.0)))
+    return -lax.log(-lax.log(uniform(key, shape, dtype, TINY[dtype.name], 1.0)))
 
 
-def logistic(keys: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
+def logistic(key: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
     """The standard logistic distribution."""
     dtype = _float_dtype(dtype, "logistic")
-    x = uniform(keys, shape, dtype, 2.0 ** -MANTISSA[dtype.name], 1.0)
-    return lax.log(x / (wnp.array(1, dtype) - x))
+    x = uniform(key, shape, dtype, TINY[dtype.name], 1.0)
+    return lax.log(x) - lax.log1p(-x)
 
 
-def laplace(keys: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
+def laplace(key: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
     """The Laplace distribution with mean 0 and scale 1."""
     dtype = _float_dtype(dtype, "laplace")
-    u = uniform(keys, shape, dtype, -1.0 + 2.0 ** -MANTISSA[dtype.name], 1.0)
+    u = uniform(key, shape, dtype, -1.0 + 2.0 ** -(MANTISSA[dtype.name] + 1), 1.0)
     return lax.sign(u) * lax.log1p(-lax.abs(u))
 
 
-def rademacher(keys: Array, shape: Sequence[int] = (), dtype: Any = int) -> Array:
+def rademacher(key: Array, shape: Sequence[int] = (), dtype: Any = int) -> Array:
     """1 or -1."""
-    return (2 * bernoulli(keys, 0.5, shape).astype("int32") - 1).astype(canonical(dtype))
+    return (2 * bernoulli(key, 0.5, shape).astype("int32") - 1).astype(canonical(dtype))
 
 
-def categorical(keys: Array, logits: Array, axis: int = -1, shape: Sequence[int] | None = None) -> Array:
+def categorical(key: Array, logits: Array, axis: int = -1, shape: Sequence[int] | None = None) -> Array:
     """Samples along `axis` with probabilities proportional to exp(logits); `shape` may have further axes in front."""
     logits = wnp.asarray(logits)
     axis = axis % logits.ndim
@@ -237,4 +237,123 @@ def categorical(keys: Array, logits: Array, axis: int = -1, shape: Sequence[int]
         raise ValueError(f"categorical: shape {shape} must end in the logits' batch shape {batch}")
     front = len(shape) - len(batch)
     full = (*shape[:front], *logits.shape)
-    return wnp.argmax(gumbel(keys, full, logits.dtype) + logits, axis=front + axis)
+    return wnp.argmax(gumbel(key, full, logits.dtype) + logits, axis=front + axis)
+
+
+def cauchy(key: Array, shape: Sequence[int] = (), dtype: Any = float) -> Array:
+    """The standard Cauchy distribution."""
+    dtype = _float_dtype(dtype, "cauchy")
+    u = uniform(key, shape, dtype, 2.0 ** -MANTISSA[dtype.name], 1.0)
+    return lax.tan(wnp.array(math.pi, dtype) * (u - wnp.array(0.5, dtype)))
+
+
+def lognormal(key: Array, sigma: Any = 1.0, shape: Sequence[int] | None = None, dtype: Any = float) -> Array:
+    """exp of a normal distribution with standard deviation sigma."""
+    sigma = wnp.asarray(sigma, _float_dtype(dtype, "lognormal"))
+    return lax.exp(normal(key, sigma.shape if shape is None else shape, sigma.dtype) * sigma)
+
+
+def rayleigh(key: Array, scale: Any, shape: Sequence[int] | None = None, dtype: Any = float) -> Array:
+    """The Rayleigh distribution."""
+    scale = wnp.asarray(scale, _float_dtype(dtype, "rayleigh"))
+    u = uniform(key, scale.shape if shape is None else shape, scale.dtype)
+    return scale * lax.sqrt(lax.log(u) * wnp.array(-2, scale.dtype))
+
+
+def pareto(key: Array, b: Any, shape: Sequence[int] | None = None, dtype: Any = float) -> Array:
+    """The Pareto distribution with shape parameter b."""
+    b = wnp.asarray(b, _float_dtype(dtype, "pareto"))
+    return lax.exp(exponential(key, b.shape if shape is None else shape, b.dtype) / b)
+
+
+def weibull_min(key: Array, scale: Any, concentration: Any, shape: Sequence[int] = (), dtype: Any = float) -> Array:
+    """The Weibull distribution of minima."""
+    return wnp.power(exponential(key, shape, dtype), 1.0 / concentration) * scale
+
+
+def geometric(key: Array, p: Any, shape: Sequence[int] | None = None, dtype: Any = int) -> Array:
+    """How many trials it takes to succeed, each with probability p."""
+    p = wnp.asarray(p)
+    p = p if p.dtype.kind == "f" else p.astype(float)
+    u = uniform(key, p.shape if shape is None else shape, p.dtype)
+    u = wnp.where(u == 0, 1, u)
+    return (lax.floor(lax.log(u) / lax.log1p(-p)) + 1).astype(canonical(dtype))
+
+
+# -- orders and choices -------------------------------------------------------------------------------------------------------------------
+
+
+def _sorted_by(words: Array, x: Array, axis: int) -> Array:
+    """x in the order of `words` along an axis. Each element is put where the number of those before it says: n² comparisons, but nothing that depends on data."""
+    mine, others = wnp.expand_dims(words, axis + 1), wnp.expand_dims(words, axis)
+    shape = wnp.broadcast_shapes(mine.shape, others.shape)
+    earlier = lax.broadcasted_iota(uint32, shape, axis + 1) < lax.broadcasted_iota(uint32, shape, axis)
+    rank = wnp.sum((others < mine) | ((others == mine) & earlier), axis=axis + 1)
+    return wnp.put_along_axis(x, rank, x, axis, inplace=False)
+
+
+def _shuffled(key: Array, x: Array, axis: int) -> Array:
+    """x shuffled along an axis, each line by itself: sorted by random words, so often that equal words do no harm."""
+    for _ in range(math.ceil(3 * math.log(max(1, x.size)) / math.log(2**32 - 1))):
+        key, word = split(key)
+        x = _sorted_by(bits(word, x.shape), x, axis)
+    return x
+
+
+def permutation(key: Array, x: int | Array, axis: int = 0, independent: bool = False) -> Array:
+    """The numbers below x in random order, or an array's parts along an axis; `independent`: every line in an order of its own.
+
+    Sorts by counting, in quadratic time: for some ten thousand elements, not for millions.
+    """
+    key = _single(key, "permutation")
+    array = wnp.asarray(x)
+    if not array.ndim:
+        return _shuffled(key, wnp.arange(operator.index(x)), 0)
+    axis = axis_index(axis, array.ndim)
+    if independent or array.ndim == 1:
+        return _shuffled(key, array, axis)
+    return wnp.take(array, _shuffled(key, wnp.arange(array.shape[axis]), 0), axis)
+
+
+def choice(
+    key: Array, a: int | Array, shape: Sequence[int] = (), replace: bool = True, p: Array | None = None, axis: int = 0
+) -> Array:
+    """Elements of an array along an axis (or numbers below a), equally probable or with probabilities p, put back or not."""
+    key, shape, array = _single(key, "choice"), shape_of(shape), wnp.asarray(a)
+    axis = axis_index(axis, array.ndim) if array.ndim else 0
+    inputs = array.shape[axis] if array.ndim else operator.index(a)
+    draws = math.prod(shape)
+    if not draws:
+        return wnp.zeros(shape, array.dtype)
+    if inputs <= 0:
+        raise ValueError("a must be greater than 0 unless no samples are taken")
+    if not replace and draws > inputs:
+        raise ValueError(
+            f"Cannot take a larger sample (size {draws}) than population (size {inputs}) when 'replace=False'"
+        )
+    if p is not None and lift(p).shape != (inputs,):
+        raise ValueError(
+            f"p must be None or a 1D vector with the same size as a.shape[axis]. p has shape {lift(p).shape} and a.shape[axis] is {inputs}."
+        )
+    if p is not None and replace:
+        passed = wnp.cumsum(p)
+        r = passed[-1] * (1 - uniform(key, shape, passed.dtype))
+        index = wnp.sum(passed < wnp.expand_dims(r, -1), axis=-1)
+    elif p is not None:
+        score = gumbel(key, (inputs,), wnp.asarray(p).dtype) + wnp.log(p)
+        index = _ranked(score)[:draws].reshape(shape)
+    elif replace:
+        index = randint(key, shape, 0, inputs)
+    else:
+        shuffled = permutation(key, a if not array.ndim else array, axis)
+        return lax.slice_in_dim(shuffled, 0, draws, 1, axis).reshape(
+            array.shape[:axis] + shape + array.shape[axis + 1 :]
+        )
+    return wnp.take(array, index, axis) if array.ndim else index
+
+
+def _ranked(score: Array) -> Array:
+    """The places of the elements of a vector, the greatest first."""
+    order = lax.bitcast_convert_type(-score, uint32)
+    order = wnp.where(score > 0, ~order, order | wnp.uint32(1 << 31))  # unsigned words in the order of -score
+    return _sorted_by(order, wnp.arange(score.shape[0]), 0)

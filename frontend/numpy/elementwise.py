@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, pi
+from math import factorial, inf, pi
 from math import log as ln
 from typing import Any
 
@@ -255,8 +255,12 @@ def sinc(x: ArrayLike, /) -> Array:
     """sin(pi x) / (pi x), 1 at 0."""
     (x,) = promote_arrays(x, inexact=True)
     angle = x * pi
-    safe = where(x == 0, like(1, x), angle)
-    return where(x == 0, like(1, x) - angle * angle / 6, lax.sin(safe) / safe)  # the series gives the derivatives at 0
+    near, squared = lax.abs(angle) < 0.25, angle * angle
+    series = like(0, x)
+    for k in (5, 4, 3, 2, 1, 0):  # near 0, where sin(a) / a has no accurate derivatives, the series
+        series = series * squared + (-1) ** k / factorial(2 * k + 1)
+    safe = where(near, like(1, x), angle)
+    return where(near, series, lax.sin(safe) / safe)
 
 
 def deg2rad(x: ArrayLike, /) -> Array:

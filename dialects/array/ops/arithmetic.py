@@ -350,13 +350,13 @@ class AbsOp(Unary):
 
     %y = array.abs %x : tensor<4x8xf32>
 
-    JAX: `lax.abs`. The derivative is the sign: 0 at 0.
+    JAX: `lax.abs`. The derivative at 0 is 1, as JAX has it.
     """
 
     name = "array.abs"
     DTYPES: ClassVar = REAL
 
-    jvp = elementwise_jvp(lambda x, out: sign(x))
+    jvp = elementwise_jvp(lambda x, out: where(compare(x, "ge", 0.0), 1.0, -1.0, like=x))
     reference = staticmethod(lambda np, x: np.abs(x))
 
     @classmethod
