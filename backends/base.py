@@ -17,8 +17,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weft.dialects.array.node import Aval
     from xdsl.dialects.builtin import ModuleOp
+
+    from weft.dialects.array.node import Aval
 
 
 class Buffer(ABC):

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
+
 import weft
 import weft.numpy as wnp
-from tqdm import tqdm
 from weft import lax, nn, optim, random
 
 Params = dict[str, weft.Array]
@@ -38,19 +39,23 @@ def mlp(params: Params, images: weft.Array) -> weft.Array:
     return x @ params["w2"] + params["b2"]
 
 
-def init_convnet(key: weft.Array, size: int, channels: tuple[int, int] = (16, 32), classes: int = 10) -> Params:
-    """Weights for images of size x size pixels: two convolutions, each followed by a 2x2 max pool, and one dense layer."""
-    k0, k1, k2 = random.split(key, 3)
-    he = nn.initializers.he_normal(in_axis=1, out_axis=0)
-    conv = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal", in_axis=1, out_axis=0)
+def init_convnet(
+    key: weft.Array, size: int, channels: tuple[int, int] = (16, 32), hidden: int = 128, classes: int = 10
+) -> Params:
+    """Weights for images of size x size pixels: two convolutions, each followed by a 2x2 max pool, and two dense layers."""
+    keys = random.split(key, 4)
+    dense = nn.initializers.he_normal()
+    conv = nn.initializers.he_normal(in_axis=1, out_axis=0)
     features = channels[1] * (size // 4) ** 2
     return {
-        "w0": conv(k0, (channels[0], 1, 3, 3)),
+        "w0": conv(keys[0], (channels[0], 1, 3, 3)),
         "b0": wnp.zeros(channels[0]),
-        "w1": conv(k1, (channels[1], channels[0], 3, 3)),
+        "w1": conv(keys[1], (channels[1], channels[0], 3, 3)),
         "b1": wnp.zeros(channels[1]),
-        "w2": he(k2, (classes, features)).T,
-        "b2": wnp.zeros(classes),
+        "w2": dense(keys[2], (features, hidden)),
+        "b2": wnp.zeros(hidden),
+        "w3": dense(keys[3], (hidden, classes)),
+        "b3": wnp.zeros(classes),
     }
 
 
@@ -64,7 +69,8 @@ def convnet(params: Params, images: weft.Array) -> weft.Array:
     """Logits (batch, classes) of images (batch, height, width)."""
     x = _conv(images[:, None], params["w0"], params["b0"])
     x = _conv(x, params["w1"], params["b1"])
-    return x.reshape(x.shape[0], -1) @ params["w2"] + params["b2"]
+    x = nn.relu(x.reshape(x.shape[0], -1) @ params["w2"] + params["b2"])
+    return x @ params["w3"] + params["b3"]
 
 
 def cross_entropy(network: Network, params: Params, images: weft.Array, labels: weft.Array) -> weft.Array:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import weft
 from classifier import Training, convnet, cross_entropy, init_convnet, init_mlp, mlp, train
+
+import weft
 from weft import optim, random
 
 DATA = Path(__file__).parent / "data" / "digits.csv.gz"

@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import weft
 from classifier import Training, convnet, init_convnet, train
+
+import weft
 from weft import optim, random
 
 WHERE = """MNIST is not in this repository. Its four idx files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,
@@ -67,10 +68,10 @@ def main() -> None:
         sys.exit(WHERE if args.data is None else f"{args.data} is not a folder.\n{WHERE}")
 
     weft.set_default_device(args.device)
-    training = Training(convnet, init_convnet(random.key(0), 28), optim.adam(2e-3))
-    accuracy = train(
-        training, load(args.data), epochs=args.epochs, batch=args.batch, steps=args.steps, label=args.device
-    )
+    data = load(args.data)
+    rate = optim.cosine_decay_schedule(3e-3, args.epochs * (len(data[0]) // args.batch))
+    training = Training(convnet, init_convnet(random.key(0), 28), optim.adam(rate))
+    accuracy = train(training, data, epochs=args.epochs, batch=args.batch, steps=args.steps, label=args.device)
     if args.losses is not None:
         np.savetxt(args.losses, training.losses, fmt="%.9g")
     if training.accuracies:

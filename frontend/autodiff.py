@@ -232,7 +232,6 @@ def _basis(avals: Sequence[Aval]) -> list[Array]:
     total = sum(a.size for a in avals)
     found = []
     for a, end in zip(avals, accumulate(a.size for a in avals), strict=True):
-
         row, column = (IotaOp.bind(shape=(total, a.size), dimension=d, dtype=int32) for d in (0, 1))
         here = CompareOp.bind(row, AddOp.bind(column, literal(end - a.size, column)), direction="eq")
         found.append(wrap(ReshapeOp.bind(ConvertOp.bind(here, dtype=a.dtype), shape=(total, *a.shape))))

@@ -34,7 +34,7 @@ class EmptyState(NamedTuple):
 class ScaleByScheduleState(NamedTuple):
     """How many updates there were."""
 
-    count: Array
+    count: Array  # pyright: ignore[reportIncompatibleMethodOverride]  Optax names it so; tuple.count is not meant
 
 
 class TraceState(NamedTuple):
@@ -46,7 +46,7 @@ class TraceState(NamedTuple):
 class ScaleByAdamState(NamedTuple):
     """The count of updates and the moving averages of them and of their squares."""
 
-    count: Array
+    count: Array  # pyright: ignore[reportIncompatibleMethodOverride]  Optax names it so; tuple.count is not meant
     mu: Updates
     nu: Updates
 

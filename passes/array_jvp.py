@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
 from weft.dialects.array.graph import Graph
 from weft.dialects.array.node import Node, leaf
 from weft.dialects.array.op import zeros
 from weft.dialects.array.stage import rewrite_functions
 from weft.dialects.array.walks import jvp_walk
-from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.passes import ModulePass
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import SSAValue
+
 from weft.backends.base import Backend, Buffer, Executable
 from weft.dialects.array.graph import Graph, expand
 from weft.dialects.array.node import Aval, Node, ResultOp
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.params import aval_of
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import SSAValue
 
 Step = tuple[str, Callable[..., Any], list[int], dict[str, Any], list[int], list[Aval]]
 """An op's name and rule, the numbers of its operands, its parameters, the numbers of its results and their avals."""
@@ -52,6 +53,10 @@ class NumpyBackend(Backend):
 
     def __init__(self) -> None:
         self.live = 0
+
+    @property
+    def description(self) -> str:
+        return f"NumPy {np.__version__}, the oracle that other devices are held against"
 
     def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> NumpyExecutable:
         return NumpyExecutable(self, module, donate)

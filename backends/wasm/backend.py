@@ -44,6 +44,11 @@ class WasmBackend(Backend):
         self._cache = cache or DiskCache("wasm")
         self._arena: Allocation | None = None
 
+    @property
+    def description(self) -> str:
+        """The engine and its threads."""
+        return f"WebAssembly in wasmtime {wasmtime.__version__}, {self.num_threads} thread{'s' * (self.num_threads > 1)}"
+
     @cached_property
     def engine(self) -> wasmtime.Engine:
         return make_engine()

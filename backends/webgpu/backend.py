@@ -43,6 +43,12 @@ class WebGpuBackend(Backend):
         self._pipelines: dict[str, Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
 
+    @property
+    def description(self) -> str:
+        """The adapter and how it is reached."""
+        info = self.device.adapter.info
+        return f"{info['device']} ({info['adapter_type']}) through {info['backend_type']}"
+
     @cached_property
     def adapter(self) -> Adapter:
         """What schedules may use here."""

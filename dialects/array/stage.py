@@ -108,9 +108,7 @@ def unstage(func: FuncOp) -> Graph:
             if isinstance(op, ReturnOp):
                 return Graph(ins, [env[o] for o in op.operands])
             if not isinstance(op, ArrayOp):
-                raise ValueError(
-                    f"expected operations of the array dialect in @{func.sym_name.data}, got {op.name}"
-                )
+                raise ValueError(f"expected operations of the array dialect in @{func.sym_name.data}, got {op.name}")
             STATE.loc = op.location
             made = bind(type(op), *(env[o] for o in op.operands), **op.params_of(op))
             env.update(zip(op.results, (made,) if isinstance(made, Node) else made, strict=True))
