@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ class WasmBackend(Backend):
     @property
     def description(self) -> str:
         """The engine and its threads."""
-        return f"WebAssembly in wasmtime {wasmtime.__version__}, {self.num_threads} thread{'s' * (self.num_threads > 1)}"
+        threads = f"{self.num_threads} thread{'s' * (self.num_threads > 1)}"
+        return f"WebAssembly in wasmtime {version('wasmtime')}, {threads}"
 
     @cached_property
     def engine(self) -> wasmtime.Engine:
