@@ -17,10 +17,9 @@ sys.path.append(str(Path(__file__).parent.parent / "unit"))
 from random_programs import programs
 
 
-@pytest.mark.parametrize("device", ["wasm", "webgpu"])
+@pytest.mark.parametrize("device", os.environ.get("WEFT_TEST_DEVICES", "wasm,webgpu").split(","))
 def test_random_programs(device):
-    if reason := available()[device]:
-        pytest.skip(reason)
+    assert (reason := available()[device]) is None, reason
     backend = get_backend(device)
 
     @settings(max_examples=20, deadline=None)
