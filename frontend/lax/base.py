@@ -65,13 +65,18 @@ def fit(name: str, nodes: list[Node]) -> list[Node]:
     return [broadcast(n, shape, range(len(shape))) if n.shape else n for n in nodes]
 
 
+def known(x: Node) -> Any:
+    """The Python number that a node stands for, or None if it is computed or a transform's argument."""
+    value = x.params["value"] if x.op is ops.ConstantOp else x.value if x.op is LeafOp else None
+    return value if not x.aval.shape and value.__class__ in (bool, int, float) else None
+
+
 def convert(x: Node, dtype: DType, weak: bool = False) -> Node:
     """A node in another dtype or weakness; itself if it has both. A number that the program knows is converted on the spot."""
     a = x.aval
     if a.dtype is dtype and a.weak_type == weak:
         return x
-    value: Any = x.params["value"] if x.op is ops.ConstantOp else x.value if x.op is LeafOp else None
-    if not a.shape and value.__class__ in (bool, int, float) and (a.dtype is dtype or dtype.kind == "f"):
+    if (value := known(x)) is not None and (a.dtype is dtype or dtype.kind == "f"):
         value = float(value) if dtype.kind == "f" else value
         return literal(value, aval((), dtype, weak)) if x.op is ops.ConstantOp else scalar(value, dtype, weak)
     return ops.ConvertOp.bind(x, dtype=dtype, weak_type=True) if weak else ops.ConvertOp.bind(x, dtype=dtype)
@@ -144,6 +149,8 @@ def axis_indices(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def integers(values: int | Iterable[int], what: str = "Shapes") -> tuple[int, ...]:
     """A tuple of Python integers. Raises TypeError for anything that is none, such as a traced array."""
+    if values.__class__ is tuple and all(v.__class__ is int for v in values):  # type: ignore[union-attr]
+        return values  # type: ignore[return-value]
     given = values if isinstance(values, Iterable) and getattr(values, "shape", None) != () else (values,)
     try:
         return tuple(operator.index(v) for v in given)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.node import Node
-from weft.lax.base import ArrayLike, axis_index, constant, convert, default_int, integers, shape_of
+from weft.lax.base import ArrayLike, axis_index, constant, convert, default_int, integers, known, shape_of
 from weft.lax.elementwise import add, convert_element_type, lt, neg, select
 from weft.lax.shape import concatenate, expand_dims, reshape, slice_in_dim, squeeze
 
@@ -41,22 +41,20 @@ def _starts(operand: Node, start_indices: Any, wrap_negative: bool, name: str) -
     for start in starts:
         if start.ndim or not start.dtype.is_integer:
             raise TypeError(f"{name} start_indices must be integer scalars, got {start.aval}")
-    return [_wrapped(s, n) if wrap_negative else s for s, n in zip(starts, operand.shape, strict=True)]
+    pairs = zip(starts, operand.shape, strict=True)
+    return [wrapped(wrap(s), n)._node for s, n in pairs] if wrap_negative else starts
 
 
 def _unstacked(vector: Array) -> list[Array]:
     return [slice_in_dim(vector, i, i + 1) for i in range(vector.shape[0])]
 
 
-def _wrapped(start: Node, size: int) -> Node:
-    if start.dtype.kind == "u":
-        return start
-    value = start.value
-    if isinstance(value, int) and value >= 0:
-        return start
-    x = wrap(start)
-    extent = constant(size, (), x.dtype)
-    return select(lt(x, constant(0, (), x.dtype)), add(x, extent), x)._node
+def wrapped(index: Array, size: int) -> Array:
+    """Indices with the negative ones counted from the end."""
+    if index.dtype.kind == "u" or ((value := known(index._node)) is not None and value >= 0):
+        return index
+    zero, extent = (constant(n, (), index.dtype) for n in (0, size))
+    return select(lt(index, zero), add(index, extent), index)
 
 
 def dynamic_slice(

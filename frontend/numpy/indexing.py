@@ -19,7 +19,7 @@ from weft.array import Array, lift, wrap
 from weft.dialects.dtypes import bool_
 from weft.errors import ConcretizationTypeError, NonConcreteBooleanIndexError
 from weft.lax.base import ArrayLike, constant, convert, default_int, size_of
-from weft.lax.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
+from weft.lax.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers, wrapped
 from weft.numpy.creation import array as make_array
 from weft.numpy.elementwise import where
 from weft.numpy.manipulation import broadcast_to, ravel
@@ -146,15 +146,6 @@ def places_of(condition: Array) -> list[Array]:
         ) from error
     places = list(compress(product(*map(range, condition.shape)), flags))
     return [make_array([p[k] for p in places], int) for k in range(condition.ndim)]
-
-
-def wrapped(index: Array, size: int) -> Array:
-    """An index array with negative entries counted from the end."""
-    known = index._node.value
-    if index.dtype.kind == "u" or (isinstance(known, int) and known >= 0):
-        return index
-    zero, extent = (constant(n, (), index.dtype) for n in (0, size))
-    return lax.select(lax.lt(index, zero), lax.add(index, extent), index)
 
 
 # -- reading

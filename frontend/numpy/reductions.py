@@ -156,10 +156,11 @@ def array_equiv(a1: ArrayLike, a2: ArrayLike) -> Array:
 # -- means
 
 
-def _count(x: Node, axes: tuple[int, ...], mask: Where, keepdims: bool, dtype: DType) -> Array:
+def _count(x: Node, axes: tuple[int, ...], mask: Where, keepdims: bool, dtype: DType, less: float = 0) -> Array:
+    """How many elements a reduction takes, less a correction."""
     if mask is None:
-        return constant(size_of([x.shape[k] for k in axes]), (), dtype)
-    return sum(broadcast_to(mask, x.shape), axes, dtype, keepdims=keepdims)
+        return constant(size_of([x.shape[k] for k in axes]) - less, (), dtype)
+    return sum(broadcast_to(mask, x.shape), axes, dtype, keepdims=keepdims) - less
 
 
 def mean(
@@ -234,9 +235,8 @@ def var(
     x = wrap(convert(node, to_inexact(wanted)))
     center = globals()["mean"](x, axes, keepdims=True, where=where) if mean is None else mean
     squares = lax.square(x - center)
-    count = _count(node, axes, where, keepdims, x.dtype) - (ddof if correction is None else correction)
-    total = sum(squares, axes, keepdims=keepdims, where=where)
-    found = lax.div(total, lax.broadcast_in_dim(count, total.shape, ()) if count.ndim == 0 else count)
+    count = _count(node, axes, where, keepdims, x.dtype, ddof if correction is None else correction)
+    found = lax.div(sum(squares, axes, keepdims=keepdims, where=where), count)
     return wrap(convert(found._node, wanted))
 
 
