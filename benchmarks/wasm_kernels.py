@@ -120,20 +120,18 @@ GELU = nest(
     {"x": "1048576xf32"},
     {"o": "1048576xf32"},
     """%c = arith.constant 0.044715 : f32
-    %half = arith.constant 0.5 : f32
     %one = arith.constant 1.0 : f32
-    %scale = arith.constant 0.7978845608 : f32
+    %scale = arith.constant -1.5957691216 : f32
     %0 = kernel.load %x_[i] : @x
     %1 = arith.mulf %0, %0 : f32
     %2 = arith.mulf %1, %0 : f32
     %3 = arith.mulf %2, %c : f32
     %4 = arith.addf %0, %3 : f32
     %5 = arith.mulf %4, %scale : f32
-    %6 = math.tanh %5 : f32
+    %6 = math.exp %5 : f32
     %7 = arith.addf %6, %one : f32
-    %8 = arith.mulf %7, %half : f32
-    %9 = arith.mulf %8, %0 : f32
-    kernel.store %9, %o_[i] : @o""",
+    %8 = arith.divf %0, %7 : f32
+    kernel.store %8, %o_[i] : @o""",
 )
 
 N = 1 << 24

@@ -77,11 +77,13 @@ def mish(x: ArrayLike) -> Array:
 
 
 def gelu(x: ArrayLike, approximate: bool = True) -> Array:
-    """x times the normal distribution function of x; by tanh if `approximate`. D. Hendrycks and K. Gimpel, arXiv:1606.08415."""
+    """x times the normal distribution function of x. D. Hendrycks and K. Gimpel, arXiv:1606.08415.
+
+    The approximation is the paper's, with (1 + tanh(u)) / 2 written as sigmoid(2u): equal, one exponential, and exact where tanh nears -1.
+    """
     x = _float(x)
     if approximate:
-        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
-        return x * (0.5 * (1.0 + wnp.tanh(inner)))
+        return x * lax.logistic(math.sqrt(8 / math.pi) * (x + 0.044715 * (x * x * x)))
     return 0.5 * x * lax.erfc(-x * math.sqrt(0.5))
 
 
