@@ -87,19 +87,20 @@ def get_backend(name: str) -> Backend:
         raise ValueError(f"Unknown backend: '{name}' requested, known are {', '.join(map(repr, DEVICES))}.")
     with _lock:
         if name not in _created:
-            if (reason := _unavailable(name)) is not None:
+            if (reason := unavailable(name)) is not None:
                 raise RuntimeError(f"Unable to initialize backend '{name}': {reason}")
             _created[name] = import_module(f"weft.backends.{DEVICES[name]}").create()
     return _created[name]
 
 
-def available() -> dict[str, str | None]:
-    """Every device: None if it can be used here, else the reason why it cannot."""
-    return {name: _unavailable(name) for name in DEVICES}
-
-
-def _unavailable(name: str) -> str | None:
+def unavailable(name: str) -> str | None:
+    """Why a device cannot be used here; None if it can. Asks no other device: that would cost start-up."""
     try:
         return import_module(f"weft.backends.{DEVICES[name]}").unavailable()
     except ImportError as error:  # what the device needs is not installed
         return str(error)
+
+
+def available() -> dict[str, str | None]:
+    """Every device: None if it can be used here, else the reason why it cannot."""
+    return {name: unavailable(name) for name in DEVICES}

@@ -69,8 +69,8 @@ def main() -> None:
 
     weft.set_default_device(args.device)
     data = load(args.data)
-    rate = optim.cosine_decay_schedule(3e-3, args.epochs * (len(data[0]) // args.batch))
-    training = Training(convnet, init_convnet(random.key(0), 28), optim.adam(rate))
+    rate = optim.cosine_decay_schedule(2e-3, args.epochs * (len(data[0]) // args.batch))
+    training = Training(convnet, init_convnet(random.key(0), 28, channels=(32, 64)), optim.adam(rate))
     accuracy = train(training, data, epochs=args.epochs, batch=args.batch, steps=args.steps, label=args.device)
     if args.losses is not None:
         np.savetxt(args.losses, training.losses, fmt="%.9g")

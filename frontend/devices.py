@@ -11,7 +11,7 @@ import os
 from functools import cached_property
 from typing import Any
 
-from weft.backends.base import DEVICES, Backend, available, get_backend
+from weft.backends.base import DEVICES, Backend, available, get_backend, unavailable
 from weft.dialects.array.node import STATE
 
 
@@ -76,8 +76,7 @@ def current_device() -> Device:
 def _first() -> Device:
     global _default
     if (name := os.environ.get("WEFT_DEVICE")) is None:
-        found = available()
-        name = next((n for n in ("wasm", "cpu", "webgpu") if found[n] is None), "cpu")
+        name = next((n for n in ("wasm", "cpu", "webgpu") if unavailable(n) is None), "cpu")
     _default = get_device(name)
     return _default
 
