@@ -28,7 +28,7 @@ lint: .venv/dev types  ## ruff (lint and format) and pyright
 types: .venv/dev  ## the type checker, over the four folders as they install
 	rm -rf build/types && mkdir -p build/types/weft
 	for entry in frontend/* dialects passes backends; do ln -s ../../../$$entry build/types/weft/; done
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: .venv/dev  ## rewrite the sources as ruff wants them
 	$(BIN)/ruff check --fix .
