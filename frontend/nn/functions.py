@@ -9,6 +9,13 @@ import weft.numpy as wnp
 from weft import lax
 from weft.array import Array
 
+__all__ = [
+    "celu", "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "identity", "leaky_relu",
+    "log_sigmoid", "log_softmax", "logmeanexp", "logsumexp", "mish", "one_hot", "relu", "relu6", "selu", "sigmoid",
+    "silu", "soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus", "standardize",
+    "swish", "tanh",
+]  # fmt: skip
+
 ArrayLike = Any
 Axis = int | tuple[int, ...] | None
 
@@ -16,6 +23,16 @@ Axis = int | tuple[int, ...] | None
 def _float(x: ArrayLike) -> Array:
     x = wnp.asarray(x)
     return x if x.dtype.kind == "f" else x.astype(float)
+
+
+def identity(x: ArrayLike) -> Array:
+    """x itself."""
+    return wnp.asarray(x)
+
+
+def tanh(x: ArrayLike) -> Array:
+    """The hyperbolic tangent."""
+    return wnp.tanh(x)
 
 
 def relu(x: ArrayLike) -> Array:
@@ -157,6 +174,14 @@ def logsumexp(a: ArrayLike, axis: Axis = None, b: ArrayLike | None = None, keepd
     return total if keepdims else wnp.squeeze(total, axis=axis)
 
 
+def logmeanexp(x: ArrayLike, axis: Axis = None, where: ArrayLike | None = None, keepdims: bool = False) -> Array:
+    """log(mean(exp(x))), without overflow."""
+    x = _float(x)
+    mask = wnp.ones(x.shape, bool) if where is None else wnp.broadcast_to(where, x.shape)
+    count = wnp.sum(mask, axis=axis, keepdims=keepdims, dtype=x.dtype)
+    return logsumexp(wnp.where(mask, x, -wnp.inf), axis=axis, keepdims=keepdims) - wnp.log(count)
+
+
 def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Array:
     """exp(x) over its sum along `axis`; elements outside of `where` count for nothing and get 0."""
     x = _float(x)
@@ -192,4 +217,4 @@ def one_hot(x: ArrayLike, num_classes: int, *, dtype: Any = float, axis: int = -
     x = wnp.asarray(x)
     axis = axis % (x.ndim + 1)
     classes = wnp.arange(num_classes, dtype=x.dtype).reshape((num_classes,) + (1,) * (x.ndim - axis))
-    return (wnp.expand_dims(x, axis) == classes).astype(dtype)
+    return wnp.equal(wnp.expand_dims(x, axis), classes).astype(dtype)
