@@ -55,8 +55,11 @@ class Backend(ABC):
         return self.name
 
     @abstractmethod
-    def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
-        """Compiles `func.func @main` of a module of array ops. Buffers of the arguments `donate` may be overwritten, and are deleted by a call."""
+    def compile(self, module: ModuleOp, donate: tuple[int, ...] = (), key: object = None) -> Executable:
+        """Compiles `func.func @main` of a module of array ops. Buffers of the arguments `donate` may be overwritten, and are deleted by a call.
+
+        `key` is a value whose `repr` decides the module (a graph's key): a device may keep what it compiled under it, for later processes.
+        """
 
     @abstractmethod
     def put(self, data: Any, aval: Aval) -> Buffer:

@@ -44,7 +44,7 @@ def program(graph: Graph, device: Device, donate: tuple[int, ...] = ()) -> Execu
     key = (graph.key, device, donate)
     found = _programs.get(key)
     if found is None:
-        found = _programs[key] = device.backend.compile(stage(graph), donate)
+        found = _programs[key] = device.backend.compile(stage(graph), donate, graph.key)
     return found
 
 

@@ -58,7 +58,7 @@ class NumpyBackend(Backend):
     def description(self) -> str:
         return f"NumPy {np.__version__}, the oracle that other devices are held against"
 
-    def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> NumpyExecutable:
+    def compile(self, module: ModuleOp, donate: tuple[int, ...] = (), key: object = None) -> NumpyExecutable:
         return NumpyExecutable(self, module, donate)
 
     def put(self, data: Any, aval: Aval) -> NumpyBuffer:

@@ -7,7 +7,7 @@ binary and of what else decides it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,9 @@ import wasmtime
 from wasmtime import _ffi as ffi
 from xdsl.dialects.builtin import ModuleOp
 
+import weft.backends
+import weft.dialects
+import weft.passes
 from weft.backends.base import Backend
 from weft.backends.wasm.cache import DiskCache, digest
 from weft.backends.wasm.engine import make_engine, opened
@@ -82,28 +85,27 @@ class WasmBackend(Backend):
 
     # -- programs
 
-    def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
-        """Lowers a module of array ops, in place, and loads the result."""
-        from weft.dialects.universe import context
-        from weft.passes.pipelines import run, text_before, to_wasm
+    def compile(self, module: ModuleOp, donate: tuple[int, ...] = (), key: object = None) -> Executable:
+        """Compiles a module of array ops, which stays as it is. With a key the result is kept on disk, and found there by the next process."""
+        name = None if key is None else digest("program", repr(key), repr(donate), _compiler())
+        kept = None if name is None else self._cache.get(name)
+        if kept is not None:
+            program, binary = Program.unpack(kept)
+        else:
+            lowered = _lower(module, donate)
+            program, binary = Program.of(lowered), encode(lowered, names=True)
+            if name is not None:
+                self._cache.put(name, program.pack(binary))
+        return self._executable(program, binary, donate, _stages(module, donate))
 
-        source, passes, ctx = module.clone(), to_wasm(donate), context()
-        run(passes, ctx, module)
-        (program,) = (op for op in module.ops if isinstance(op, WasmModuleOp))
-        stages = {
-            "array": lambda: str(source),
-            "kernel": lambda: text_before("kernel-schedule", passes, ctx, source),
-            "scheduled": lambda: text_before("kernel-to-wasm", passes, ctx, source),
-        }
-        return self.load(program, donate, stages)
-
-    def load(
-        self, module: WasmModuleOp, donate: tuple[int, ...] = (), stages: Mapping[str, Callable[[], str]] | None = None
-    ) -> Executable:
+    def load(self, module: WasmModuleOp, donate: tuple[int, ...] = ()) -> Executable:
         """A program from its `wasm.module`. Raises ValueError with the engine's message if it is refused."""
-        program = Program.of(module)
-        binary = encode(module, names=True)
-        stages = {**(stages or {}), "wasm": lambda: str(module), "wat": lambda: print_wat(module)}
+        stages = {"wasm": lambda: str(module), "wat": lambda: print_wat(module)}
+        return self._executable(Program.of(module), encode(module, names=True), donate, stages)
+
+    def _executable(
+        self, program: Program, binary: bytes, donate: tuple[int, ...], stages: Mapping[str, Callable[[], str]]
+    ) -> Executable:
         machine_code = self._machine_code(binary)
         record(binary)
         return Executable(self, machine_code, program, binary, donate, stages)
@@ -126,3 +128,39 @@ class WasmBackend(Backend):
     def _fingerprint(self) -> str:
         """Tells builds of the engine apart; whether code fits its settings and the processor, it checks by itself."""
         return str(Path(ffi.filename).stat().st_size)
+
+
+def _lower(module: ModuleOp, donate: tuple[int, ...]) -> WasmModuleOp:
+    """The `wasm.module` of a module of array ops."""
+    from weft.dialects.universe import context
+    from weft.passes.pipelines import run, to_wasm
+
+    lowered = run(to_wasm(donate), context(), module.clone())
+    (program,) = (op for op in lowered.ops if isinstance(op, WasmModuleOp))
+    return program
+
+
+def _stages(module: ModuleOp, donate: tuple[int, ...]) -> dict[str, Callable[[], str]]:
+    """The text of every stage, made again when it is asked for."""
+
+    def before(name: str) -> str:
+        from weft.dialects.universe import context
+        from weft.passes.pipelines import text_before, to_wasm
+
+        return text_before(name, to_wasm(donate), context(), module)
+
+    return {
+        "array": lambda: str(module),
+        "kernel": lambda: before("kernel-schedule"),
+        "scheduled": lambda: before("kernel-to-wasm"),
+        "wasm": lambda: str(_lower(module, donate)),
+        "wat": lambda: print_wat(_lower(module, donate)),
+    }
+
+
+@cache
+def _compiler() -> str:
+    """Tells versions of this compiler apart: the state of its sources, so that an edited pass finds nothing that its elder made."""
+    folders = [*weft.dialects.__path__, *weft.passes.__path__, *weft.backends.__path__]
+    files = sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
+    return repr([(path.name, status.st_mtime_ns, status.st_size) for path in files if (status := path.stat())])

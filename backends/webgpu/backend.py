@@ -115,7 +115,7 @@ class WebGpuBackend(Backend):
 
     # -- programs -------------------------------------------------------------------------------------------------------------------------
 
-    def compile(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
+    def compile(self, module: ModuleOp, donate: tuple[int, ...] = (), key: object = None) -> Executable:
         """Lowers a module of array ops, in place, and makes its pipelines."""
         from weft.dialects.universe import context
         from weft.passes.pipelines import run, text_before, to_webgpu

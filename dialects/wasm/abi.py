@@ -8,6 +8,7 @@ alone (nthreads = 1) a thread never waits.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,30 @@ class Program:
     arena: int = 0
     work: int = 0
     donated: Sequence[tuple[int, int]] = ()
+
+    def pack(self, binary: bytes) -> bytes:
+        """This and the module's binary, as bytes for a file."""
+        donated = [k for pair in self.donated for k in pair]
+        numbers = [
+            len(self.inputs),
+            len(self.outputs),
+            len(donated),
+            self.arena,
+            self.work,
+            *self.inputs,
+            *self.outputs,
+            *donated,
+        ]
+        return struct.pack(f"<{len(numbers)}q", *numbers) + binary
+
+    @classmethod
+    def unpack(cls, data: bytes) -> tuple[Program, bytes]:
+        """What `pack` put together. Raises struct.error for bytes that are too few."""
+        inputs, outputs, donated, arena, work = struct.unpack_from("<5q", data)
+        rest = struct.unpack_from(f"<{inputs + outputs + donated}q", data, 40)
+        flat = rest[inputs + outputs :]
+        pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
+        return cls(rest[:inputs], rest[inputs : inputs + outputs], arena, work, pairs), data[40 + 8 * len(rest) :]
 
     def store(self, module: ModuleOp) -> None:
         """Writes this into the module's attributes."""

@@ -483,6 +483,41 @@ def test_machine_code_comes_from_the_disk(tmp_path, monkeypatch):
     assert file.read_bytes() != damaged
 
 
+ADD = """func.func @main(%x : tensor<2xf32>, %y : tensor<2xf32>) -> tensor<2xf32> {
+  %z = array.add %x, %y : tensor<2xf32>
+  func.return %z : tensor<2xf32>
+}"""
+
+
+def test_a_program_with_a_key_comes_from_the_disk_without_a_pass(tmp_path, monkeypatch):
+    from xdsl.parser import Parser
+
+    from weft.backends.wasm import backend
+    from weft.dialects.universe import context
+
+    def compiled(key: object):
+        device = WasmBackend(num_threads=1, cache=DiskCache("wasm", tmp_path))
+        run = device.compile(Parser(context(), ADD).parse_module(), key=key)
+        return floats(device, run([put(device, 1, 2), put(device, 3, 4)])[0]), run
+
+    assert compiled("a")[0] == [4, 6]
+
+    def refuse(*_):
+        raise AssertionError("lowered again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "_lower", refuse)
+        values, run = compiled("a")
+        assert values == [4, 6]
+        for stranger in ("b", None):
+            with pytest.raises(AssertionError, match="lowered again"):
+                compiled(stranger)
+        patch.setattr(backend, "_compiler", lambda: "the sources have changed")
+        with pytest.raises(AssertionError, match="lowered again"):
+            compiled("a")
+    assert "array.add" in run.stages["array"]() and "f32" in run.stages["wat"]()
+
+
 def test_the_cache_is_bounded_and_keeps_what_was_used_last(tmp_path):
     cache = DiskCache("test", tmp_path, bound=10_000)
     for k in range(20):
