@@ -76,6 +76,25 @@ def describe(value: Any) -> tuple[str, list[Any]]:
     return f"{value.dtype}[{','.join(map(str, found.shape))}]{weak}", elements
 
 
+# Other answers than JAX's, and why.
+DIFFERENT = {
+    "jnp.bitwise_count(I)": "counts are of the operand's dtype: the devices have no uint8 yet",
+}
+TOLERANCE = {"float16": 2e-3, "float32": 4e-6}
+
+
+def check(expression: str, expected: dict[str, Any], found: dict[str, Any], slack: float = 1) -> None:
+    """Raises AssertionError unless an answer agrees with JAX's: the types, and the values within `slack` times the tolerance of their dtype."""
+    assert "error" not in found, f"{expression}: {found['error']}: {found['message']}"
+    assert found["type"] == expected["type"], f"{expression}: expected {expected['type']}, got {found['type']}"
+    for kind, want, got in zip(expected["type"], expected["values"], found["values"], strict=True):
+        if isinstance(want[0] if want else 0, str):
+            assert got == want, expression
+            continue
+        tolerance = slack * TOLERANCE.get(kind.partition("[")[0], 0)
+        np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance, err_msg=expression)
+
+
 if __name__ == "__main__":
     import warnings
 
