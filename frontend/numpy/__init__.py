@@ -13,6 +13,7 @@ from weft.numpy.dtypes import bool_
 from weft.numpy.elementwise import *
 from weft.numpy.linear import *
 from weft.numpy.manipulation import *
+from weft.numpy.padding import *
 from weft.numpy.reductions import *
 from weft.numpy.selection import *
 

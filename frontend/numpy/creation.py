@@ -28,7 +28,7 @@ from weft.lax.base import (
 from weft.numpy.promotion import promote_arrays, to_inexact
 
 __all__ = [
-    "Shape", "arange", "array", "asarray", "copy", "diag", "diagflat", "diagonal", "empty", "empty_like", "eye",
+    "arange", "array", "asarray", "copy", "diag", "diagflat", "diagonal", "empty", "empty_like", "eye",
     "frombuffer", "fromfunction", "full", "full_like", "geomspace", "identity", "indices", "linspace", "logspace",
     "meshgrid", "ones", "ones_like", "trace", "tri", "tril", "triu", "vander", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from weft.lax.base import ArrayLike, DTypeLike, convert
 from weft.numpy.promotion import common_dtype
 
 __all__ = [
-    "Kind", "ScalarType", "astype", "bool_", "can_cast", "dtype", "finfo", "float16", "float32", "float64",
+    "astype", "bool_", "can_cast", "dtype", "finfo", "float16", "float32", "float64",
     "floating", "iinfo", "inexact", "int32", "int64", "integer", "isdtype", "issubdtype", "number", "promote_types",
     "result_type", "signedinteger", "uint32", "uint64", "unsignedinteger",
 ]  # fmt: skip

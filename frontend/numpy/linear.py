@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _pair(name: str, a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
+def _pair(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
     x, y = (wrap(n) for n in same_dtype(a, b))
     return x, y
 
@@ -30,7 +30,7 @@ def _typed(x: Array, preferred: DTypeLike) -> Array:
 
 def dot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
     """The last axis of a contracted with the last but one of b (or its only one); a product if either is a scalar."""
-    x, y = _pair("dot", a, b)
+    x, y = _pair(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return _typed(lax.mul(x, y), preferred_element_type)
     axes = (((x.ndim - 1,), (max(0, y.ndim - 2),)), ((), ()))
@@ -39,7 +39,7 @@ def dot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_
 
 def matmul(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
     """Products of matrices in the last two axes, the axes before them broadcast; vectors stand for rows on the left, columns on the right."""
-    x, y = _pair("matmul", a, b)
+    x, y = _pair(a, b)
     for position, operand in enumerate((x, y)):
         if operand.ndim == 0:
             raise ValueError(f"matmul input operand {position} must have ndim at least 1, but it has ndim 0")
@@ -73,7 +73,7 @@ def vecdot(
     x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1, precision: Any = None, preferred_element_type: DTypeLike = None
 ) -> Array:
     """The sum of products along an axis, the other axes broadcast."""
-    x, y = _pair("vecdot", x1, x2)
+    x, y = _pair(x1, x2)
     x, y = (moveaxis(v, axis_index(axis, v.ndim), -1) for v in (x, y))
     if x.shape[-1] != y.shape[-1]:
         raise ValueError(
@@ -87,7 +87,7 @@ def vecdot(
 
 def inner(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
     """The last axes contracted; a product if either is a scalar."""
-    x, y = _pair("inner", a, b)
+    x, y = _pair(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return _typed(lax.mul(x, y), preferred_element_type)
     return lax.dot_general(x, y, (((x.ndim - 1,), (y.ndim - 1,)), ((), ())), precision, preferred_element_type)
@@ -103,7 +103,7 @@ def tensordot(
     a: ArrayLike, b: ArrayLike, axes: Any = 2, *, precision: Any = None, preferred_element_type: DTypeLike = None
 ) -> Array:
     """The last axes of a contracted with the first of b (`axes`: how many), or pairs of axes: (of a, of b)."""
-    x, y = _pair("tensordot", a, b)
+    x, y = _pair(a, b)
     if isinstance(axes, (tuple, list)):
         if len(axes) != 2:
             raise TypeError(
@@ -124,7 +124,7 @@ def tensordot(
 
 def kron(a: ArrayLike, b: ArrayLike) -> Array:
     """The Kronecker product."""
-    x, y = _pair("kron", a, b)
+    x, y = _pair(a, b)
     rank = max(x.ndim, y.ndim)
     x, y = lax.broadcast_to_rank(x, rank), lax.broadcast_to_rank(y, rank)
     wide, narrow = lax.expand_dims(x, range(1, 2 * rank, 2)), lax.expand_dims(y, range(0, 2 * rank, 2))
@@ -154,7 +154,7 @@ def convolve(
     a: ArrayLike, v: ArrayLike, mode: str = "full", *, precision: Any = None, preferred_element_type: DTypeLike = None
 ) -> Array:
     """The discrete convolution of two vectors: full, same, or valid."""
-    x, y = promote_arrays(a, v, inexact=False) if lift(a).shape == lift(v).shape else _pair("convolve", a, v)
+    x, y = _pair(a, v)
     if x.ndim != 1 or y.ndim != 1:
         raise ValueError("convolve() only support 1-dimensional inputs.")
     if not x.size or not y.size:

@@ -18,10 +18,10 @@ from weft.numpy.manipulation import broadcast_to, ravel, reshape
 from weft.numpy.promotion import highest, lowest, promote_arrays, to_inexact
 
 __all__ = [
-    "Where", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "array_equiv", "average",
-    "convert_to_bool", "count_nonzero", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "ediff1d",
-    "max", "mean", "min", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp",
-    "std", "sum", "trapezoid", "var",
+    "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "array_equiv", "average",
+    "count_nonzero", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "ediff1d", "max", "mean",
+    "min", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum",
+    "trapezoid", "var",
 ]  # fmt: skip
 
 Where = ArrayLike | None
@@ -118,12 +118,7 @@ def any(a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = Fals
 
 def count_nonzero(a: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """How many elements over axes are not zero."""
-    return sum(convert_to_bool(a), axis, default_int(), keepdims=keepdims)
-
-
-def convert_to_bool(a: ArrayLike) -> Array:
-    """Whether elements are not zero."""
-    return wrap(convert(lift(a), bool_))
+    return sum(wrap(convert(lift(a), bool_)), axis, default_int(), keepdims=keepdims)
 
 
 def allclose(
@@ -181,6 +176,9 @@ def mean(
     return wrap(convert(lax.div(total, _count(node, axes, where, keepdims, compute))._node, wanted))
 
 
+_mean = mean  # where an argument has that name
+
+
 def average(
     a: ArrayLike, axis: Axis = None, weights: ArrayLike | None = None, returned: bool = False, keepdims: bool = False
 ) -> Any:
@@ -233,7 +231,7 @@ def var(
         raise ValueError("ddof and correction can't be provided simultaneously.")
     wanted = canonical(dtype) if dtype is not None else to_inexact(node.dtype)
     x = wrap(convert(node, to_inexact(wanted)))
-    center = globals()["mean"](x, axes, keepdims=True, where=where) if mean is None else mean
+    center = _mean(x, axes, keepdims=True, where=where) if mean is None else mean
     squares = lax.square(x - center)
     count = _count(node, axes, where, keepdims, x.dtype, ddof if correction is None else correction)
     found = lax.div(sum(squares, axes, keepdims=keepdims, where=where), count)
