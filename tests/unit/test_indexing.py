@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -23,7 +23,10 @@ def indices(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[Any, ...]]:
     shape = draw(SHAPES)
     common = draw(st.sampled_from([(), (2,), (2, 3)]))
     entries: list[Any] = []
-    for size in shape[: draw(st.integers(0, len(shape)))]:
+    front = draw(st.integers(0, len(shape)))
+    ellipsis = draw(st.booleans())
+    back = draw(st.integers(front, len(shape))) if ellipsis else len(shape)  # what follows an ellipsis names the last axes
+    for size in shape[:front] + shape[back:]:
         kind = draw(st.sampled_from(["integer", "slice", "array", "mask"]))
         place = st.integers(-size, size - 1)
         if kind == "integer":
@@ -37,8 +40,14 @@ def indices(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[Any, ...]]:
             entries.append(draw(hnp.arrays(bool, (size,))))
         else:
             entries.append(slice(None))
-    for extra in draw(st.lists(st.sampled_from([None, Ellipsis]), max_size=2, unique_by=lambda e: e is Ellipsis)):
-        entries.insert(draw(st.integers(0, len(entries))), extra)
+    if ellipsis:
+        entries.insert(front, Ellipsis)
+    for _ in range(draw(st.integers(0, 2))):
+        entries.insert(draw(st.integers(0, len(entries))), None)
+    try:
+        numbered(shape)[tuple(entries)]
+    except IndexError:  # behind an ellipsis stand other axes than the entries were made for
+        reject()
     return shape, tuple(entries)
 
 
