@@ -9,6 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A verdict on a change must not depend on today's dice: continuous integration draws the same examples each time, everybody else new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 sys.path.insert(0, str(Path(__file__).parent / "web"))
 _folder: tempfile.TemporaryDirectory | None = None
