@@ -42,7 +42,7 @@ class _Range(NamedTuple):
 
 
 class _New(NamedTuple):
-    """A new axis: of size 1 (None, True) or 0 (False)."""
+    """A new axis: of size 1 (None, True) or 0 (False); none at all if the size is -1."""
 
     size: int
     flag: bool = False
@@ -72,7 +72,8 @@ def _entries(shape: tuple[int, ...], index: Any) -> list[Entry]:
     if len(gaps) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     place = gaps[0] if gaps else len(given)
-    given[place : place + len(gaps)] = [slice(None)] * (len(shape) - taken)
+    # An ellipsis that stands for no axis still keeps what is on its sides apart.
+    given[place : place + len(gaps)] = [slice(None)] * (len(shape) - taken) or [_New(-1)] * len(gaps)
     sizes = iter(enumerate(shape))
     entries: list[Entry] = []
     for e in given:
