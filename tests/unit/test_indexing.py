@@ -25,7 +25,8 @@ def indices(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[Any, ...]]:
     entries: list[Any] = []
     front = draw(st.integers(0, len(shape)))
     ellipsis = draw(st.booleans())
-    back = draw(st.integers(front, len(shape))) if ellipsis else len(shape)  # what follows an ellipsis names the last axes
+    # What follows an ellipsis names the last axes.
+    back = draw(st.integers(front, len(shape))) if ellipsis else len(shape)
     for size in shape[:front] + shape[back:]:
         kind = draw(st.sampled_from(["integer", "slice", "array", "mask"]))
         place = st.integers(-size, size - 1)
