@@ -175,7 +175,8 @@ fn w_cosh$s(x: $F) -> $F {
 
 fn w_tanh$s(x: $F) -> $F {
   let t = w_expm1$s($F(2.0) * min(abs(x), $F(10.0)));
-  return select(w_copysign$s(t / (t + $F(2.0)), x), x, w_is_nan$s(x) | (x == $F(0.0)));
+  let y = t / (t + $F(2.0));
+  return select(select(y, -y, x < $F(0.0)), x, w_is_nan$s(x) | (x == $F(0.0)));
 }
 
 fn w_quadrant$s(x: $F) -> $F { return round(x * $F(0.63661977)); }
