@@ -1,20 +1,22 @@
 """Expressions that weft and JAX must agree on, and what JAX said of them.
 
-`expressions/*.txt` hold Python expressions, one a line, over the operands below and the modules jnp, lax, nn, random and transforms. `python tests/reference/reference.py` (in an environment
-with JAX; it is no dependency of weft) evaluates them there and writes `jax.json`: dtype, shape and up to 24 elements of each result, or the type of the error.
-`tests/unit/test_against_jax.py` holds weft against that.
+`expressions/*.txt` hold Python expressions, one a line, over the operands below, `jax` and its modules jnp, lax, nn, random, and four transforms. `python tests/reference/reference.py [NAME …]`
+(in an environment with JAX; it is no dependency of weft) evaluates them there and writes `answers/NAME.json`: dtype, shape and up to 24 elements of each result, or the type of the error.
+Files named `errors*` hold what JAX refuses; those named `*_x64` run with 64-bit types. `tests/unit/test_against_jax.py` holds weft against the answers.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 HERE = Path(__file__).parent
-ANSWERS = HERE / "jax.json"
 SAMPLE = 24
 
 
@@ -24,6 +26,28 @@ def expressions() -> dict[str, list[str]]:
         path.stem: [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
         for path in sorted((HERE / "expressions").glob("*.txt"))
     }
+
+
+def answers() -> dict[str, dict[str, Any]]:
+    """What JAX said of the expressions of each file."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted((HERE / "answers").glob("*.json"))}
+
+
+def names(jax: Any) -> dict[str, Any]:
+    """What the expressions may name, of weft or of JAX."""
+    modules = {"jax": jax, "jnp": jax.numpy, "lax": jax.lax, "nn": jax.nn, "random": jax.random, "np": np}
+    transforms = {"grad": jax.grad, "jit": jax.jit, "vmap": jax.vmap, "jvp": jax.jvp}
+    return operands(jax.numpy) | modules | transforms
+
+
+@contextmanager
+def precision(jax: Any, file: str) -> Iterator[None]:
+    """64-bit types for the files that want them."""
+    jax.config.update("jax_enable_x64", file.endswith("_x64"))
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
 def operands(jnp: Any) -> dict[str, Any]:
@@ -72,7 +96,11 @@ def describe(value: Any) -> tuple[str, list[Any]]:
     found = np.asarray(value)
     flat = found.reshape(-1)[:: max(1, found.size // SAMPLE)]
     weak = "~" if getattr(value, "weak_type", False) and found.dtype.kind != "b" else ""
-    elements = [float(f"{v:.8g}") if found.dtype.kind == "f" else int(v) for v in flat.tolist()]
+    if found.dtype.kind == "c":
+        flat = np.stack([flat.real, flat.imag], axis=-1).reshape(-1)
+    exact = found.dtype.kind in "biu"
+    digits = 17 if found.dtype.itemsize > (8 if found.dtype.kind == "c" else 4) else 8
+    elements = [int(v) if exact else float(f"{float(v):.{digits}g}") for v in flat.tolist()]
     return f"{value.dtype}[{','.join(map(str, found.shape))}]{weak}", elements
 
 
@@ -80,7 +108,14 @@ def describe(value: Any) -> tuple[str, list[Any]]:
 DIFFERENT = {
     "jnp.bitwise_count(I)": "counts are of the operand's dtype: the devices have no uint8 yet",
 }
-TOLERANCE = {"float16": 2e-3, "float32": 4e-6}
+TOLERANCE = {
+    "bfloat16": 1.6e-2,
+    "float16": 2e-3,
+    "float32": 4e-6,
+    "complex64": 4e-6,
+    "float64": 1e-12,
+    "complex128": 1e-12,
+}
 
 
 def check(expression: str, expected: dict[str, Any], found: dict[str, Any], slack: float = 1) -> None:
@@ -95,27 +130,25 @@ def check(expression: str, expected: dict[str, Any], found: dict[str, Any], slac
         np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance, err_msg=expression)
 
 
-if __name__ == "__main__":
+def write(files: Iterable[str]) -> None:
+    """Asks JAX, and writes down its answers. Prints where it refuses what it should not, or the other way round."""
     import warnings
 
     import jax
-    import jax.numpy as jnp
-    from jax import lax, nn, random
 
     warnings.simplefilter("ignore")
-    names = operands(jnp) | {"jnp": jnp, "lax": lax, "nn": nn, "random": random, "np": np}
-    names |= {"grad": jax.grad, "jit": jax.jit, "vmap": jax.vmap, "jvp": jax.jvp}
-    answers = {file: {e: answer(e, names) for e in lines} for file, lines in expressions().items()}
-    for file, found in answers.items():
+    every = expressions()
+    for file in files:
+        with precision(jax, file):
+            known = names(jax)
+            found = {e: answer(e, known) for e in every[file]}
         for e, a in found.items():
             a.pop("message", None)
-            if ("error" in a) != (file == "errors"):
+            if ("error" in a) != file.startswith("errors"):
                 print(f"{file}: {e}: {a}")
-    ANSWERS.write_text(
-        "{\n"
-        + ",\n".join(
-            f"{json.dumps(f)}: {{\n" + ",\n".join(f"{json.dumps(e)}: {json.dumps(a)}" for e, a in found.items()) + "\n}"
-            for f, found in answers.items()
-        )
-        + "\n}\n"
-    )
+        lines = ",\n".join(f"{json.dumps(e)}: {json.dumps(a)}" for e, a in found.items())
+        (HERE / "answers" / f"{file}.json").write_text(f"{{\n{lines}\n}}\n")
+
+
+if __name__ == "__main__":
+    write(sys.argv[1:] or expressions())
