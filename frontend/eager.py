@@ -138,9 +138,14 @@ def _root(n: Node) -> Node:
 
 
 def _forget(n: Node) -> bool:
-    """Makes a computed node a leaf, unless a transform still has to see where it comes from."""
+    """Makes a computed node a leaf, unless a transform still has to see where it comes from.
+
+    A node without inputs holds on to nothing, and stays what it is: a graph may have it inside (`close` takes constants and the like for no captures), and must not find a leaf there.
+    """
     if n.mark and mark_of((n,)):
         return False
+    if not n.inputs:
+        return True
     n.op, n.inputs, n.params = LeafOp, (), {}
     return True
 

@@ -7,7 +7,6 @@ somebody uses them: a `jit` that holds one, or the last few that eager expressio
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cache
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -15,7 +14,6 @@ from weft.backends.base import Executable
 from weft.devices import Device
 from weft.dialects.array.graph import Graph, expand
 from weft.dialects.array.node import staging
-from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.stage import stage
 
 RECENT = 512
@@ -25,17 +23,10 @@ _programs: WeakValueDictionary[Any, Executable] = WeakValueDictionary()
 _recent: OrderedDict[Any, Executable] = OrderedDict()
 
 
-@cache
-def _is_call(op: Any) -> bool:
-    return hasattr(op, "decompose") and not issubclass(op, ArrayOp)
-
-
 def flat(graph: Graph) -> Graph:
     """The graph without calls: with the functions that they call in their places."""
-    if not any(_is_call(n.op) for n in graph.nodes):
-        return graph
     with staging():
-        return expand(graph, _is_call)
+        return expand(graph)
 
 
 def program(graph: Graph, device: Device, donate: tuple[int, ...] = ()) -> Executable:

@@ -133,8 +133,13 @@ def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:
     return [env.get(o, o) for o in graph.outs]
 
 
-def expand(graph: Graph, wanted: Callable[[Any], bool]) -> Graph:
-    """The graph with the operations that are `wanted` written by their `decompose` rules, until none is left."""
+def is_call(op: Any) -> bool:
+    """Whether an operation is a function of the user's (`custom_jvp`, `checkpoint` …): no op of the IR, it disappears where its graph is written in its place."""
+    return hasattr(op, "decompose") and not hasattr(op, "to_kernel")
+
+
+def expand(graph: Graph, wanted: Callable[[Any], bool] = is_call) -> Graph:
+    """The graph with the operations that are `wanted` written by their `decompose` rules, until none is left: itself if there are none."""
     while any(wanted(n.op) for n in graph.nodes):
         env: dict[Node, Any] = {}
         with keep_location():

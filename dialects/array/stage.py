@@ -41,7 +41,7 @@ def stage(graph: Graph, name: str = "main") -> ModuleOp:
 
 def stage_function(graph: Graph, name: str = "main") -> FuncOp:
     """The function alone."""
-    graph = expand(graph, _is_call)
+    graph = expand(graph)
     block = Block(arg_types=[tensor_type(a) for a in graph.in_avals])
     env: dict[Node, Any] = dict(zip(graph.ins, block.args, strict=True))
     made: dict[tuple[Any, ...], Any] = {}
@@ -64,11 +64,6 @@ def stage_function(graph: Graph, name: str = "main") -> FuncOp:
     outs = [env[o] for o in graph.outs]
     block.add_op(ReturnOp(*outs))
     return FuncOp(name, ([a.type for a in block.args], [o.type for o in outs]), Region(block))
-
-
-def _is_call(op: Any) -> bool:
-    """An operation that is none of the IR: a function of its own, to be written in place."""
-    return not issubclass(op, ArrayOp) and hasattr(op, "decompose")
 
 
 def _write(block: Block, n: Node, operands: list[SSAValue]) -> Any:

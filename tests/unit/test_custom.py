@@ -198,3 +198,24 @@ def test_checkpoint_with_static_and_captured_arguments():
         return checkpoint(lambda x, n: jnp.sin(x * scale) * n, static_argnums=1)(x, 3)
 
     close(grad(f, argnums=(0, 1))(2.0, 0.5), (3 * 0.5 * np.cos(1.0), 6 * np.cos(1.0)))
+
+
+def test_a_constant_that_is_read_stays_inside_a_graph():
+    """What a call's graph shares with the user (here `c`) may be computed in the meantime: the graph must not find a leaf there."""
+    c = jnp.arange(3.0)
+
+    @custom_jvp
+    def f(x):
+        return x + c
+
+    @f.defjvp
+    def rule(primals, tangents):
+        return primals[0] + c, tangents[0]
+
+    def loss(x):
+        y = f(x)
+        np.testing.assert_array_equal(c, [0, 1, 2])
+        np.testing.assert_array_equal(y, [1, 2, 3])
+        return jnp.sum(y)
+
+    close(weft.value_and_grad(loss)(jnp.ones(3)), (6.0, np.ones(3)))
