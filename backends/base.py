@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Buffer(ABC):
     """Memory of a device that holds one array. It is freed when nothing refers to it any more, or by `delete`."""
 
+    device: ClassVar[str]
+    """The name of the device that it is on."""
     nbytes: int
     is_deleted: bool = False
 

@@ -102,7 +102,8 @@ class Array:
     @property
     def device(self) -> Device:
         """The device that holds it, or will."""
-        place = self._node.device
+        node = self._node
+        place = node.device or getattr(node.value, "device", None)
         return current_device() if place is None else get_device(place)
 
     def devices(self) -> set[Device]:
@@ -143,8 +144,7 @@ class Array:
 
     def _bytes(self, what: str, kind: type[errors.ConcretizationTypeError]) -> memoryview:
         node = self._node
-        buffer = eager.value(node, what, kind)
-        return self.device.backend.get(buffer, node.aval)
+        return eager.host_bytes(eager.value(node, what, kind), node.aval)
 
     def _scalar(self, what: str, kind: type[errors.ConcretizationTypeError]) -> Any:
         if self.shape and self.size != 1:
@@ -432,9 +432,8 @@ def put(x: Any, device: Device | None = None) -> Array:
         raise NotImplementedError(
             f"moving a traced array from device '{node.device}' to '{device}'; move arguments before the transform"
         )
-    buffer = eager.value(node)
-    data = get_device(node.device or current_device()).backend.get(buffer, node.aval)
-    return wrap(leaf(node.aval, device.backend.put(data, node.aval), device=device))
+    node.value = eager.value(node)
+    return wrap(leaf(node.aval, eager.upload(node, device), device=device))
 
 
 def _unpickle(data: Any, weak_type: bool) -> Array:

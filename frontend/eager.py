@@ -48,11 +48,18 @@ def value(
 
 
 def upload(node: Node, device: Device) -> Any:
-    """A buffer with a node's value for a program of `device`: its own, or one for a Python scalar."""
+    """A buffer with a node's value for a program of `device`: its own if it is there, else a copy; one for a Python scalar."""
     found = node.value
     if found.__class__ in SCALARS:
         return device.backend.put(pack(found, node.aval.dtype), node.aval)
+    if found.device != device:
+        return device.backend.put(host_bytes(found, node.aval), node.aval)
     return found
+
+
+def host_bytes(buffer: Any, a: Aval) -> memoryview:
+    """The bytes of a buffer, wherever it is."""
+    return get_device(buffer.device).backend.get(buffer, a)
 
 
 def argument(node: Node) -> Node | None:
@@ -117,12 +124,14 @@ def _run(outs: Sequence[Node], device: Device) -> None:
                 key = (n.aval.dtype, repr(value))
                 if (value := scalars.get(key)) is None:
                     value = scalars[key] = upload(n, device)
+            elif value.device != device:
+                value = upload(n, device)
             buffers.append(value)
         results = recent_program(graph, device)(buffers)
         for n, buffer in zip(graph.outs, results, strict=True):
-            n.value, n.device = buffer, device
+            n.value = buffer
     for n, root in roots.items():
-        n.value, n.device = root.value, root.device
+        n.value = root.value
         if not _forget(n):
             _history.append(n)
     if config.debug_nans:
@@ -154,8 +163,7 @@ def check_nans(node: Node) -> None:
     """Raises FloatingPointError if a computed float array has a NaN."""
     if node.aval.dtype.kind not in "fc":
         return
-    device = get_device(node.device) if node.device is not None else current_device()
-    if any(x != x for x in unpack(device.backend.get(upload(node, device), node.aval), node.aval)):
+    if any(x != x for x in unpack(host_bytes(value(node), node.aval), node.aval)):
         raise FloatingPointError(f"invalid value (nan) encountered in {node.op.name}")
 
 

@@ -69,8 +69,7 @@ def from_host(data: Any, dtype: object = None, device: Device | None = None) -> 
     if not getattr(getattr(data, "flags", None), "c_contiguous", True):
         data = data.copy()
     a = aval(data.shape, wanted)
-    place = device or current_device()
-    return leaf(a, place.backend.put(getattr(data, "bytes", data), a), device=place)
+    return leaf(a, (device or current_device()).backend.put(getattr(data, "bytes", data), a), device=device)
 
 
 class _Packed:

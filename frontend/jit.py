@@ -128,8 +128,8 @@ class Program:
             donate = tuple(self.arguments.index(i) for i in self.donate if i in self.arguments)
             self.executable = program(self.body, device, donate)
 
-    def run(self, nodes: Sequence[Node], device: Device) -> list[Array]:
-        """The results for arguments that have values."""
+    def run(self, nodes: Sequence[Node], device: Device, committed: Device | None) -> list[Array]:
+        """The results for arguments that have values, computed on a device; they are committed to it if an argument is."""
         if self.donate:
             self._check_donation(nodes)
         buffers = []
@@ -138,7 +138,8 @@ class Program:
             value = n.value
             if value is None:
                 value = eager.value(n)
-            buffers.append(eager.upload(n, device) if value.__class__ in eager.SCALARS else value)
+            elsewhere = value.__class__ in eager.SCALARS or value.device != device
+            buffers.append(eager.upload(n, device) if elsewhere else value)
         results: list[Any] = []
         if self.body.outs:
             if self.executable is None:
@@ -149,7 +150,7 @@ class Program:
                 buffer.delete()
         inputs = (*nodes, *self.captures)
         outs = [
-            Array(computed(a, results[k], device)) if k >= 0 else wrap(inputs[~k])
+            Array(computed(a, results[k], committed)) if k >= 0 else wrap(inputs[~k])
             for k, a in zip(self.plan, self.avals, strict=True)
         ]
         if config.debug_nans:
@@ -219,7 +220,7 @@ class Jit:
             if (place := n.device) is not None and place is not device:
                 device = _one_device(nodes, device)
                 break
-        key = (tree, tuple([n.aval for n in nodes]), device or current_device(), static, config.enable_x64)
+        key = (tree, tuple([n.aval for n in nodes]), device, current_device(), static, config.enable_x64)
         found = self._programs.get(key)
         if found is None:
             found = self._trace(nodes, tree, device, static)  # type: ignore[arg-type]
@@ -227,7 +228,7 @@ class Jit:
                 self._programs[key] = found
         if STATE.pending is None or found.traced or (STATE.live and mark_of(nodes)):
             return found.out_tree.unflatten([wrap(n) for n in inline(found.graph, (*nodes, *found.captures))])
-        return found.out_tree.unflatten(found.run(nodes, found.device or key[2]))
+        return found.out_tree.unflatten(found.run(nodes, found.device or current_device(), found.device))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)

@@ -135,7 +135,7 @@ class Compiled:
                 raise TypeError(
                     f"Argument types differ from those that the function was compiled for: expected {a}, got {n.aval}"
                 )
-        return lowered.out_tree.unflatten(lowered._program.run(nodes, lowered.device))
+        return lowered.out_tree.unflatten(lowered._program.run(nodes, lowered.device, lowered._program.device))
 
     def as_text(self, stage: str = "array", kernel: int | None = None) -> str:
         """The program at a stage. See `Lowered.as_text`."""

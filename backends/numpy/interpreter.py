@@ -26,6 +26,8 @@ Step = tuple[str, Callable[..., Any], list[int], dict[str, Any], list[int], list
 class NumpyBuffer(Buffer):
     """An array of NumPy's."""
 
+    device = "cpu"
+
     def __init__(self, array: np.ndarray, backend: NumpyBackend):
         self.array: np.ndarray | None = array
         self.nbytes = array.nbytes

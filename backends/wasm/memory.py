@@ -47,6 +47,7 @@ class Allocation:
 class Buffer(base.Buffer):
     """Bytes on the device."""
 
+    device = "wasm"
     __slots__ = ("_allocation",)
 
     def __init__(self, allocation: Allocation):

@@ -36,6 +36,8 @@ def stored_bytes(aval: Aval) -> int:
 class Buffer(BaseBuffer):
     """One array's memory."""
 
+    device = "webgpu"
+
     def __init__(self, pool: Pool, nbytes: int):
         self.is_deleted = True  # until there is something to delete
         self.pool, self.nbytes, self.gpu = pool, nbytes, pool.take(nbytes)

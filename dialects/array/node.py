@@ -67,8 +67,8 @@ def aval(shape: Iterable[int], dtype: object, weak_type: bool = False) -> Aval:
 class Node:
     """One operation that was applied: `op` (a class), `inputs`, `params`, and the `aval` of its result (a tuple of them if it has several).
 
-    `value` is the device's buffer once it is computed (a Python scalar for one that the user wrote), `device` the name of the device that it is on or will be computed on
-    (None: whichever), `holders` counts the user-facing arrays that stand for the node, `loc` is the place in the user's program.
+    `value` is the device's buffer once it is computed (a Python scalar for one that the user wrote), `device` the name of the device that it is committed to: the one where
+    the user put it, or an operand of it (None: whichever; it is computed on the default device, or follows what it meets), `holders` counts the user-facing arrays that stand for the node, `loc` is the place in the user's program.
     """
 
     __slots__ = ("__weakref__", "aval", "device", "holders", "inputs", "loc", "mark", "op", "params", "serial", "value")
@@ -243,7 +243,7 @@ def leaf(aval: Aval, value: Any = None, mark: int = 0, device: str | None = None
     return node
 
 
-def computed(aval: Aval, value: Any, device: str) -> Node:
+def computed(aval: Aval, value: Any, device: str | None) -> Node:
     """A result of a program that has run: a leaf that belongs to no line."""
     node = Node(LeafOp, (), {}, aval, _next_serial(), 0, None, device)
     node.value = value

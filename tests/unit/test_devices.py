@@ -121,3 +121,20 @@ print(float(value), gradient.tolist(), gradient + 1, weft.devices().missing["cpu
 def test_numpy_is_not_needed():
     done = subprocess.run([sys.executable, "-c", WITHOUT_NUMPY], capture_output=True, text=True)
     assert done.stdout == "5.0 [2.0, 4.0] [3.0, 5.0] numpy is blocked\n", done.stderr
+
+
+@needs_wasm
+def test_uncommitted_arrays_follow():
+    """What nobody has placed is computed on the default device, and moves to where its partner is."""
+    a = jnp.arange(2.0) + 1
+    assert a.device == "cpu" and a.tolist() == [1, 2]
+    b = weft.device_put(X, "wasm")
+    for c in (a + b, weft.jit(jnp.add)(a, b), weft.jit(lambda x: x + a)(b)):
+        assert c.device == "wasm" and c.tolist() == [2, 3]
+    with weft.default_device("wasm"):
+        assert (a * 2).device == "wasm" and a.device == "cpu"
+        assert weft.jit(lambda x: x * 2)(a).device == "wasm"
+    d = weft.jit(lambda x: x * 2)(a)
+    assert d.device == "cpu" and (d + b).tolist() == [3, 5]
+    with pytest.raises(ValueError, match="different devices"):
+        weft.device_put(d, "cpu") + b
