@@ -26,8 +26,9 @@ lint: .venv/dev types  ## ruff (lint and format) and pyright
 	$(BIN)/ruff format --check .
 
 types: .venv/dev  ## the type checker, over the four folders as they install
-	rm -rf build/types && mkdir -p build/types/weft
-	for entry in frontend/* dialects passes backends; do ln -s ../../../$$entry build/types/weft/; done
+	rm -rf build/types && mkdir -p build/types
+	cp -R frontend build/types/weft
+	cp -R dialects passes backends build/types/weft/
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: .venv/dev  ## rewrite the sources as ruff wants them

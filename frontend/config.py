@@ -7,7 +7,7 @@ reading is an attribute: `config.enable_x64`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,7 +56,7 @@ config = Config()
 
 def _switch(option: str, doc: str) -> Callable[[bool], Any]:
     @contextmanager
-    def switch(value: bool = True) -> Iterator[None]:
+    def switch(value: bool = True) -> Generator[None]:
         before = getattr(config, option)
         config.update(option, value)
         try:

@@ -95,11 +95,15 @@ def set_default_device(device: str) -> None:
 class default_device:
     """`default_device()` is the current one; `with default_device("cpu"):` sends arrays there within."""
 
-    def __new__(cls, device: str | None = None) -> Any:
-        return current_device() if device is None else super().__new__(cls)
+    _device: str
+    _outer: str
 
-    def __init__(self, device: str):
-        self._device = device
+    def __new__(cls, device: str | None = None) -> Any:
+        if device is None:
+            return current_device()
+        made = super().__new__(cls)
+        made._device = device
+        return made
 
     def __enter__(self) -> None:
         self._outer = current_device()

@@ -582,7 +582,7 @@ def broadcast_prefix(prefix: Any, tree: Any, is_leaf: IsLeaf = None) -> Leaves:
     return found
 
 
-class Partial(partial):
+class Partial(partial[Any]):
     """`functools.partial` that is a node: its arguments are children, its function static data."""
 
 

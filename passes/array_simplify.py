@@ -41,7 +41,7 @@ class ArraySimplifyPass(ModulePass):
 
 def simplify(block: Block) -> None:
     """Simplifies the ops of one block."""
-    known: dict[tuple, SSAValue] = {}
+    known: dict[tuple[Any, ...], SSAValue] = {}
     for op in list(block.ops):
         if not isinstance(op, ArrayOp) or len(op.results) != 1:
             continue

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import (
@@ -76,7 +77,7 @@ class _Kernels:
     """The distinct kernels of a module."""
 
     def __init__(self) -> None:
-        self.names: dict[tuple, SymbolRefAttr] = {}
+        self.names: dict[tuple[Any, ...], SymbolRefAttr] = {}
         self.funcs: list[FuncOp] = []
 
     def name(self, nest: NestOp) -> SymbolRefAttr:
@@ -89,7 +90,7 @@ class _Kernels:
         return name
 
 
-def structural_key(nest: NestOp) -> tuple:
+def structural_key(nest: NestOp) -> tuple[Any, ...]:
     """What a nest does, as a value: equal for nests that differ only in the arrays they run on."""
     numbers: dict[SSAValue, int] = {a: k for k, a in enumerate(nest.block.args)}
     body = []

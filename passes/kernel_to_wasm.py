@@ -272,7 +272,7 @@ def constant_bytes(op: ConstantOp) -> bytes:
         if type.width.data == 1:
             return bytes(abs(int(v)) for v in values)  # type: ignore[arg-type]
         return b"".join((int(v) & mask).to_bytes(size, "little") for v in values)  # type: ignore[arg-type]
-    code = {Float16Type: "e", Float32Type: "f", Float64Type: "d"}[type.__class__]
+    code = {Float16Type(): "e", Float32Type(): "f", Float64Type(): "d"}[type]  # type: ignore[index]
     return struct.pack(f"<{len(values)}{code}", *values)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -59,7 +60,7 @@ def to_webgpu(donate: tuple[int, ...] = (), max_buffers: int = WEBGPU_BUFFERS) -
 PIPELINES = {"wasm": to_wasm, "webgpu": to_webgpu}
 
 
-def pipeline(target: str, **options) -> tuple[ModulePass, ...]:
+def pipeline(target: str, **options: Any) -> tuple[ModulePass, ...]:
     """The passes for a target, `wasm` or `webgpu`."""
     if target not in PIPELINES:
         raise ValueError(f"target must be one of {', '.join(PIPELINES)}, got '{target}'")

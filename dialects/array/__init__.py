@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 def all_ops() -> Sequence[type[ArrayOp]]:
     """Every primitive, in the order of their definition: the classes are the registry."""
-    import weft.dialects.array.constant
-    import weft.dialects.array.ops  # noqa: F401  (these define them)
+    for module in ("constant", "ops"):  # these define them
+        import_module(f"weft.dialects.array.{module}")
     from weft.dialects.array.op import ArrayOp
 
     def below(cls: type[ArrayOp]) -> Iterator[type[ArrayOp]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from itertools import count
 from math import prod
@@ -124,11 +124,11 @@ class _State(threading.local):
 
 STATE = _State()
 _next_serial = count(1).__next__
-_inferred: dict[tuple, Any] = {}
+_inferred: dict[tuple[Any, ...], Any] = {}
 
 
 @contextmanager
-def transform() -> Iterator[int]:
+def transform() -> Generator[int]:
     """A transform is running: gives its mark, live within. Nodes that `wrap` makes with it, and what is computed from them, are traced."""
     mark = _next_serial()
     live = STATE.live
@@ -140,7 +140,7 @@ def transform() -> Iterator[int]:
 
 
 @contextmanager
-def staging() -> Iterator[None]:
+def staging() -> Generator[None]:
     """What is bound within belongs to a program that is being written: none of it is eager, nothing becomes pending."""
     outer, STATE.pending = STATE.pending, None
     try:
@@ -150,7 +150,7 @@ def staging() -> Iterator[None]:
 
 
 @contextmanager
-def keep_location() -> Iterator[None]:
+def keep_location() -> Generator[None]:
     """A walk sets `STATE.loc` to the place of each node that it derives others from; this restores it afterwards."""
     outer = STATE.loc
     try:

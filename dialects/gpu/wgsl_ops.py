@@ -386,10 +386,6 @@ def _block_dim(p: Printer, op: Operation, args: list[Text]) -> Text:
     return str(p.workgroup["xyz".index(op.properties["dimension"].data)]), ATOM  # type: ignore[attr-defined]
 
 
-def _ctlz(symbol: str):
-    return _call(symbol)
-
-
 def _min_or_max_i1(name: str):
     """min and max of integers, of truth values too."""
     plain = _call(name)

@@ -6,7 +6,7 @@ custom form of the ops prints the expressions alone; parsing them needs the axes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -47,7 +47,7 @@ _scope: ContextVar[Mapping[str, int]] = ContextVar("axes_in_scope", default=Mapp
 
 
 @contextmanager
-def axes_in_scope(axes: Sequence[Axis]) -> Iterator[None]:
+def axes_in_scope(axes: Sequence[Axis]) -> Generator[None]:
     """While a nest's body is parsed: its axes, by name."""
     token = _scope.set({a.name: a.extent for a in axes})
     try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntegerAttr, IntegerType, StringAttr, i1
@@ -62,9 +63,9 @@ class NestBuilder:
         self.block = Block()
         self.ins: list[SSAValue] = []
         self.outs: list[SSAValue] = []
-        self._axes: dict[str, list] = {}  # name -> [extent, role]
+        self._axes: dict[str, list[Any]] = {}  # name -> [extent, role]
         self._args: dict[SSAValue, SSAValue] = {}
-        self._memo: dict[tuple, SSAValue] = {}
+        self._memo: dict[tuple[Any, ...], SSAValue] = {}
         self._frames: list[_Frame] = [_Frame(set())]
         self._guard: tuple[Condition, ...] = ()
         self._symbols: list[SSAValue] = []

@@ -14,7 +14,8 @@ Results and carried values of structured operations live in locals, so every lab
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -24,7 +25,7 @@ from weft.dialects.wasm.module import FuncOp
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.values import TYPE_NAMES, ConstOp, InstOp
 
-Instruction = tuple
+Instruction = tuple[Any, ...]
 """A mnemonic and its immediates: ("f32x4.add",), ("local.get", 3), ("v128.load", align, offset). Float and vector
 constants are bytes.
 """
@@ -263,9 +264,13 @@ class _Stackifier:
             self.out.append(("end",))
 
 
-_STRUCTURES = {LoopOp: _Stackifier._loop, BlockOp: _Stackifier._run_once, IfOp: _Stackifier._if}
+_STRUCTURES: dict[type[Operation], Callable[..., None]] = {
+    LoopOp: _Stackifier._loop,
+    BlockOp: _Stackifier._run_once,
+    IfOp: _Stackifier._if,
+}
 
-_EFFECTS = {
+_EFFECTS: dict[type[Operation], str] = {
     ConstOp: "const",
     GlobalGetOp: "read",
     ContinueIfOp: "round",

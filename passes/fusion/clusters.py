@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xdsl.ir import SSAValue
 
@@ -101,7 +101,7 @@ class Item:
     after_contraction: bool = False
     after_reduction: bool = False
     """It is made from the result of one. What is made from both is no epilogue: they do not share a nest."""
-    reads: dict[Cluster, dict[tuple, Access]] = field(default_factory=dict)
+    reads: dict[Cluster, dict[tuple[Any, ...], Access]] = field(default_factory=dict)
     cluster: Cluster | None = None
     """The cluster that stores it; None if it is inlined or dead."""
 
@@ -392,7 +392,7 @@ class Clustering:
 
     def _merge_siblings(self) -> None:
         """Makes one of two clusters that run over the same axes, read a common array, and do not need each other."""
-        seen: dict[tuple, list[Cluster]] = {}
+        seen: dict[tuple[Any, ...], list[Cluster]] = {}
         for cluster in self.clusters:
             if cluster.pushes or cluster.contraction:
                 continue

@@ -7,7 +7,7 @@ when the loop closes, hence what an inner scope asks of an outer one always land
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -244,7 +244,7 @@ class Emitter:
         self.scopes[depth].block.add_op(BarrierOp.create())
 
     @contextmanager
-    def when(self, depth: int, condition: SSAValue | None) -> Iterator[int]:
+    def when(self, depth: int, condition: SSAValue | None) -> Generator[int]:
         """A branch: the depth of its body, which is remembered nothing of afterwards. Without a condition: the scope as it is."""
         if condition is None:
             yield depth

@@ -10,10 +10,11 @@ the same axes and need nothing from it: so a matmul's 64 accumulators share a lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from math import prod
+from typing import Any
 
 from xdsl.dialects import arith, gpu, math, scf, vector
 from xdsl.dialects.builtin import MemRefType, VectorType, i1, i32
@@ -119,7 +120,7 @@ class Lowering(Emitter):
         self.loop_names |= {t.at for t in self.tiles.values() if t.at != "entry"}
         self._analyse()
         self.vectors = {a for a in nest.block.args if self._is_vector(a)}
-        self.scratch: dict[tuple, SSAValue] = {}
+        self.scratch: dict[tuple[Any, ...], SSAValue] = {}
         self.entry = 0  # the depth at which work begins: 1 if it stands under a guard
 
     # -- what depends on what ---------------------------------------------------------------------------------------------------------------
@@ -667,7 +668,7 @@ class Lowering(Emitter):
             self._reduce_here(op, together, depth)
 
     @contextmanager
-    def outwards(self, depth: int) -> Iterator[None]:
+    def outwards(self, depth: int) -> Generator[None]:
         """As if only the scopes down to this depth were open: an axis may be looped over inside, which is open further in."""
         scopes, at, subst = self.scopes, self.at, self.subst
         self.scopes = scopes[: depth + 1]
@@ -686,12 +687,12 @@ class Lowering(Emitter):
             for n in names
             if n in self.loop_names and (self.axes[n].extent != 1 or any(t.at == n for t in self.tiles.values()))
         ]
-        partial: dict[tuple, SSAValue] = {}
+        partial: dict[tuple[Any, ...], SSAValue] = {}
         looped = any(self.axes[n].extent != 1 for n in loops)
         self.loops(loops, together, lambda: self._accumulate(together, names, depth, partial, looped))
         if looped:
             partial = {k: self.load(depth, v) for k, v in partial.items()}
-        finals: list[tuple[ReduceOp, tuple, SSAValue]] = []
+        finals: list[tuple[ReduceOp, tuple[Any, ...], SSAValue]] = []
         for each in together:
             accumulators = [n for n in names if self.axes[n].level == "reg" and self.axes[n].extent != 1]
             for point in self.all_points(self.points_of[each]):
@@ -716,7 +717,12 @@ class Lowering(Emitter):
         return values[0]
 
     def _accumulate(
-        self, ops: list[ReduceOp], names: list[str], outside: int, partial: dict[tuple, SSAValue], looped: bool
+        self,
+        ops: list[ReduceOp],
+        names: list[str],
+        outside: int,
+        partial: dict[tuple[Any, ...], SSAValue],
+        looped: bool,
     ) -> None:
         """The body of reduction loops: adds this round's values to the accumulators, variables declared outside if there are rounds."""
         unrolled = [n for n in names if self.axes[n].level == "unroll" and self.axes[n].extent != 1]
@@ -788,8 +794,8 @@ class Lowering(Emitter):
         return self.combine(self.depth, kind, total, value)
 
     def _across_group(
-        self, depth: int, group: list[Axis], finals: list[tuple[ReduceOp, tuple, SSAValue]]
-    ) -> list[tuple[ReduceOp, tuple, SSAValue]]:
+        self, depth: int, group: list[Axis], finals: list[tuple[ReduceOp, tuple[Any, ...], SSAValue]]
+    ) -> list[tuple[ReduceOp, tuple[Any, ...], SSAValue]]:
         """Partial results of the invocations of a group combined through workgroup memory: a tree with a barrier at each step."""
         names = [a.name for a in self.local_axes]
         first, last = names.index(group[0].name), names.index(group[-1].name)

@@ -6,6 +6,7 @@ A condition never guards an instruction by a branch where it can be avoided: a l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from xdsl.dialects.builtin import i1
 from xdsl.ir import Attribute, Operation, SSAValue
@@ -181,7 +182,7 @@ class Accesses(Addressing):
         else:
             store_element(self.lanes, access.element, pointer.ssa, offset, value.ssa)
 
-    def _saved(self, op: ReduceOp, key: tuple, point: Point) -> Val:
+    def _saved(self, op: ReduceOp, key: tuple[Any, ...], point: Point) -> Val:
         """A reduction that was made ahead."""
         access = self.staged[op]
         pointer, offset, _ = self.address(access, point)
@@ -190,7 +191,7 @@ class Accesses(Addressing):
                 key, Val(load_element(self.lanes, access.element, pointer.ssa, offset), pointer.level)
             )
 
-    def _demand_kept(self, op: Operation, key: tuple, point: Point) -> Val:
+    def _demand_kept(self, op: Operation, key: tuple[Any, ...], point: Point) -> Val:
         value = op.results[0]
         state, access = self.kept.get(value, ("empty", None))
         if access is None:

@@ -1,4 +1,4 @@
-"""Minimax polynomials, constant term first; written by `minimax.py`, which tells what each one approximates. The comment is log2 of the error."""
+"""Minimax polynomials, constant term first; written by `tools/minimax.py`, which tells what each one approximates. The comment is log2 of the error."""
 
 F32: dict[str, tuple[float, ...]] = {
     "exp": (  # -26.2

@@ -11,6 +11,7 @@ below (softmax: a row's maximum, its sum, its stores). A value marked `keep` is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import i1, i32
@@ -207,7 +208,7 @@ class Emitter(Accesses):
 
     # -- reductions -----------------------------------------------------------------------------------------------------
 
-    def _key(self, op: ReduceOp, point: Point) -> tuple:
+    def _key(self, op: ReduceOp, point: Point) -> tuple[Any, ...]:
         """Which partial result of a reduction a point goes to: steps on level unroll share one."""
         task = self._task(op)
         return op, tuple(
@@ -216,7 +217,7 @@ class Emitter(Accesses):
             if a.name in task.axes and not (a.level == "unroll" and a.name in op.axes)
         )
 
-    def _keys(self, op: ReduceOp) -> list[tuple]:
+    def _keys(self, op: ReduceOp) -> list[tuple[Any, ...]]:
         return list(dict.fromkeys(self._key(op, p) for p in self._points(self._task(op).axes)))
 
     def _open(self, op: ReduceOp) -> None:

@@ -1,7 +1,7 @@
 """Elementary functions on vectors: exp, log, sin … for f32x4 and f64x2, out of one set of formulas.
 
 Methods: Cody and Waite's argument reduction in parts, Payne and Hanek's for float32 angles beyond it; the shape of log, expm1, asin and atan as in FreeBSD's msun (fdlibm);
-minimax polynomials of our own (`minimax.py`). Greatest error seen for float32 over its whole range, in units in the last place of the correctly rounded result
+minimax polynomials of our own (`tools/minimax.py`). Greatest error seen for float32 over its whole range, in units in the last place of the correctly rounded result
 (tests/unit/test_vector_math.py holds each of them to its bound): see `BOUNDS`. For float64 they are within a few ulp too, except pow (1e-13 relative) and angles beyond 1e8.
 NaN, infinities, signed zeros and denormals come out as IEEE 754 and C's Annex F have them.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
@@ -42,11 +42,11 @@ class Level:
     axis: str | None = None
     index: SSAValue | None = None
     first: SSAValue | None = None  # the axis' first value, where it is not 0
-    keys: list[tuple] = field(default_factory=list)  # the partial results that the loop carries
+    keys: list[tuple[Any, ...]] = field(default_factory=list)  # the partial results that the loop carries
     carried: list[tuple[SSAValue, BlockArgument, int]] = field(
         default_factory=list
     )  # pointers: initial value, argument, step
-    memo: list[tuple] = field(default_factory=list)
+    memo: list[tuple[Any, ...]] = field(default_factory=list)
     done: list[ReduceOp] = field(default_factory=list)
 
 
@@ -99,14 +99,14 @@ class State:
         self.lanes = Lanes(b, lanes[0].extent if lanes else 4, relaxed)
         self.axes_of = depends(nest)
         self.places: dict[object, tuple[int, ...]] = {}
-        self.memo: dict[tuple, Val] = {}
+        self.memo: dict[tuple[Any, ...], Val] = {}
         self.accesses: dict[Operation, Access] = {}
         self.levels = [Level(b.block)]
         self.tasks: dict[Operation, Task] = {}
-        self.forms: dict[Expr, tuple] = {}
+        self.forms: dict[Expr, tuple[Any, ...]] = {}
         self.names: dict[Expr, tuple[set[str], set[int]]] = {}
-        self.constants: dict[tuple, SSAValue] = {}
-        self.accs: dict[tuple, SSAValue] = {}
+        self.constants: dict[tuple[Any, ...], SSAValue] = {}
+        self.accs: dict[tuple[Any, ...], SSAValue] = {}
         self.done: set[ReduceOp] = set()
         self.opened: set[ReduceOp] = set()
         self.kept: dict[SSAValue, tuple[str, Access]] = {}
@@ -193,7 +193,7 @@ class State:
         """`with self._at(level):` writes in an outer level."""
         return self.b.at(self.levels[level].block)
 
-    def _remember(self, key: tuple, value: Val) -> Val:
+    def _remember(self, key: tuple[Any, ...], value: Val) -> Val:
         self.memo[key] = value
         self.levels[value.level].memo.append(key)
         return value

@@ -119,7 +119,8 @@ class ShiftLeftOp(_Shift):
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
-        return emit.shift(b, arith.ShLIOp, *elements(b, index, args), args[0].dtype)
+        x, y = elements(b, index, args)
+        return emit.shift(b, arith.ShLIOp, x, y, args[0].dtype)
 
 
 @irdl_op_definition
@@ -141,7 +142,8 @@ class ShiftRightArithmeticOp(_Shift):
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
-        return emit.shift(b, arith.ShRSIOp, *elements(b, index, args), args[0].dtype)
+        x, y = elements(b, index, args)
+        return emit.shift(b, arith.ShRSIOp, x, y, args[0].dtype)
 
 
 @irdl_op_definition
@@ -164,7 +166,8 @@ class ShiftRightLogicalOp(_Shift):
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
-        return emit.shift(b, arith.ShRUIOp, *elements(b, index, args), args[0].dtype)
+        x, y = elements(b, index, args)
+        return emit.shift(b, arith.ShRUIOp, x, y, args[0].dtype)
 
 
 @irdl_op_definition
@@ -204,7 +207,7 @@ class ClzOp(Unary):
     def reference(np: Any, x: Any) -> Any:
         width = 8 * x.dtype.itemsize
         unsigned = x.view(f"u{x.dtype.itemsize}")
-        return sum((unsigned < (1 << k)).astype(x.dtype) for k in range(width)).astype(x.dtype)
+        return np.sum([unsigned < (1 << k) for k in range(width)], axis=0).astype(x.dtype)
 
     to_kernel = scalar(None, math.CountLeadingZerosOp)
 

@@ -148,7 +148,8 @@ class DotOp(ArrayOp):
         for x, contracted, batched in zip(args, contract, batch, strict=True):
             place = dict(zip((*batched, *contracted), (*index[: len(batched)], *summed), strict=True))
             values.append(b.read(x, tuple(place[k] if k in place else next(rest) for k in range(len(x.shape)))))
-        return product_sum(b, *values, [x.dtype for x in args], preferred or args[0].dtype, summed)
+        x, y = values
+        return product_sum(b, x, y, [a.dtype for a in args], preferred or args[0].dtype, summed)
 
 
 # -- conv --------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.algebra import convert, where, zero_of
 from weft.dialects.dtypes import DType, bool_
 
-DIRECTIONS = ("eq", "ne", "lt", "le", "gt", "ge")
+DIRECTIONS: tuple[str, ...] = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
 @irdl_op_definition

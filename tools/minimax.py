@@ -1,6 +1,6 @@
 """How the polynomials of `coefficients.py` were found: Remez's exchange in 60-digit arithmetic. A developer's tool (needs mpmath), never imported by weft.
 
-`python -m weft.passes.wasm.minimax > passes/wasm/coefficients.py` writes the table anew. Each polynomial approximates `f` on an interval so that the greatest
+`python tools/minimax.py > passes/wasm/coefficients.py` writes the table anew. Each polynomial approximates `f` on an interval so that the greatest
 weighted error is least; the weight makes that the relative error of the function it serves, not of the correction term it is.
 """
 
@@ -106,7 +106,7 @@ def _tail(middle: int) -> tuple[Function, Function]:
 
 def main() -> None:
     print(
-        '"""Minimax polynomials, constant term first; written by `minimax.py`, which tells what each one approximates. The comment is log2 of the error."""\n'
+        '"""Minimax polynomials, constant term first; written by `tools/minimax.py`, which tells what each one approximates. The comment is log2 of the error."""\n'
     )
     for precision in ("f32", "f64", "f32_power"):
         print(f"{precision.upper()}: dict[str, tuple[float, ...]] = {{")
