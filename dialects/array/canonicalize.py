@@ -1,12 +1,13 @@
-"""What upstream's `canonicalize` does to array ops: operations that do nothing go, two views in a row become one, and
-literals move through views.
+"""The rules by which array ops simplify: operations that do nothing go, two views in a row become one, literals are computed.
 
-A rule looks at one op and gives the value that takes its place, or None. Rules keep values to the bit, but for the sign
-of a zero that 0 is added to (as XLA does).
+A rule looks at one op and gives the value that takes its place, or None. It keeps values to the bit: x + 0.0 is not x where x is -0.0, x * 0.0 is not 0 where x is NaN, and nothing is
+reassociated. One table serves both who apply it: upstream's `canonicalize` through `patterns`, and `array-simplify`, which walks a function once in every compilation.
 """
 
 from __future__ import annotations
 
+import math
+import operator
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,20 +22,21 @@ from weft.dialects.array import ops
 from weft.dialects.array.constant import ConstantOp
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.params import aval_of, decode, tensor_type
+from weft.dialects.dtypes import DType
 
 Rule = Callable[[Any, "Place"], SSAValue | None]
-_rules: defaultdict[type[ArrayOp], list[Rule]] = defaultdict(list)
+_rules: defaultdict[type[Operation], list[Rule]] = defaultdict(list)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an op is rewritten: makes the ops that take its place."""
+    """Where an op is rewritten: makes the ops that take its place, and has them inserted in front of it."""
 
     op: Operation
-    rewriter: PatternRewriter
+    insert: Callable[[Operation], object]
 
     def make(self, cls: type[ArrayOp], *operands: SSAValue, **params: Any) -> SSAValue:
-        """The result of a new op in front of the old one."""
+        """The result of a new op."""
         out = cls.infer(*(aval_of(o.type) for o in operands), **params)
         new = cls.create(
             operands=operands,
@@ -42,7 +44,7 @@ class Place:
             properties=cls.properties_of(params),
             location=self.op.location,
         )
-        self.rewriter.insert(new, InsertPoint.before(self.op))
+        self.insert(new)
         return new.results[0]
 
     def constant(self, value: Any, type: Any) -> SSAValue:
@@ -51,23 +53,32 @@ class Place:
         return self.make(ConstantOp, value=value, shape=out.shape, dtype=out.dtype)
 
 
+def simplified(op: Operation, insert: Callable[[Operation], object]) -> SSAValue | None:
+    """The value that takes the place of an op's result, by the first rule that has one. New ops are handed to `insert`."""
+    rules = _rules.get(type(op))
+    if rules is None:
+        return None
+    place, type_ = Place(op, insert), op.results[0].type
+    for rule in rules:
+        new = rule(op, place)
+        if new is not None and new.type == type_:  # no scalar that stands for every element of the result
+            return new
+    return None
+
+
 @dataclass(frozen=True)
 class Simplify(RewritePattern):
-    """The rules of one op as a pattern."""
-
-    rules: tuple[Rule, ...]
+    """The rules as a pattern of upstream's rewriter."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
-        for rule in self.rules:
-            new = rule(op, Place(op, rewriter))
-            if new is not None and new.type == op.results[0].type:
-                rewriter.replace(op, [], [new])
-                return
+        new = simplified(op, lambda made: rewriter.insert(made, InsertPoint.before(op)))
+        if new is not None:
+            rewriter.replace(op, [], [new])
 
 
 def patterns(cls: type[Operation]) -> tuple[RewritePattern, ...]:
     """The patterns for an op; none for most."""
-    return (Simplify(tuple(_rules[cls])),) if cls in _rules else ()  # type: ignore[index]
+    return (Simplify(),) if cls in _rules else ()
 
 
 def simplifies(*classes: type[ArrayOp]) -> Callable[[Rule], Rule]:
@@ -90,9 +101,11 @@ def splat(value: SSAValue) -> Any:
 
 
 def is_splat(value: SSAValue, number: float) -> bool:
-    """Whether it is a literal of this number."""
+    """Whether it is a literal of this very number: -0.0 is not 0.0. (Integers have one zero.)"""
     found = splat(value)
-    return found is not None and found == number
+    if found is None or found != number or isinstance(found, complex):
+        return False
+    return not isinstance(found, float) or math.copysign(1.0, found) == math.copysign(1.0, number)
 
 
 # -- nothing to do -----------------------------------------------------------------------------------------------------
@@ -100,14 +113,14 @@ def is_splat(value: SSAValue, number: float) -> bool:
 
 @simplifies(ops.AddOp, ops.OrOp, ops.XorOp)
 def neutral_zero(op: Any, at: Place) -> SSAValue | None:
-    """x + 0, 0 + x."""
-    return op.x if is_splat(op.y, 0) else op.y if is_splat(op.x, 0) else None
+    """x + 0, 0 + x; of floats x + -0.0."""
+    return op.x if is_splat(op.y, -0.0) else op.y if is_splat(op.x, -0.0) else None
 
 
 @simplifies(ops.SubOp, ops.ShiftLeftOp, ops.ShiftRightArithmeticOp, ops.ShiftRightLogicalOp)
 def neutral_zero_on_the_right(op: Any, at: Place) -> SSAValue | None:
     """x - 0."""
-    return op.x if is_splat(op.y, 0) else None
+    return op.x if is_splat(op.y, 0.0) else None
 
 
 @simplifies(ops.MulOp)
@@ -128,22 +141,30 @@ def of_equals(op: Any, at: Place) -> SSAValue | None:
     return op.x if op.x == op.y else None
 
 
+@simplifies(ops.MaxOp, ops.MinOp)
+def neutral_extreme(op: Any, at: Place) -> SSAValue | None:
+    """max(x, -inf), min(x, inf)."""
+    limit = -math.inf if isinstance(op, ops.MaxOp) else math.inf
+    return op.x if is_splat(op.y, limit) else op.y if is_splat(op.x, limit) else None
+
+
 @simplifies(ops.NegOp, ops.NotOp)
 def twice(op: Any, at: Place) -> SSAValue | None:
     """-(-x)."""
     return op.x.owner.x if isinstance(op.x.owner, type(op)) else None
 
 
-@simplifies(ops.ConvertOp, ops.BitcastOp, ops.ReshapeOp, ops.BroadcastInDimOp)
+@simplifies(ops.ConvertOp, ops.BitcastOp, ops.ReshapeOp, ops.BroadcastInDimOp, ops.StopGradientOp)
 def same_type(op: Any, at: Place) -> SSAValue | None:
-    """A change to the type that it has."""
+    """A change to the type that it has, and what only transforms see."""
     return op.x
 
 
 @simplifies(ops.IntegerPowOp)
-def first_power(op: Any, at: Place) -> SSAValue | None:
-    """x ** 1."""
-    return op.x if decode(op.y) == 1 else None
+def small_power(op: Any, at: Place) -> SSAValue | None:
+    """x ** 1, and x ** 2 as a product."""
+    exponent = decode(op.y)
+    return op.x if exponent == 1 else at.make(ops.MulOp, op.x, op.x) if exponent == 2 else None
 
 
 @simplifies(ops.TransposeOp)
@@ -165,6 +186,14 @@ def whole(op: Any, at: Place) -> SSAValue | None:
 def along_no_axis(op: Any, at: Place) -> SSAValue | None:
     """A reversal or reduction along no axis."""
     return op.x if not decode(op.properties.get("dimensions") or op.properties.get("axes")) else None
+
+
+@simplifies(ops.ReduceOp)
+def along_axes_of_one(op: Any, at: Place) -> SSAValue | None:
+    """A reduction of one element each."""
+    shape, axes = aval_of(op.x.type).shape, decode(op.axes)
+    alone = axes and all(shape[k] == 1 for k in axes)
+    return at.make(ops.ReshapeOp, op.x, shape=aval_of(op.results[0].type).shape) if alone else None
 
 
 @simplifies(ops.ConcatenateOp)
@@ -199,17 +228,58 @@ def known_choice(op: Any, at: Place) -> SSAValue | None:
     return at.make(ops.BroadcastInDimOp, chosen, shape=shape, broadcast_dimensions=())
 
 
+_COMPUTED: dict[type[Operation], Callable[..., Any]] = {
+    ops.AddOp: operator.add,
+    ops.SubOp: operator.sub,
+    ops.MulOp: operator.mul,
+    ops.NegOp: operator.neg,
+    ops.AbsOp: abs,
+}
+"""What is computed here, in float64: rounded once more, that is right for float32 and float16 too."""
+
+
+@simplifies(ops.AddOp, ops.SubOp, ops.MulOp, ops.NegOp, ops.AbsOp)
+def computed_literal(op: Any, at: Place) -> SSAValue | None:
+    """Arithmetic on literals; integers wrap around."""
+    values = [splat(v) for v in op.operands]
+    if any(v is None or isinstance(v, (bool, complex)) for v in values):
+        return None
+    type = op.results[0].type
+    return at.constant(_wrapped(_COMPUTED[op.__class__](*values), aval_of(type).dtype), type)
+
+
+@simplifies(ops.DivOp)
+def divided_literal(op: Any, at: Place) -> SSAValue | None:
+    """A quotient of floats; division by zero is left to the device."""
+    x, y = splat(op.x), splat(op.y)
+    known = isinstance(x, float) and isinstance(y, float) and y != 0.0
+    return at.constant(x / y, op.results[0].type) if known else None
+
+
 @simplifies(ops.ConvertOp)
 def converted_literal(op: Any, at: Place) -> SSAValue | None:
-    """A literal of an integer or bool as another number that holds it exactly."""
-    value, target = splat(op.x), aval_of(op.results[0].type).dtype
-    if (
-        isinstance(value, (bool, int))
-        and abs(value) < 128
-        and (target.is_floating or (target.is_integer and value >= 0))
-    ):
-        return at.constant(int(value), op.results[0].type)
-    return None
+    """A literal in another dtype, where there is no doubt what it is."""
+    value, type = splat(op.x), op.results[0].type
+    dtype = aval_of(type).dtype
+    if value is None or isinstance(value, complex) or dtype.kind == "c":
+        return None
+    if dtype.kind == "b":
+        return at.constant(value != 0, type)
+    if dtype.kind == "f":
+        return at.constant(float(value), type)
+    if not isinstance(value, float):
+        return at.constant(_wrapped(int(value), dtype), type)
+    least = -(1 << (dtype.bits - 1)) if dtype.kind == "i" else 0
+    fits = math.isfinite(value) and least <= math.trunc(value) < least + (1 << dtype.bits)
+    return at.constant(math.trunc(value), type) if fits else None
+
+
+def _wrapped(value: Any, dtype: DType) -> Any:
+    """A Python result as the dtype keeps it."""
+    if dtype.kind in "iu":
+        value &= (1 << dtype.bits) - 1
+        return value - (1 << dtype.bits) if dtype.kind == "i" and value >> (dtype.bits - 1) else value
+    return value
 
 
 @simplifies(ops.MulOp)

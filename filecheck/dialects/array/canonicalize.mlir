@@ -1,12 +1,13 @@
 // RUN: xdsl-opt %s -p canonicalize | filecheck %s
 
-// Adding nothing, multiplying by one, and choosing between equals do nothing.
+// Adding nothing (of floats that is -0.0), multiplying by one, and choosing between equals do nothing.
 // CHECK-LABEL: @neutral(
 // CHECK-NEXT: func.return %x : tensor<4xf32>
 func.func @neutral(%x : tensor<4xf32>, %p : tensor<4xi1>) -> tensor<4xf32> {
   %zero = array.constant 0.0 : tensor<f32>
+  %minus = array.constant -0.0 : tensor<f32>
   %one = array.constant 1.0 : tensor<4xf32>
-  %0 = array.add %x, %zero : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
+  %0 = array.add %x, %minus : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
   %1 = array.sub %0, %zero : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
   %2 = array.mul %one, %1 : tensor<4xf32>
   %3 = array.div %2, %one : tensor<4xf32>
