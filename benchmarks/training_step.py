@@ -29,10 +29,9 @@ from weft.dialects.array.params import aval_of
 from weft.dialects.kernel.host import FuncOp, LaunchOp, ProgramOp
 from weft.dialects.kernel.ops import ReduceOp
 from weft.dialects.universe import context
-from weft.dialects.wasm import ModuleOp as WasmModuleOp
 from weft.passes.kernel_apply_schedule import KernelApplySchedulePass
 from weft.passes.kernel_schedule import KernelSchedulePass
-from weft.passes.kernel_to_wasm import KernelToWasmPass
+from weft.passes.kernel_to_wasm import lower
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from classifier import convnet, cross_entropy, init_convnet
@@ -74,10 +73,9 @@ def main() -> None:
         points = prod(a.extent for a in func.nest.axes.data)
         reduces = sum(isinstance(op, ReduceOp) for op in func.nest.block.ops)
         program = alone(func)
-        for each in (KernelSchedulePass("wasm"), KernelApplySchedulePass(), KernelToWasmPass()):
+        for each in (KernelSchedulePass("wasm"), KernelApplySchedulePass()):
             each.apply(ctx, program)
-        (wasm,) = (op for op in program.ops if isinstance(op, WasmModuleOp))
-        executable = backend.load(wasm)
+        executable = backend.load(lower(program))
         avals = [aval_of(TensorType(t.element_type, t.get_shape())) for t in func.function_type.inputs.data]
         count = len(avals) - func.outputs
         buffers = [backend.put(np.ones(a.shape, a.dtype.name), aval(a.shape, a.dtype)) for a in avals[:count]]

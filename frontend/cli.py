@@ -39,6 +39,7 @@ def compile_file(source: Path, output: Path, passes: str | None = None) -> None:
 
     from weft.dialects.universe import WEFT_UNIVERSE, context
     from weft.dialects.wasm import ModuleOp as WasmModuleOp
+    from weft.dialects.wasm.convert import from_op
     from weft.dialects.wasm.encode import encode
     from weft.passes.pipelines import pipeline
 
@@ -60,7 +61,7 @@ def compile_file(source: Path, output: Path, passes: str | None = None) -> None:
     found = [op for op in module.ops if isinstance(op, WasmModuleOp)]
     if len(found) != 1:
         raise ValueError(f"{source}: expected one wasm.module after the passes, got {len(found)}")
-    output.write_bytes(encode(found[0]))
+    output.write_bytes(encode(from_op(found[0])))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -75,10 +75,11 @@ def _text(module: ModuleOp, stage: str, target: str, kernel: int | None) -> str:
     last = {"kernel": "kernel-schedule", "scheduled": f"kernel-to-{'gpu' if target == 'webgpu' else 'wasm'}"}.get(stage)
     run(takewhile(lambda p: p.name != last, pipeline(target)), context(), module)
     if stage == "wat":
+        from weft.dialects.wasm.convert import from_op
         from weft.dialects.wasm.wat import print_wat
 
         (program,) = (op for op in module.ops if op.name == "wasm.module")
-        text = print_wat(program)  # type: ignore[arg-type]
+        text = print_wat(from_op(program))  # type: ignore[arg-type]
         if kernel is None:
             return text
         parts: dict[str, str] = {}  # a kernel's functions are named after it: $k0, $k0_stage0

@@ -28,7 +28,8 @@ from weft.dialects.kernel.ops import load as load_op
 from weft.dialects.kernel.ops import nest as nest_op
 from weft.dialects.wasm.abi import MAX_THREADS, Program, add_barrier, program_module
 from weft.dialects.wasm.builder import FuncBuilder
-from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
+from weft.dialects.wasm.code import Module, Value
+from weft.dialects.wasm.convert import to_op
 from weft.passes.schedule.steps import apply as apply_schedule
 from weft.passes.schedule.wasm import choose
 from weft.passes.wasm.emitter import Emitter
@@ -96,12 +97,12 @@ class Lowering:
         return self.module.func(name, [i32] * (buffers + 4))
 
     def _nest(
-        self, b: FuncBuilder, kernel: Kernel, nest: NestOp, bases: Sequence[SSAValue], staged: dict[Operation, Access]
+        self, b: FuncBuilder, kernel: Kernel, nest: NestOp, bases: Sequence[Value], staged: dict[Operation, Access]
     ) -> None:
         private, tid, nthreads = b.args[-3:]
         used = 0
 
-        def scratch(size: int) -> SSAValue:
+        def scratch(size: int) -> Value:
             nonlocal used
             offset, used = used, used + aligned(size)
             kernel.private = max(kernel.private, used)
@@ -132,7 +133,7 @@ class Lowering:
         args = list(block.args)
         arena_size = program.attributes.get("arena")
         planned = aligned(arena_size.value.data if arena_size is not None else 0)  # type: ignore[attr-defined]
-        address: dict[SSAValue, SSAValue] = {arg: b.load("i32.load", params, 4 * k) for k, arg in enumerate(args)}
+        address: dict[SSAValue, Value] = {arg: b.load("i32.load", params, 4 * k) for k, arg in enumerate(args)}
         arena = b.load("i32.load", params, 4 * len(args))
         barrier_address = b.load("i32.load", params, 4 * len(args) + 4)
         constants = sum(aligned(nbytes(op.result.type)) for op in block.ops if isinstance(op, ConstantOp))
@@ -183,7 +184,7 @@ class Lowering:
             donated=tuple(zip(flat[::2], flat[1::2], strict=True)),
         ).store(self.module.module)
 
-    def _constant(self, op: ConstantOp, address: SSAValue) -> None:
+    def _constant(self, op: ConstantOp, address: Value) -> None:
         b, contents = self.main, constant_bytes(op)
         self.module.data(contents)
         with b.if_(b.inst("i32.eqz", b.args[1])):
@@ -276,8 +277,8 @@ def constant_bytes(op: ConstantOp) -> bytes:
     return struct.pack(f"<{len(values)}{code}", *values)
 
 
-def lower(module: ModuleOp, *, relaxed: bool = True) -> WasmModuleOp:
-    """The `wasm.module` of a module that holds one `kernel.program` and its kernels."""
+def lower(module: ModuleOp, *, relaxed: bool = True) -> Module:
+    """The WebAssembly module of a module that holds one `kernel.program` and its kernels."""
     lowering = Lowering(relaxed)
     program = None
     for op in module.body.block.ops:
@@ -303,7 +304,7 @@ class KernelToWasmPass(ModulePass):
     relaxed: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        wasm = lower(op, relaxed=self.relaxed)
+        wasm = to_op(lower(op, relaxed=self.relaxed))
         for old in list(op.body.block.ops):
             old.detach()
             old.erase(safe_erase=False)

@@ -26,8 +26,9 @@ from weft.backends.wasm.memory import Allocation, Buffer, DeviceMemory
 from weft.backends.wasm.program import Executable
 from weft.backends.wasm.record import record
 from weft.backends.wasm.workers import Workers, default_threads
-from weft.dialects.wasm import ModuleOp as WasmModuleOp
 from weft.dialects.wasm.abi import Program
+from weft.dialects.wasm.code import Module
+from weft.dialects.wasm.convert import to_op
 from weft.dialects.wasm.encode import encode
 from weft.dialects.wasm.wat import print_wat
 
@@ -98,9 +99,9 @@ class WasmBackend(Backend):
                 self._cache.put(name, program.pack(binary))
         return self._executable(program, binary, donate, _stages(module, donate))
 
-    def load(self, module: WasmModuleOp, donate: tuple[int, ...] = ()) -> Executable:
-        """A program from its `wasm.module`. Raises ValueError with the engine's message if it is refused."""
-        stages = {"wasm": lambda: str(module), "wat": lambda: print_wat(module)}
+    def load(self, module: Module, donate: tuple[int, ...] = ()) -> Executable:
+        """A program from its module. Raises ValueError with the engine's message if it is refused."""
+        stages = {"wasm": lambda: str(to_op(module)), "wat": lambda: print_wat(module)}
         return self._executable(Program.of(module), encode(module, names=True), donate, stages)
 
     def _executable(
@@ -130,14 +131,14 @@ class WasmBackend(Backend):
         return str(Path(ffi.filename).stat().st_size)
 
 
-def _lower(module: ModuleOp, donate: tuple[int, ...]) -> WasmModuleOp:
-    """The `wasm.module` of a module of array ops."""
+def _lower(module: ModuleOp, donate: tuple[int, ...]) -> Module:
+    """The WebAssembly module of a module of array ops: the pipeline, but for the last pass's operations, which nobody reads here."""
     from weft.dialects.universe import context
+    from weft.passes.kernel_to_wasm import lower
     from weft.passes.pipelines import run, to_wasm
 
-    lowered = run(to_wasm(donate), context(), module.clone())
-    (program,) = (op for op in lowered.ops if isinstance(op, WasmModuleOp))
-    return program
+    *passes, last = to_wasm(donate)
+    return lower(run(passes, context(), module.clone()), relaxed=last.relaxed)  # type: ignore[attr-defined]
 
 
 def _stages(module: ModuleOp, donate: tuple[int, ...]) -> dict[str, Callable[[], str]]:
@@ -153,7 +154,7 @@ def _stages(module: ModuleOp, donate: tuple[int, ...]) -> dict[str, Callable[[],
         "array": lambda: str(module),
         "kernel": lambda: before("kernel-schedule"),
         "scheduled": lambda: before("kernel-to-wasm"),
-        "wasm": lambda: str(_lower(module, donate)),
+        "wasm": lambda: str(to_op(_lower(module, donate))),
         "wat": lambda: print_wat(_lower(module, donate)),
     }
 

@@ -1,8 +1,10 @@
 """The wasm dialect: WebAssembly modules with SSA values instead of an operand stack.
 
 A superset of xDSL's own dialect of this name. Entries of a module are in module.py, structured control in control.py,
-calls in calls.py, values and instructions in values.py; opcodes.py is the table of instructions. stackify.py turns SSA
-into stack code, encode.py writes the binary, wat.py the text; builder.py is how lowerings make all this.
+calls in calls.py, values and instructions in values.py; opcodes.py is the table of instructions.
+
+The same modules as plain objects are in code.py: lowerings write those (builder.py), stackify.py turns their values into
+stack code, encode.py writes the binary, wat.py the text; convert.py makes operations of them, and them of operations.
 """
 
 from xdsl.ir import Dialect

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, i32, i64
 
 from weft.dialects.wasm.builder import FuncBuilder, ModuleBuilder
+from weft.dialects.wasm.code import Module
 from weft.dialects.wasm.module import PAGE, ModuleOp
 
 MAX_THREADS = 64
@@ -69,7 +70,7 @@ class Program:
         pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
         return cls(rest[:inputs], rest[inputs : inputs + outputs], arena, work, pairs), data[40 + 8 * len(rest) :]
 
-    def store(self, module: ModuleOp) -> None:
+    def store(self, module: Module | ModuleOp) -> None:
         """Writes this into the module's attributes."""
         module.attributes["program"] = DictionaryAttr(
             {
@@ -82,7 +83,7 @@ class Program:
         )
 
     @classmethod
-    def of(cls, module: ModuleOp) -> Program:
+    def of(cls, module: Module | ModuleOp) -> Program:
         """Reads it back. Raises ValueError where the module carries no program."""
         attribute = module.attributes.get("program")
         if not isinstance(attribute, DictionaryAttr):

@@ -1,4 +1,4 @@
-"""The binary format: `encode(module)` gives the bytes of a `wasm.module`.
+"""The binary format: `encode(module)` gives the bytes of a module (of a `wasm.module` operation: `encode(from_op(op))`).
 
 Sections in the order of the specification; integers in LEB128. An instruction's bytes depend on nothing but itself, so
 they are made once and kept: most instructions of a module have been written before.
@@ -10,14 +10,11 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
 
-from xdsl.dialects.builtin import FunctionType, IntegerAttr
-from xdsl.ir import Attribute
-
-from weft.dialects.wasm.module import DataOp, Entry, FuncOp, GlobalOp, MemoryOp, ModuleOp
+from weft.dialects.wasm.code import Data, Entry, Function, Global, Instruction, Memory, Module
 from weft.dialects.wasm.opcodes import OPCODES
-from weft.dialects.wasm.stackify import Instruction, stackify
-from weft.dialects.wasm.values import TYPE_NAMES
+from weft.dialects.wasm.stackify import stackify
 
 MAGIC = b"\0asm\1\0\0\0"
 
@@ -106,44 +103,44 @@ def _name(text: str) -> bytes:
 class Layout:
     """A module's entries by kind, and the numbers that WebAssembly gives them: imports first."""
 
-    module: ModuleOp
-    functions: list[FuncOp] = field(default_factory=list)
-    globals: list[GlobalOp] = field(default_factory=list)
-    memories: list[MemoryOp] = field(default_factory=list)
-    data: list[DataOp] = field(default_factory=list)
+    module: Module
+    functions: list[Function] = field(default_factory=list)
+    globals: list[Global] = field(default_factory=list)
+    memories: list[Memory] = field(default_factory=list)
+    data: list[Data] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        kinds = {FuncOp: self.functions, GlobalOp: self.globals, MemoryOp: self.memories, DataOp: self.data}
+        kinds = {Function: self.functions, Global: self.globals, Memory: self.memories, Data: self.data}
         for entry in self.module.entries:
-            kinds[type(entry)].append(entry)  # type: ignore[index]
+            kinds[type(entry)].append(entry)  # type: ignore[arg-type]
         self.functions.sort(key=lambda function: function.import_from is None)
 
     @cached_property
     def function_numbers(self) -> dict[str, int]:
-        return {function.sym_name.data: k for k, function in enumerate(self.functions)}
+        return {function.name: k for k, function in enumerate(self.functions)}
 
     @cached_property
     def global_numbers(self) -> dict[str, int]:
-        return {variable.sym_name.data: k for k, variable in enumerate(self.globals)}
+        return {variable.name: k for k, variable in enumerate(self.globals)}
 
     @property
-    def bodies(self) -> list[FuncOp]:
+    def bodies(self) -> list[Function]:
         return [function for function in self.functions if function.import_from is None]
 
-    def stackify(self, function: FuncOp) -> tuple[list[str], list[Instruction]]:
+    def stackify(self, function: Function) -> tuple[list[str], list[Instruction]]:
         return stackify(function, self.function_numbers, self.global_numbers)
 
 
-def encode(module: ModuleOp, names: bool = False) -> bytes:
-    """The binary of a `wasm.module`. `names` adds the section that names functions in traps and profilers."""
+def encode(module: Module, names: bool = False) -> bytes:
+    """The binary of a module. `names` adds the section that names functions in traps and profilers."""
     layout = Layout(module)
-    types: dict[FunctionType, int] = {}
+    types: dict[Any, int] = {}
     for function in layout.functions:
-        types.setdefault(function.function_type, len(types))
+        types.setdefault(function.type, len(types))
     sections = {
-        1: [_function_type(type) for type in types],
+        1: [_function_type(*type) for type in types],
         2: [_import(entry, types) for entry in (*layout.functions, *layout.memories) if entry.import_from is not None],
-        3: [unsigned_leb128(types[function.function_type]) for function in layout.bodies],
+        3: [unsigned_leb128(types[function.type]) for function in layout.bodies],
         5: [_limits(memory) for memory in layout.memories if memory.import_from is None],
         6: [_global(variable) for variable in layout.globals],
         7: [*_exports(0, layout.functions), *_exports(2, layout.memories), *_exports(3, layout.globals)],
@@ -163,41 +160,39 @@ def encode(module: ModuleOp, names: bool = False) -> bytes:
     return b"".join(out)
 
 
-def _types(types: Iterable[Attribute]) -> bytes:
-    return _vector([_TYPE_BYTES[TYPE_NAMES[type]] for type in types])
+def _types(types: Iterable[str]) -> bytes:
+    return _vector([_TYPE_BYTES[type] for type in types])
 
 
-def _function_type(type: FunctionType) -> bytes:
-    return b"\x60" + _types(type.inputs.data) + _types(type.outputs.data)
+def _function_type(inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    return b"\x60" + _types(inputs) + _types(outputs)
 
 
-def _import(entry: FuncOp | MemoryOp, types: dict[FunctionType, int]) -> bytes:
-    module, field_name = entry.import_names  # type: ignore[misc]
-    what = b"\0" + unsigned_leb128(types[entry.function_type]) if isinstance(entry, FuncOp) else b"\2" + _limits(entry)
+def _import(entry: Function | Memory, types: dict[Any, int]) -> bytes:
+    module, field_name = entry.import_from  # type: ignore[misc]
+    what = b"\0" + unsigned_leb128(types[entry.type]) if isinstance(entry, Function) else b"\2" + _limits(entry)
     return _name(module) + _name(field_name) + what
 
 
-def _limits(memory: MemoryOp) -> bytes:
-    flags = (memory.maximum is not None) | (memory.shared is not None) << 1
-    maximum = b"" if memory.maximum is None else unsigned_leb128(memory.maximum.value.data)
-    return bytes((flags,)) + unsigned_leb128(memory.minimum.value.data) + maximum
+def _limits(memory: Memory) -> bytes:
+    flags = (memory.maximum is not None) | memory.shared << 1
+    maximum = b"" if memory.maximum is None else unsigned_leb128(memory.maximum)
+    return bytes((flags,)) + unsigned_leb128(memory.minimum) + maximum
 
 
-def _global(variable: GlobalOp) -> bytes:
-    name, value = TYPE_NAMES[variable.type], variable.value
-    if isinstance(value, IntegerAttr):
-        number = value.value.data
-    else:
-        number = struct.pack("<f" if name == "f32" else "<d", value.value.data)  # type: ignore[attr-defined]
-    mutable = b"\1" if variable.mutable is not None else b"\0"
-    return _TYPE_BYTES[name] + mutable + encode_instruction((f"{name}.const", number)) + b"\x0b"
+def _global(variable: Global) -> bytes:
+    type, number = variable.type, variable.value
+    if type[0] == "f":
+        number = struct.pack("<f" if type == "f32" else "<d", number)
+    mutable = b"\1" if variable.mutable else b"\0"
+    return _TYPE_BYTES[type] + mutable + encode_instruction((f"{type}.const", number)) + b"\x0b"
 
 
 def _exports(kind: int, entries: Sequence[Entry]) -> list[bytes]:
     return [
-        _name(entry.export_name) + bytes((kind,)) + unsigned_leb128(k)
+        _name(entry.export) + bytes((kind,)) + unsigned_leb128(k)
         for k, entry in enumerate(entries)
-        if entry.export_name is not None
+        if entry.export is not None
     ]
 
 
@@ -212,10 +207,10 @@ def _body(types: list[str], code: list[Instruction]) -> bytes:
     return _sized(locals + b"".join(map(encode_instruction, code)) + b"\x0b")
 
 
-def _data(data: DataOp) -> bytes:
-    contents = _sized(data.contents.data.data)
+def _data(data: Data) -> bytes:
+    contents = _sized(data.contents)
     if data.address is None:
         return b"\1" + contents
-    address = data.address.value.data
+    address = data.address
     signed = address - (1 << 32) if address >> 31 else address
     return b"\0" + encode_instruction(("i32.const", signed)) + b"\x0b" + contents

@@ -102,14 +102,16 @@ class ModuleOp(UpstreamModuleOp):
             printer.print_region(self.body)
 
     def encode(self, ctx: WasmBinaryEncodingContext, io: BinaryIO) -> None:
+        from weft.dialects.wasm.convert import from_op
         from weft.dialects.wasm.encode import encode
 
-        io.write(encode(self))
+        io.write(encode(from_op(self)))
 
     def print_wat(self, printer: WatPrinter) -> None:
+        from weft.dialects.wasm.convert import from_op
         from weft.dialects.wasm.wat import print_wat
 
-        printer.print_string(print_wat(self))
+        printer.print_string(print_wat(from_op(self)))
 
 
 # -- entries -----------------------------------------------------------------------------------------------------------

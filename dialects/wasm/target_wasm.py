@@ -10,6 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.target import Target
 
+from weft.dialects.wasm.convert import from_op
 from weft.dialects.wasm.encode import encode
 from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
 
@@ -26,5 +27,5 @@ class WasmTarget(Target):
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
         for op in module.ops:
             if isinstance(op, WasmModuleOp):
-                binary = encode(op, names=self.names)
+                binary = encode(from_op(op), names=self.names)
                 print(binary.hex() if self.text == "hex" else base64.b64encode(binary).decode(), file=output)

@@ -9,6 +9,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.target import Target
 
+from weft.dialects.wasm.convert import from_op
 from weft.dialects.wasm.module import ModuleOp as WasmModuleOp
 from weft.dialects.wasm.wat import print_wat
 
@@ -22,4 +23,4 @@ class WatTarget(Target):
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
         for op in module.ops:
             if isinstance(op, WasmModuleOp):
-                print(print_wat(op), file=output)
+                print(print_wat(from_op(op)), file=output)

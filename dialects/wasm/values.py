@@ -74,8 +74,7 @@ VALUE_TYPES: dict[str, Attribute] = {"i32": i32, "i64": i64, "f32": f32, "f64": 
 TYPE_NAMES: dict[Attribute, str] = {type: name for name, type in VALUE_TYPES.items()}
 
 _SHAPES: dict[str, Attribute] = {"i8x16": i8, "i16x8": i16, "i32x4": i32, "i64x2": i64, "f32x4": f32, "f64x2": f64}
-_SHAPE_NAMES = {type: name for name, type in _SHAPES.items()}
-_FLOAT_FORMATS = {f32: "<f", f64: "<d"}
+SHAPE_NAMES = {type: name for name, type in _SHAPES.items()}
 
 
 def verify_value_types(types: Sequence[Attribute]) -> None:
@@ -104,25 +103,12 @@ class ConstOp(IRDLOperation, HasFolderInterface):
     def __init__(self, value: Attribute):
         super().__init__(properties={"value": value}, result_types=[const_type(value)])
 
-    @property
-    def bits(self) -> int | bytes:
-        """What the encoder writes: an integer as it is, floats and vectors as their bytes (so that 0.0 and -0.0 stay
-        apart).
-        """
-        value = self.properties["value"]
-        if isinstance(value, IntegerAttr):
-            return value.value.data
-        if isinstance(value, FloatAttr):
-            return struct.pack(_FLOAT_FORMATS[value.type], value.value.data)
-        assert isinstance(value, DenseArrayBase)
-        return value.data.data
-
     def verify_(self) -> None:
         value, type = self.value, self.result.type
         if const_type(value) != type:
             raise VerifyException(f"a constant {value} has type {const_type(value)}, not {type}")
         verify_value_types([type])
-        if isinstance(value, DenseArrayBase) and (value.elt_type not in _SHAPE_NAMES or len(value.data.data) != 16):
+        if isinstance(value, DenseArrayBase) and (value.elt_type not in SHAPE_NAMES or len(value.data.data) != 16):
             raise VerifyException(f"a vector constant has 16 bytes in one of {', '.join(_SHAPES)}, got {value}")
         if isinstance(value, DenseArrayBase) and not all(map(math.isfinite, lanes_of(value))):
             raise VerifyException("lanes that are NaN or infinite are written by their bits, as i32x4 or i64x2")
@@ -138,7 +124,7 @@ class ConstOp(IRDLOperation, HasFolderInterface):
             printer.print_attribute(value)
             return
         type = value.elt_type
-        printer.print_string(_SHAPE_NAMES[type] + " [")
+        printer.print_string(SHAPE_NAMES[type] + " [")
         show = printer.print_int if isinstance(type, IntegerType) else lambda x: printer.print_float(x, type)
         printer.print_list(lanes_of(value), show)  # type: ignore[arg-type]
         printer.print_string("]")

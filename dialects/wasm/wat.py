@@ -6,20 +6,15 @@ The instructions are those of the binary (stackify.py), so what is printed is wh
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from xdsl.dialects.builtin import FunctionType, IntegerAttr
-from xdsl.ir import Attribute
-
+from weft.dialects.wasm.code import Data, Entry, Function, Global, Instruction, Memory, Module
 from weft.dialects.wasm.encode import Layout
-from weft.dialects.wasm.module import DataOp, Entry, FuncOp, GlobalOp, MemoryOp, ModuleOp
 from weft.dialects.wasm.opcodes import OPCODES
-from weft.dialects.wasm.stackify import Instruction
-from weft.dialects.wasm.values import TYPE_NAMES
 
 
-def print_wat(module: ModuleOp) -> str:
-    """The text of a `wasm.module`, without a newline at its end."""
+def print_wat(module: Module) -> str:
+    """The text of a module, without a newline at its end."""
     layout = Layout(module)
     entries = [
         *(_function(function, layout) for function in layout.functions if function.import_from is not None),
@@ -38,42 +33,37 @@ def _quoted(data: bytes) -> str:
 
 def _linkage(entry: Entry) -> str:
     text = ""
-    if entry.export_name is not None:
-        text += f" (export {_quoted(entry.export_name.encode())})"
-    if (names := entry.import_names) is not None:
+    if entry.export is not None:
+        text += f" (export {_quoted(entry.export.encode())})"
+    if (names := entry.import_from) is not None:
         text += f" (import {_quoted(names[0].encode())} {_quoted(names[1].encode())})"
     return text
 
 
-def _typed(word: str, types: Iterable[Attribute]) -> str:
-    names = [TYPE_NAMES[type] for type in types]
-    return f" ({word} {' '.join(names)})" if names else ""
+def _typed(word: str, types: Sequence[str]) -> str:
+    return f" ({word} {' '.join(types)})" if types else ""
 
 
-def _signature(type: FunctionType) -> str:
-    return _typed("param", type.inputs.data) + _typed("result", type.outputs.data)
+def _memory(memory: Memory) -> list[str]:
+    limits = f"{memory.minimum}" + (f" {memory.maximum}" if memory.maximum is not None else "")
+    shared = " shared" if memory.shared else ""
+    return [f"(memory ${memory.name}{_linkage(memory)} {limits}{shared})"]
 
 
-def _memory(memory: MemoryOp) -> list[str]:
-    limits = f"{memory.minimum.value.data}" + (f" {memory.maximum.value.data}" if memory.maximum is not None else "")
-    shared = " shared" if memory.shared is not None else ""
-    return [f"(memory ${memory.sym_name.data}{_linkage(memory)} {limits}{shared})"]
+def _global(variable: Global) -> list[str]:
+    type = f"(mut {variable.type})" if variable.mutable else variable.type
+    number = _float(variable.value) if variable.type[0] == "f" else str(variable.value)
+    return [f"(global ${variable.name}{_linkage(variable)} {type} ({variable.type}.const {number}))"]
 
 
-def _global(variable: GlobalOp) -> list[str]:
-    name, value = TYPE_NAMES[variable.type], variable.value
-    type = f"(mut {name})" if variable.mutable is not None else name
-    number = str(value.value.data) if isinstance(value, IntegerAttr) else _float(value.value.data)  # type: ignore[attr-defined]
-    return [f"(global ${variable.sym_name.data}{_linkage(variable)} {type} ({name}.const {number}))"]
+def _data(data: Data) -> list[str]:
+    where = "" if data.address is None else f" (i32.const {data.address})"
+    return [f"(data{where} {_quoted(data.contents)})"]
 
 
-def _data(data: DataOp) -> list[str]:
-    where = "" if data.address is None else f" (i32.const {data.address.value.data})"
-    return [f"(data{where} {_quoted(data.contents.data.data)})"]
-
-
-def _function(function: FuncOp, layout: Layout) -> list[str]:
-    head = f"(func ${function.sym_name.data}{_linkage(function)}{_signature(function.function_type)}"
+def _function(function: Function, layout: Layout) -> list[str]:
+    signature = _typed("param", function.inputs) + _typed("result", function.outputs)
+    head = f"(func ${function.name}{_linkage(function)}{signature}"
     if function.import_from is not None:
         return [head + ")"]
     types, code = layout.stackify(function)
@@ -96,9 +86,9 @@ def _instruction(instruction: Instruction, layout: Layout) -> str:
     mnemonic, *immediates = instruction
     match mnemonic:
         case "call":
-            return f"call ${layout.functions[immediates[0]].sym_name.data}"
+            return f"call ${layout.functions[immediates[0]].name}"
         case "global.get" | "global.set":
-            return f"{mnemonic} ${layout.globals[immediates[0]].sym_name.data}"
+            return f"{mnemonic} ${layout.globals[immediates[0]].name}"
         case "f32.const" | "f64.const":
             return f"{mnemonic} {_float_of_bytes(immediates[0])}"
         case "v128.const":

@@ -230,9 +230,9 @@ class Addressing(State):
             if level.first is not None:
                 with self._at(number - 1):
                     init = self.b.inst("i32.add", init, self.b.inst("i32.mul", level.first, self.number(step)))
-            arg = level.block.insert_arg(i32, len(level.block.args))
-            level.carried.append((init, arg, step))
-            return self._remember(key, Val(arg, number))
+            pointer = level.loop.carry(init)  # type: ignore[union-attr]
+            level.pointers.append((pointer, step))
+            return self._remember(key, Val(pointer, number))
         part = self._atom(atom, symbols, point)
         number = max(part.level, rest.level)
         with self._at(number):

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import i1, i32
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.dialects.builtin import i1
+from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreOp
-from weft.dialects.wasm.control import BreakIfOp, LoopOp
-from weft.dialects.wasm.values import ConstOp
+from weft.dialects.wasm.code import Value
 from weft.passes.wasm.access import Accesses
 from weft.passes.wasm.lanes import identity
 from weft.passes.wasm.state import VECTOR, Level, Point, Task, Val
@@ -123,63 +122,31 @@ class Emitter(Accesses):
                 self._perform(task, (self.position[steps.name], step))
             if step < steps.extent - 1:
                 never = self.b.inst("i32.eq", level.index, self.number(-1))  # type: ignore[arg-type]
-                self.b.block.add_op(BreakIfOp.create(operands=[never, *(self.accs[key] for key in level.keys)]))
+                self.b.break_if(never, *(self.accs[key] for key in level.keys))
 
     def _loop(self, axis: Axis, tasks: list[Task], depth: int) -> None:
         """One loop; the partial results of open reductions are carried around it."""
         b = self.b
         keys = [key for t in tasks if isinstance(t.op, ReduceOp) and t.target is None for key in self._keys(t.op)]
-        outer = b.block
         dynamic = self.bounds is not None and axis.level == "grid"
         first = self.bounds[0] if dynamic else self.number(0)  # type: ignore[index]
         last = self.bounds[1] if dynamic else self.number(axis.extent)  # type: ignore[index]
-        block = Block(arg_types=[i32, *(self.accs[k].type for k in keys)])
-        inits = [first, *(self.accs[k] for k in keys)]
-        level = Level(block, axis.name, block.args[0], first if dynamic else None, keys)
-        self.levels.append(level)
-        b.block = block
-        for key, arg in zip(keys, block.args[1:], strict=True):
-            self.accs[key] = arg
-        self._fill_stages(axis.name, depth + 1)
-        self.complete(tasks, depth + 1)
-        if axis.name == self.outline and all(t.target is None for t in tasks) and not keys:
-            self._outline(block)
-        results = [self.accs[k] for k in keys]
-        index = b.inst("i32.add", block.args[0], self.number(1))
-        steps = [b.inst("i32.add", arg, self.number(step)) for _, arg, step in level.carried]
-        b.continue_if(b.inst("i32.lt_u", index, last), index, *results, *steps)
-        b.yield_(*results)
-        self._pop()
-        b.block = outer
-        inits += [init for init, _, _ in level.carried]
-        loop = LoopOp.create(operands=inits, result_types=[r.type for r in results], regions=[Region(block)])
-        outer.add_op(loop)
+        with b.loop(first, *(self.accs[k] for k in keys)) as loop:
+            index, *partial = loop.args
+            level = Level(loop.block, axis.name, index, first if dynamic else None, keys, loop)
+            self.levels.append(level)
+            self.accs.update(zip(keys, partial, strict=True))
+            self._fill_stages(axis.name, depth + 1)
+            self.complete(tasks, depth + 1)
+            if axis.name == self.outline and all(t.target is None for t in tasks) and not keys:
+                b.outline(f"{b.function.name}_{axis.name}")
+            results = [self.accs[k] for k in keys]
+            following = b.inst("i32.add", index, self.number(1))
+            steps = [b.inst("i32.add", pointer, self.number(step)) for pointer, step in level.pointers]
+            b.continue_if(b.inst("i32.lt_u", following, last), following, *results, *steps)
+            b.yield_(*results)
+            self._pop()
         self.accs.update(zip(keys, loop.results, strict=True))
-
-    def _outline(self, block: Block) -> None:
-        """Moves what a loop's body holds so far into a function of its own, where the register allocator has nothing else to think of."""
-        inside: set[SSAValue] = set()
-        captured: dict[SSAValue, None] = {}
-        body = list(block.ops)
-        for op in body:
-            for inner in op.walk():
-                inside.update(inner.results)
-                for region in inner.regions:
-                    inside.update(a for b in region.blocks for a in b.args)
-                captured.update((v, None) for v in inner.operands if v not in inside)
-        constants = [v for v in captured if isinstance(v.owner, ConstOp)]
-        values = [v for v in captured if not isinstance(v.owner, ConstOp)]
-        function = self.b.module.func(f"{self.b.function.sym_name.data}_{self.outline}", [v.type for v in values])
-        replace: dict[SSAValue, SSAValue] = dict(zip(values, function.args, strict=True))
-        replace |= {v: function.const(v.owner.properties["value"]) for v in constants}  # type: ignore[union-attr]
-        for op in body:
-            op.detach()
-            function.block.add_op(op)
-            for inner in op.walk():
-                if any(v in replace for v in inner.operands):
-                    inner.operands = [replace.get(v, v) for v in inner.operands]
-        function.return_()
-        self.b.call(function.function.sym_name.data, *values)
 
     def _pop(self) -> None:
         level = self.levels.pop()
@@ -233,7 +200,7 @@ class Emitter(Accesses):
         wide = self._is_vector(self._task(op).axes)
         across = wide and self.lane in op.axes
         place = self._place(self.axes_of[op])
-        results: dict[Point, SSAValue] = {}
+        results: dict[Point, Value] = {}
         seen = set()
         for point in self._points(self._task(op).axes):
             key = self._key(op, point)

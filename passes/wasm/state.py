@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.affine import Condition, Expr
 from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp
-from weft.dialects.wasm.builder import At, FuncBuilder
+from weft.dialects.wasm.builder import At, FuncBuilder, Open
+from weft.dialects.wasm.code import Block, Value
 from weft.passes.schedule.steps import depends
 from weft.passes.wasm.lanes import Lanes
 
@@ -29,7 +30,7 @@ Point = tuple[int, ...]
 class Val(NamedTuple):
     """A Wasm value, the number of the level it is made in, and whether it is a vector of lanes."""
 
-    ssa: SSAValue
+    ssa: Value
     level: int
     vector: bool = False
 
@@ -40,12 +41,11 @@ class Level:
 
     block: Block
     axis: str | None = None
-    index: SSAValue | None = None
-    first: SSAValue | None = None  # the axis' first value, where it is not 0
+    index: Value | None = None
+    first: Value | None = None  # the axis' first value, where it is not 0
     keys: list[tuple[Any, ...]] = field(default_factory=list)  # the partial results that the loop carries
-    carried: list[tuple[SSAValue, BlockArgument, int]] = field(
-        default_factory=list
-    )  # pointers: initial value, argument, step
+    loop: Open | None = None
+    pointers: list[tuple[Value, int]] = field(default_factory=list)  # that the loop carries, and their steps
     memo: list[tuple[Any, ...]] = field(default_factory=list)
     done: list[ReduceOp] = field(default_factory=list)
 
@@ -63,7 +63,7 @@ class Task:
 class Access:
     """Where a load or a store goes: a flat index expression into a buffer."""
 
-    base: SSAValue
+    base: Value
     element: Attribute
     flat: Expr
     symbols: Sequence[SSAValue] = ()
@@ -77,10 +77,10 @@ class State:
         self,
         b: FuncBuilder,
         nest: NestOp,
-        bases: Sequence[SSAValue],
+        bases: Sequence[Value],
         *,
-        scratch: Callable[[int], SSAValue],
-        bounds: tuple[SSAValue, SSAValue] | None = None,
+        scratch: Callable[[int], Value],
+        bounds: tuple[Value, Value] | None = None,
         staged: dict[Operation, Access] | None = None,
         relaxed: bool = True,
     ):
@@ -105,8 +105,8 @@ class State:
         self.tasks: dict[Operation, Task] = {}
         self.forms: dict[Expr, tuple[Any, ...]] = {}
         self.names: dict[Expr, tuple[set[str], set[int]]] = {}
-        self.constants: dict[tuple[Any, ...], SSAValue] = {}
-        self.accs: dict[tuple[Any, ...], SSAValue] = {}
+        self.constants: dict[tuple[Any, ...], Value] = {}
+        self.accs: dict[tuple[Any, ...], Value] = {}
         self.done: set[ReduceOp] = set()
         self.opened: set[ReduceOp] = set()
         self.kept: dict[SSAValue, tuple[str, Access]] = {}
@@ -198,14 +198,14 @@ class State:
         self.levels[value.level].memo.append(key)
         return value
 
-    def number(self, value: int) -> SSAValue:
+    def number(self, value: int) -> Value:
         """An i32 constant; one op for all its uses."""
         if (known := self.constants.get(("i32", value))) is None:
             with self._at(0):
                 known = self.constants["i32", value] = self.b.const_i32(value)
         return known
 
-    def constant(self, value: float, type: Attribute, vector: bool) -> SSAValue:
+    def constant(self, value: float, type: Attribute, vector: bool) -> Value:
         """A constant of an element type, or a vector of it; one op for all its uses."""
         key = (repr(value), type, vector)
         if (known := self.constants.get(key)) is None:

@@ -20,6 +20,7 @@ from weft.dialects.dtypes import from_type
 from weft.dialects.kernel import Kernel
 from weft.dialects.kernel.host import FuncOp, LaunchOp, ProgramOp
 from weft.dialects.wasm.abi import Program
+from weft.dialects.wasm.convert import from_op, to_op
 from weft.dialects.wasm.encode import encode
 from weft.passes.kernel_to_wasm import lower
 from weft.passes.schedule.steps import Step, apply, parse_step
@@ -60,8 +61,10 @@ class Machine:
         self.types = [a.type for a in kernel.body.block.args]
         self.outputs = kernel.outputs
         self.wasm = lower(module, relaxed=relaxed)
-        self.wasm.verify()
         self.binary = encode(self.wasm)
+        op = to_op(self.wasm)
+        op.verify()
+        assert encode(from_op(op)) == self.binary
         self.program = Program.of(self.wasm)
         self.module = wasmtime.Module(ENGINE, self.binary)
         self.memory = SharedMemory(ENGINE)

@@ -25,6 +25,7 @@ from weft.backends.wasm.engine import LIMIT
 from weft.backends.wasm.program import WORTH_THREADS
 from weft.backends.wasm.workers import Workers
 from weft.dialects.wasm.abi import Program, add_barrier, program_module
+from weft.dialects.wasm.convert import to_op
 
 
 def sized(nbytes: int):
@@ -63,7 +64,7 @@ def elementwise(mnemonic: str, count: int, donated=(), work: int = 0):
         b.continue_(b.inst("i32.add", k, b.const_i32(1)))
     b.return_()
     Program((4 * count, 4 * count), (4 * count,), work=work, donated=donated).store(m.module)
-    m.module.verify()
+    to_op(m.module).verify()
     return m.module
 
 
@@ -382,7 +383,7 @@ def rounds(count: int):
         b.continue_if(left, left)
     b.return_()
     Program((64,), (64,), work=WORTH_THREADS).store(m.module)
-    m.module.verify()
+    to_op(m.module).verify()
     return m.module
 
 

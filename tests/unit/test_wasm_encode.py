@@ -16,18 +16,23 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, f32, f64, i32, i64
 from weft.dialects.wasm import ModuleOp
 from weft.dialects.wasm.abi import Program, program_module
 from weft.dialects.wasm.builder import ModuleBuilder
+from weft.dialects.wasm.code import Module
+from weft.dialects.wasm.convert import from_op, to_op
 from weft.dialects.wasm.encode import encode, encode_instruction, signed_leb128, unsigned_leb128
 from weft.dialects.wasm.opcodes import OPCODES
-from weft.dialects.wasm.values import v128
 from weft.dialects.wasm.wat import print_wat
 
 ENGINE = wasmtime.Engine()
 
 
-def instantiate(module: ModuleOp):
-    """A function that calls an export of the module, through the binary; the text must assemble and mean the same."""
-    module.verify()
+def instantiate(module: Module):
+    """A function that calls an export of the module, through the binary; the text must assemble and mean the same, and so
+    must the module's operations.
+    """
+    op = to_op(module)
+    op.verify()
     binary = encode(module)
+    assert encode(from_op(op)) == binary
     store = wasmtime.Store(ENGINE)
     instance = wasmtime.Instance(store, wasmtime.Module(ENGINE, binary), [])
     from_text = wasmtime.Instance(store, wasmtime.Module(ENGINE, wasmtime.wat2wasm(print_wat(module))), [])
@@ -289,7 +294,7 @@ def body(build) -> list[str]:
     b = m.func("f", [i32, i32], export="f")
     build(b, *b.args)
     b.return_()
-    m.module.verify()
+    to_op(m.module).verify()
     return [line.strip().rstrip(")") for line in print_wat(m.module).splitlines()[3:] if "local i32" not in line]
 
 
@@ -361,7 +366,7 @@ def test_a_vector_program():
     lanes = [b.inst("f32x4.extract_lane", loop.result, imm=(k,)) for k in range(4)]
     b.return_(b.inst("f32.add", b.inst("f32.add", lanes[0], lanes[1]), b.inst("f32.add", lanes[2], lanes[3])))
     m.data(struct.pack("<16f", *range(16)), 64)
-    assert loop.result.type == v128
+    assert loop.result.type == "v128"
     assert instantiate(m.module)("dot", 64, 96, 32) == sum(k * (k + 8) for k in range(8))
 
 
@@ -391,7 +396,7 @@ def interpret(function, args, memory: bytearray):
             operands = [values[o] for o in op.operands]
             match op.name.removeprefix("wasm."):
                 case "const":
-                    values[op.result] = op.bits & mask
+                    values[op.result] = op.value.value.data & mask
                 case "inst" if op.mnemonic.data == "i32.load":
                     at = operands[0] + op.immediate_values[1]
                     values[op.results[0]] = int.from_bytes(memory[at : at + 4], "little")
@@ -514,8 +519,8 @@ def test_random_programs_mean_what_their_operations_say(data):
     gen = Gen(b, data.draw)
     scope = gen.steps(list(b.args), 0)
     b.return_(*(gen.pick(scope) for _ in range(3)))
-    m.module.verify()
+    function = to_op(m.module).entries[-1]
 
     memory = bytearray(range(1, 129))
-    expected = interpret(b.function, [7, 2**31], memory)
+    expected = interpret(function, [7, 2**31], memory)
     assert [r % 2**32 for r in instantiate(m.module)("f", 7, -(2**31))] == expected

@@ -6,6 +6,7 @@ import pytest
 from node_engine import NoNode, node, validate
 
 from weft.dialects.wasm.builder import ModuleBuilder
+from weft.dialects.wasm.convert import to_op
 from weft.dialects.wasm.encode import encode
 from weft.dialects.wasm.opcodes import OPCODES
 from weft.dialects.wasm.values import VALUE_TYPES
@@ -30,7 +31,7 @@ def module_of(mnemonic: str) -> bytes:
     immediates = {"m": [opcode.bytes.bit_length() - 1, 70000], "l": [1], "s": [3] * 16, "d": [0], "0": []}
     result = b.inst(mnemonic, *b.args, imm=tuple(x for kind in opcode.immediates for x in immediates[kind]))
     b.return_(*([result] if opcode.results else []))
-    m.module.verify()
+    to_op(m.module).verify()
     return encode(m.module, names=True)
 
 
