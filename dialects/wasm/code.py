@@ -39,7 +39,7 @@ class Block:
 
     def __init__(self, types: Sequence[str] = ()):
         self.args: list[Value] = [Value(type) for type in types]
-        self.ops: list[Op] = []
+        self.ops: list[Operation] = []
 
     def add_argument(self, type: str) -> Value:
         """One more argument, the last."""
@@ -92,12 +92,12 @@ _LANES = {"i8x16": "16B", "i16x8": "8H", "i32x4": "4I", "i64x2": "2Q", "f32x4": 
 
 
 @lru_cache(maxsize=1 << 12)
-def _const_instruction(type: str, shape: str, text: str, value: float | tuple[float, ...]) -> Instruction:
+def _const_instruction(type: str, shape: str, text: str, value: Any) -> Instruction:
     """The instruction of a constant; `text` keeps 0.0 and -0.0 apart."""
     if shape:
         form = _LANES[shape]
         bits = 128 // int(form[:-1])
-        lanes = value if shape[0] == "f" else [int(v) & (1 << bits) - 1 for v in value]  # type: ignore[union-attr]
+        lanes = value if shape[0] == "f" else [int(v) & (1 << bits) - 1 for v in value]
         return "v128.const", struct.pack("<" + form, *lanes)
     if type[0] == "f":
         return f"{type}.const", struct.pack("<f" if type == "f32" else "<d", value)

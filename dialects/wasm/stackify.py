@@ -179,8 +179,7 @@ class _Stackifier:
     def _operation(self, block: Block, op: Operation, k: int) -> None:
         kind = type(op)
         if kind is Structure:
-            self._take_results(op.results)
-            _STRUCTURES[op.kind](self, op)
+            self._structure(op)  # type: ignore[arg-type]
         elif kind is Exit:
             self._exit(block, op, k)  # type: ignore[arg-type]
         else:
@@ -217,8 +216,14 @@ class _Stackifier:
         self.labels.pop()
         self.out.append(("end",))
 
-    def _run_once(self, op: Structure) -> None:
-        self._region(op.blocks[0], "block", "break", op)
+    def _structure(self, op: Structure) -> None:
+        self._take_results(op.results)
+        if op.kind == "block":
+            self._region(op.blocks[0], "block", "break", op)
+        elif op.kind == "if":
+            self._if(op)
+        else:
+            self._loop(op)
 
     def _if(self, op: Structure) -> None:
         self._emit(self._push(op.operands))
@@ -261,9 +266,6 @@ class _Stackifier:
             self._continue(values)
             self.labels.pop()
             self.out.append(("end",))
-
-
-_STRUCTURES = {"loop": _Stackifier._loop, "block": _Stackifier._run_once, "if": _Stackifier._if}
 
 
 def _roots(block: Block) -> list[int]:

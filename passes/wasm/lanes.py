@@ -17,6 +17,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.wasm.builder import FuncBuilder
+from weft.dialects.wasm.code import Value
 from weft.passes.wasm import math
 
 
@@ -74,7 +75,7 @@ class Lanes:
 
     # -- between elements and vectors ---------------------------------------------------------------------------------------------------
 
-    def constant(self, value: float, type: Attribute, vector: bool) -> SSAValue:
+    def constant(self, value: float, type: Attribute, vector: bool) -> Value:
         name = scalar_name(type)
         if vector:
             if is_mask(type):
@@ -89,7 +90,7 @@ class Lanes:
                 return self.b.const_i64(int(value))
         return self.b.const_i32(abs(int(value)) if is_mask(type) else int(value))
 
-    def splat(self, value: SSAValue, type: Attribute) -> SSAValue:
+    def splat(self, value: Value, type: Attribute) -> Value:
         if is_mask(type):
             return self.b.inst("i32x4.splat", self.b.inst("i32.sub", self.b.const_i32(0), value))
         return self.b.inst(SHAPES[scalar_name(type)] + ".splat", value)
@@ -99,14 +100,14 @@ class Lanes:
             return "i32x4" if self.count == 4 else "i64x2"
         return SHAPES[scalar_name(type)]
 
-    def extract(self, value: SSAValue, type: Attribute, lane: int) -> SSAValue:
+    def extract(self, value: Value, type: Attribute, lane: int) -> Value:
         """One lane as an element."""
         if is_mask(type):
             bits = self.b.inst("i32x4.extract_lane", value, imm=(lane * 4 // self.count,))
             return self.b.inst("i32.and", bits, self.b.const_i32(1))
         return self.b.inst(self._shape(type) + ".extract_lane", value, imm=(lane,))
 
-    def pack(self, values: Sequence[SSAValue], type: Attribute) -> SSAValue:
+    def pack(self, values: Sequence[Value], type: Attribute) -> Value:
         """A vector of elements."""
         shape = self._shape(type)
         if is_mask(type):
@@ -118,20 +119,20 @@ class Lanes:
             result = self.b.inst(shape + ".replace_lane", result, value, imm=(lane,))
         return result
 
-    def select(self, cond: SSAValue, a: SSAValue, b: SSAValue, mask: bool) -> SSAValue:
+    def select(self, cond: Value, a: Value, b: Value, mask: bool) -> Value:
         """a where the condition (an i32, or a mask of lanes) holds, else b."""
         return self.b.inst("v128.bitselect", a, b, cond) if mask else self.b.select(cond, a, b)
 
     def lanewise(
-        self, f: Callable[..., SSAValue], args: Sequence[SSAValue], types: Sequence[Attribute], result: Attribute
-    ) -> SSAValue:
+        self, f: Callable[..., Value], args: Sequence[Value], types: Sequence[Attribute], result: Attribute
+    ) -> Value:
         """A vector from a function on elements."""
         lanes = [f(*(self.extract(a, t, lane) for a, t in zip(args, types, strict=True))) for lane in range(self.count)]
         return self.pack(lanes, result)
 
     # -- ops ----------------------------------------------------------------------------------------------------------------------------
 
-    def apply(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def apply(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         """The result of an op of arith or math on elements, or on vectors."""
         name, type = op.name, op.operands[0].type
         b = self.b
@@ -185,10 +186,10 @@ class Lanes:
         word: str,
         propagate: bool,
         kind: str,
-        args: Sequence[SSAValue],
+        args: Sequence[Value],
         vector: bool,
         known: Sequence[float | None],
-    ) -> SSAValue:
+    ) -> Value:
         """Greater or smaller; a NaN operand wins, or loses. `f32x4.max` itself is slow in Cranelift, `pmax` (a < b ? b : a) is one instruction."""
         b, (x, y) = self.b, args
         if not vector:
@@ -206,16 +207,16 @@ class Lanes:
         picked = b.inst(f"{kind}.p{word}", y, x)
         return picked if plain else b.inst("v128.bitselect", x, picked, b.inst(f"{kind}.ne", y, y))
 
-    def _compare_floats(self, word: str, kind: str, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _compare_floats(self, word: str, kind: str, args: Sequence[Value], vector: bool) -> Value:
         b, (x, y) = self.b, args
 
-        def test(name: str, p: SSAValue = x, q: SSAValue = y) -> SSAValue:
+        def test(name: str, p: Value = x, q: Value = y) -> Value:
             return b.inst(f"{kind}.{name}", p, q)
 
-        def both(name: str, p: SSAValue, q: SSAValue) -> SSAValue:
+        def both(name: str, p: Value, q: Value) -> Value:
             return b.inst(f"{'v128' if vector else 'i32'}.{name}", p, q)
 
-        def negated(p: SSAValue) -> SSAValue:
+        def negated(p: Value) -> Value:
             return b.inst("v128.not", p) if vector else b.inst("i32.eqz", p)
 
         match word:
@@ -233,7 +234,7 @@ class Lanes:
 
     # -- conversions --------------------------------------------------------------------------------------------------------------------
 
-    def _to_float(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _to_float(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         source, target = op.operands[0].type, scalar_name(op.results[0].type)
         sign = "s" if op.name == "arith.sitofp" else "u"
         if vector:
@@ -242,14 +243,14 @@ class Lanes:
             return self.b.inst(f"f32x4.convert_i32x4_{sign}", args[0])
         return self.b.inst(f"{target}.convert_{scalar_name(source)}_{'u' if is_mask(source) else sign}", args[0])
 
-    def _to_int(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _to_int(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         source, target = scalar_name(op.operands[0].type), scalar_name(op.results[0].type)
         sign = op.name[-2]
         if vector:
             return self.b.inst(f"i32x4.trunc_sat_f32x4_{sign}", args[0])
         return self.b.inst(f"{target}.trunc_sat_{source}_{sign}", args[0])
 
-    def _widen_int(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _widen_int(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         source, target = op.operands[0].type, scalar_name(op.results[0].type)
         signed = op.name == "arith.extsi"
         if vector:
@@ -267,7 +268,7 @@ class Lanes:
             return self.b.inst(f"i64.extend_i32_{'s' if signed else 'u'}", value)
         return value
 
-    def _narrow_int(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _narrow_int(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         value = args[0]
         if vector:
             one = self.b.inst("v128.and", value, self.b.const_v128("i32x4", 1))
@@ -276,7 +277,7 @@ class Lanes:
             value = self.b.inst("i32.wrap_i64", value)
         return self.b.inst("i32.and", value, self.b.const_i32(1)) if is_mask(op.results[0].type) else value
 
-    def _change_float(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _change_float(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         source, target = op.operands[0].type, op.results[0].type
         value = args[0]
         if scalar_name(source) != scalar_name(target):
@@ -287,7 +288,7 @@ class Lanes:
             return value if vector else self.b.inst("f32x4.extract_lane", value, imm=(0,))
         return value
 
-    def _bitcast(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _bitcast(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         source, target = op.operands[0].type, op.results[0].type
         a, b = scalar_name(source), scalar_name(target)
         if isinstance(source, Float16Type) != isinstance(target, Float16Type):
@@ -298,14 +299,14 @@ class Lanes:
             return self.b.inst("f32x4.extract_lane", self.from_half(self.b.inst("i32x4.splat", args[0])), imm=(0,))
         return args[0] if vector or a == b else self.b.inst(f"{b}.reinterpret_{a}", args[0])
 
-    def to_half(self, x: SSAValue) -> SSAValue:
+    def to_half(self, x: Value) -> Value:
         """float32 lanes as the bits of float16 in i32x4 lanes, rounded to nearest even."""
         b = self.b
 
-        def inst(name: str, *args: SSAValue) -> SSAValue:
+        def inst(name: str, *args: Value) -> Value:
             return b.inst(name, *args)
 
-        def lanes(value: int) -> SSAValue:
+        def lanes(value: int) -> Value:
             return b.const_v128("i32x4", value)
 
         a = inst("f32x4.abs", x)
@@ -321,7 +322,7 @@ class Lanes:
         result = inst("v128.bitselect", lanes(0x7E00), result, inst("f32x4.ne", a, a))
         return inst("v128.or", result, sign)
 
-    def from_half(self, h: SSAValue) -> SSAValue:
+    def from_half(self, h: Value) -> Value:
         """float32 lanes from the bits of float16 in i32x4 lanes."""
         b = self.b
         magnitude = b.inst("v128.and", h, b.const_v128("i32x4", 0x7FFF))
@@ -333,7 +334,7 @@ class Lanes:
 
     # -- the rest -----------------------------------------------------------------------------------------------------------------------
 
-    def _divide(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _divide(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         if vector:
             return self.lanewise(
                 lambda *xs: self._divide(op, xs, False), args, [v.type for v in op.operands], op.results[0].type
@@ -357,19 +358,19 @@ class Lanes:
         result = b.select(minus, b.inst(f"{t}.sub", number(0), x), b.inst(f"{t}.{word}", x, safe))
         return b.select(zero, number(-1), result)
 
-    def _abs_int(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _abs_int(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         if vector:
             return self.b.inst("i32x4.abs", args[0])
         t = scalar_name(op.operands[0].type)
         zero = self.constant(0, op.operands[0].type, False)
         return self.b.select(self.b.inst(f"{t}.lt_s", args[0], zero), self.b.inst(f"{t}.sub", zero, args[0]), args[0])
 
-    def _copysign(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _copysign(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         if not vector:
             return self.b.inst(f"{scalar_name(op.operands[0].type)}.copysign", *args)
         return self.b.inst("v128.bitselect", args[1], args[0], self.constant(-0.0, op.operands[0].type, True))
 
-    def _round(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _round(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         """Half away from zero: truncate after adding just less than a half."""
         type = op.operands[0].type
         less = numbers.nextafter(0.5, 0) if isinstance(type, Float64Type) else 0.5 - 2.0**-25
@@ -377,10 +378,10 @@ class Lanes:
         half = self._copysign(op, (self.constant(less, type, vector), args[0]), vector)
         return self.b.inst(f"{kind}.trunc", self.b.inst(f"{kind}.add", args[0], half))
 
-    def _fma(self, op: Operation, args: Sequence[SSAValue], vector: bool) -> SSAValue:
+    def _fma(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         return self.multiply_add(args[0], args[1], args[2], op.operands[0].type, vector)
 
-    def multiply_add(self, x: SSAValue, y: SSAValue, z: SSAValue, type: Attribute, vector: bool) -> SSAValue:
+    def multiply_add(self, x: Value, y: Value, z: Value, type: Attribute, vector: bool) -> Value:
         """x * y + z; rounded once where the engine can."""
         kind = self._shape(type) if vector else scalar_name(type)
         if vector and self.relaxed:
@@ -389,7 +390,7 @@ class Lanes:
 
     # -- reductions ---------------------------------------------------------------------------------------------------------------------
 
-    def combine(self, kind: str, x: SSAValue, y: SSAValue, type: Attribute, vector: bool) -> SSAValue:
+    def combine(self, kind: str, x: Value, y: Value, type: Attribute, vector: bool) -> Value:
         """What a reduction does with two partial results. max and min are NaN where one is."""
         b = self.b
         floating = not isinstance(type, IntegerType)
@@ -408,7 +409,7 @@ class Lanes:
             return b.inst(f"{'i32x4' if is_mask(type) else t}.{word}_{'u' if is_mask(type) else sign}", x, y)
         return b.select(b.inst(f"{t}.{'gt' if word == 'max' else 'lt'}_{sign}", x, y), x, y)
 
-    def across(self, kind: str, value: SSAValue, type: Attribute) -> SSAValue:
+    def across(self, kind: str, value: Value, type: Attribute) -> Value:
         """The lanes of a vector combined, as an element."""
         parts = [self.extract(value, type, lane) for lane in range(self.count)]
         while len(parts) > 1:
@@ -438,7 +439,7 @@ def _number(value: SSAValue) -> float | None:
     return attr.value.data if isinstance(attr, (IntegerAttr, FloatAttr)) else None
 
 
-Method = Callable[[Lanes, Operation, Sequence[SSAValue], bool], SSAValue]
+Method = Callable[[Lanes, Operation, Sequence[Value], bool], Value]
 
 _CONVERSIONS: dict[str, Method] = {
     "arith.sitofp": Lanes._to_float,

@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import cache
 
 from xdsl.dialects.builtin import Float16Type, IntegerType, Signedness
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute
 from xdsl.utils.exceptions import PassFailedException
 
+from weft.dialects.wasm.code import Value
 from weft.passes.wasm.lanes import Lanes, is_mask, scalar_name
 
 
@@ -35,7 +36,7 @@ def _suffix(type: Attribute) -> str:
     return f"{max(8, width)}_{'u' if unsigned else 's'}"
 
 
-def load_element(lanes: Lanes, type: Attribute, pointer: SSAValue, offset: int) -> SSAValue:
+def load_element(lanes: Lanes, type: Attribute, pointer: Value, offset: int) -> Value:
     """One element."""
     b = lanes.b
     if isinstance(type, Float16Type):
@@ -45,7 +46,7 @@ def load_element(lanes: Lanes, type: Attribute, pointer: SSAValue, offset: int) 
     return b.load(f"{name}.load{_suffix(type) if isinstance(type, IntegerType) else ''}", pointer, offset)
 
 
-def store_element(lanes: Lanes, type: Attribute, pointer: SSAValue, offset: int, value: SSAValue) -> None:
+def store_element(lanes: Lanes, type: Attribute, pointer: Value, offset: int, value: Value) -> None:
     """Writes one element."""
     b = lanes.b
     if isinstance(type, Float16Type):
@@ -56,7 +57,7 @@ def store_element(lanes: Lanes, type: Attribute, pointer: SSAValue, offset: int,
     b.store(f"{scalar_name(type)}.store{width if width < 32 else ''}", pointer, value, offset)
 
 
-def load_vector(lanes: Lanes, type: Attribute, pointer: SSAValue, offset: int) -> SSAValue:
+def load_vector(lanes: Lanes, type: Attribute, pointer: Value, offset: int) -> Value:
     """As many elements as there are lanes, which lie side by side."""
     b, size = lanes.b, element_bytes(type)
     if size >= 4:
@@ -73,7 +74,7 @@ def load_vector(lanes: Lanes, type: Attribute, pointer: SSAValue, offset: int) -
     return b.inst("i32x4.ne", wide, b.const_v128("i32x4", 0)) if is_mask(type) else wide
 
 
-def store_vector(lanes: Lanes, type: Attribute, pointer: SSAValue, offset: int, value: SSAValue) -> None:
+def store_vector(lanes: Lanes, type: Attribute, pointer: Value, offset: int, value: Value) -> None:
     """Writes all lanes side by side."""
     b, size = lanes.b, element_bytes(type)
     if size >= 4:
