@@ -109,11 +109,14 @@ class _Lowering:
                 self._build(Cluster(0, item, [], 0, 0, [item], set()))
 
     def _push(self, b: NestBuilder, item: Item, point: tuple[Expr, ...]) -> dict[SSAValue, SSAValue]:
-        """A scatter: the nest runs over the updates and writes into the operand."""
-        destination = self.made.get(item.values[0], item.values[0])
+        """An op that runs over a space of its own, and writes where it says: into its first operand, if it updates that one."""
+        if item.op.UPDATES:
+            destination = self.made.get(item.values[0], item.values[0])
+        else:
+            destination = EmptyOp.create(result_types=[item.value.type]).results[0]
         if 0 not in item.space and item.size:
-            value, index, conditions, combine = self._producer(item)(b, point)  # type: ignore[misc]
-            b.store(destination, value, index, conditions, combine)
+            for write in self._producer(item)(b, point):  # type: ignore[attr-defined]
+                b.store(destination, *write)
         return {item.value: destination}
 
     def _pull(self, b: NestBuilder, cluster: Cluster, point: tuple[Expr, ...]) -> dict[SSAValue, SSAValue]:

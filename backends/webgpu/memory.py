@@ -42,13 +42,14 @@ class Buffer(BaseBuffer):
         self.is_deleted = True  # until there is something to delete
         self.pool, self.nbytes, self.gpu = pool, nbytes, pool.take(nbytes)
         self.is_deleted = False
-        pool.live += rounded(nbytes)
+        self.held = rounded(nbytes)
+        pool.live += self.held
 
     def delete(self) -> None:
         """Gives the memory back to the pool."""
         if not self.is_deleted:
             self.is_deleted = True
-            self.pool.live -= rounded(self.nbytes)
+            self.pool.live -= self.held
             self.pool.give(self.gpu)
             self.gpu = None
 
@@ -64,14 +65,20 @@ class Pool:
         self.live = 0
         self.free: dict[int, list[Any]] = {}
         self.kept = 0
+        self.most = KEPT_BYTES  # buffers may come back when the interpreter has taken this module apart
         self.largest = min(device.limits["max-storage-buffer-binding-size"], device.limits["max-buffer-size"])
 
     def take(self, nbytes: int) -> Any:
         """A GPU buffer of at least this size. Raises MemoryError with the adapter's message."""
         size = rounded(nbytes)
-        if free := self.free.get(size):
+        free = self.free.get(size)
+        while free:
             self.kept -= size
-            return free.pop()
+            gpu = free.pop()
+            if (
+                gpu._internal is not None
+            ):  # a cycle that held both ends gives a buffer here, and then wgpu's own finalizer releases it
+                return gpu
         if size > self.largest:
             raise MemoryError(
                 f"webgpu: an array of {nbytes} bytes is larger than the {self.largest} bytes that this adapter can bind"
@@ -87,7 +94,7 @@ class Pool:
 
     def give(self, gpu: Any) -> None:
         """Takes a GPU buffer back."""
-        if self.kept + gpu.size > KEPT_BYTES:
+        if self.kept + gpu.size > self.most:
             return  # dropped: wgpu frees it when the queue is done with it
         self.kept += gpu.size
         self.free.setdefault(gpu.size, []).append(gpu)

@@ -253,6 +253,6 @@ class Executable(BaseExecutable):
 def _handed_over(donor: Buffer) -> Buffer:
     """The donated buffer's memory under a new owner; the old one counts as deleted."""
     new = object.__new__(Buffer)
-    new.pool, new.nbytes, new.is_deleted, new.gpu = donor.pool, donor.nbytes, False, donor.gpu
+    new.pool, new.nbytes, new.held, new.is_deleted, new.gpu = donor.pool, donor.nbytes, donor.held, False, donor.gpu
     donor.is_deleted, donor.gpu = True, None
     return new

@@ -20,6 +20,7 @@ Rules get and give nodes; `bind` makes them:
     batch(size, args, dims, **params) -> (out, dim)                       dims[i] None: not batched; lists for several results
     reference(np, *arrays, **params)                                      NumPy semantics; NumPy is passed in
     to_kernel(b, index, args, **params) -> SSAValue                       one scalar of the result at an index (weft.dialects.kernel.builder)
+    space(args, **params) -> shape                                        of ops that push: over which indices `to_kernel` is to run
     decompose(*nodes, **params) -> Node | tuple[Node, ...]                or: written with other ops
 """
 
@@ -58,6 +59,15 @@ class Replace(NamedTuple):
     tangents: Sequence[Node | None]
 
 
+class Write(NamedTuple):
+    """What a nest of a pushing op writes: a scalar, where, under which conditions, and how it combines with what is there (None: it replaces it)."""
+
+    value: SSAValue
+    index: Sequence[Any]
+    conditions: Sequence[tuple[Any, int, int]] = ()
+    combine: str | None = None
+
+
 # -- the base -----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -90,6 +100,15 @@ class ArrayOp(IRDLOperation):
     LEAD: ClassVar[str] = ""
     """The parameter that is written before the operands: `array.reduce add %x`."""
 
+    PUSHES: ClassVar[bool] = False
+    """`to_kernel` is not asked for one element: it runs over a `space` of its own and says what it writes, and where (a list of `Write`)."""
+
+    UPDATES: ClassVar[bool] = False
+    """It pushes into its first operand, which the result takes the place of."""
+
+    STORED: ClassVar[bool] = False
+    """Its operands are read again and again at computed places: they are stored first, never computed where they are read."""
+
     result = result_def(TensorType)
     traits = traits_def(Pure(), Canonicalizes())
 
@@ -100,6 +119,7 @@ class ArrayOp(IRDLOperation):
         batch: ClassVar[Callable[..., tuple[Any, Any]]]
         reference: ClassVar[Callable[..., Any]]
         to_kernel: ClassVar[Callable[..., Any]]
+        space: ClassVar[Callable[..., tuple[int, ...]]]
         decompose: ClassVar[Callable[..., Any]]
     else:
         infer = _missing("Abstract evaluation for '{}' not implemented")
@@ -108,6 +128,7 @@ class ArrayOp(IRDLOperation):
         batch = _missing("Batching rule for '{}' not implemented")
         reference = _missing("Reference rule for '{}' not implemented")
         to_kernel = _missing("Lowering rule for '{}' not implemented")
+        space = _missing("Space of '{}' not implemented")
         decompose = _missing("Decomposition of '{}' not implemented")
 
     @classmethod

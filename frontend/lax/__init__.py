@@ -6,3 +6,4 @@ from weft.lax.elementwise import *
 from weft.lax.indexing import *
 from weft.lax.reduction import *
 from weft.lax.shape import *
+from weft.lax.sorting import *

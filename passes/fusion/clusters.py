@@ -26,7 +26,8 @@ from typing import Any, NamedTuple
 from xdsl.ir import SSAValue
 
 from weft.dialects.array.op import ArrayOp
-from weft.passes.fusion.probe import Profile, pushes
+from weft.dialects.kernel.builder import Operand
+from weft.passes.fusion.probe import Profile
 
 RECOMPUTED = 1 << 14
 """Additions that may be done again to save a nest, whatever the size of its result."""
@@ -93,7 +94,7 @@ class Item:
     """Operands that may need a buffer: all but literals."""
     returned: bool = False
     needed: bool = False
-    """It must be stored: a result of the function, or the destination of a scatter."""
+    """It must be stored: what a scatter writes into, or what an op reads at computed places."""
     chain: int = 0
     """Cost of an element with all that may be inlined into it."""
     sources: frozenset[SSAValue] = frozenset()
@@ -116,8 +117,9 @@ class Item:
 
     @property
     def space(self) -> tuple[int, ...]:
-        """The extents over which a nest that stores it runs: its shape, or that of a scatter's updates."""
-        return self.values[2].type.get_shape() if pushes(type(self.op)) else self.shape  # type: ignore[attr-defined]
+        """The extents over which a nest that stores it runs: its shape, unless it pushes."""
+        op = self.op
+        return op.space([Operand.of(v) for v in self.values], **op.params_of(op)) if op.PUSHES else self.shape
 
 
 @dataclass(eq=False, slots=True)
@@ -191,7 +193,7 @@ class Clustering:
     # -- forwards: what an element costs ----------------------------------------------------------------------------------------------------
 
     def _estimate(self, item: Item) -> None:
-        if item.profile.reduced or pushes(type(item.op)):
+        if item.profile.reduced or item.op.PUSHES:
             item.sources = frozenset((item.value,))
             item.after_contraction = item.contraction
             item.after_reduction = not item.contraction
@@ -212,7 +214,7 @@ class Clustering:
     # -- backwards: where it is computed ----------------------------------------------------------------------------------------------------
 
     def _place(self, item: Item) -> None:
-        if pushes(type(item.op)):
+        if item.op.PUSHES:
             self._start(item)
             return
         stored = item.returned or item.needed
@@ -366,12 +368,11 @@ class Clustering:
         self.clusters.append(cluster)
         self._store(item, cluster)
         self._inline(item, cluster, [Access(tuple(dims), True, everything, 0)])
-        if pushes(type(item.op)):
-            cluster.pushes = True
-            destination = item.operands[0]
-            if destination is not None:
-                destination.needed = True
-                destination.reads.setdefault(cluster, {})
+        cluster.pushes = item.op.PUSHES
+        for operand in item.operands if item.op.STORED else item.operands[: item.op.UPDATES]:
+            if operand is not None:
+                operand.needed = True
+                operand.reads.setdefault(cluster, {})
 
     def _store(self, item: Item, cluster: Cluster) -> None:
         item.cluster = cluster

@@ -135,9 +135,9 @@ def _profile(
     block = Block(arg_types=types)
     op = cls.create(operands=block.args, result_types=[result], properties=dict(zip(keys, values, strict=True)))
     operands = [Operand.of(a) for a in block.args]
-    shape = operands[2].shape if pushes(cls) else result.get_shape()  # type: ignore[attr-defined]
-    probe = _Probe(shape)
-    cls.to_kernel(probe, probe.point, tuple(operands), **cls.params_of(op))
+    params = cls.params_of(op)
+    probe = _Probe(cls.space(operands, **params) if cls.PUSHES else result.get_shape())  # type: ignore[attr-defined]
+    cls.to_kernel(probe, probe.point, tuple(operands), **params)
     return probe.profile(operands, probe.point)
 
 
@@ -153,11 +153,6 @@ def _weight(
     from xdsl.dialects.builtin import TensorType
 
     return _profile(cls, keys, values, tuple(TensorType(t, ()) for t in types), TensorType(result, ())).weight
-
-
-def pushes(cls: type[ArrayOp]) -> bool:
-    """Whether the op writes where its operand says (scatter), and is tied to the operand that it updates."""
-    return cls.name == "array.scatter"
 
 
 def profile(op: Operation) -> Profile:

@@ -271,23 +271,21 @@ def signless(buffer: np.ndarray) -> np.ndarray:
 
 def run_rule(case: Case) -> np.ndarray:
     """What the `to_kernel` rule of a case's op computes."""
-    from weft.dialects.array.ops import ScatterOp
-
     out = case.infer()
-    pushes = case.op is ScatterOp
     arrays = [np.array(a, order="C") for a in case.arrays]
     block = Block(arg_types=[tensor_type(a) for a in (*case.avals, out)])
     *sources, destination = block.args
     operands = tuple(map(Operand.of, sources))
-    if pushes:
+    if case.op.PUSHES:
         b = NestBuilder()
-        b.store(destination, *case.op.to_kernel(b, b.parallel(case.arrays[2].shape), operands, **case.params))
+        for write in case.op.to_kernel(b, b.parallel(case.op.space(operands, **case.params)), operands, **case.params):
+            b.store(destination, *write)
     else:
         b = NestBuilder({destination: lambda b, index: case.op.to_kernel(b, index, operands, **case.params)})
         index = b.parallel(out.shape)
         b.store(destination, b.read(Operand.of(destination), index), index)
     nest = b.finish()
-    result = arrays[0].copy() if pushes else np.zeros(out.shape, out.dtype.name)
+    result = arrays[0].copy() if case.op.UPDATES else np.zeros(out.shape, out.dtype.name)
     given = [arrays[sources.index(v)] for v in nest.ins]
     Machine(nest, [*given, result])
     return result

@@ -292,6 +292,24 @@ def _cumulate(d: Draw):
     return (np.abs(x) / 2 + 0.5 if d.smooth else x,), params
 
 
+@samples(ops.ArgsortOp)
+def _argsort(d: Draw):
+    shape = d.of((5,), (0, 3), (1,), (2, 70), (33, 2), (2, 3, 4), (100,))
+    keys = [d.array(shape, d.dtype()) for _ in range(d.int(1, 3))]
+    return tuple(keys), {"axis": d.int(0, len(shape) - 1)}
+
+
+@samples(ops.MergeOp)
+def _merge(d: Draw):
+    length, shape = 1 << d.int(2, 4), (d.int(1, 3), 4 * d.int(1, 9))
+    dtype = d.of(*(as_dtype(name) for name in ("int32", "uint32")))
+    keys = [(d.array(shape, dtype) // 8).astype(dtype.name) for _ in range(d.int(1, 2))]
+    place = np.broadcast_to(np.arange(shape[1]) // length, shape)
+    order = np.lexsort([*reversed(keys), place], axis=-1)  # each run in order
+    keys = [np.take_along_axis(k, order, -1) for k in keys]
+    return (np.array([length], np.int32), *keys), {"chunk": d.of(2, 4), "steps": 5}
+
+
 @samples(ops.DotOp)
 def _dot(d: Draw):
     sizes, dtype = d.ints(4, 1 if d.smooth else 0, 4), d.dtype("iuf")

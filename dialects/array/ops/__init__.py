@@ -16,5 +16,6 @@ from weft.dialects.array.ops.logic import *
 from weft.dialects.array.ops.reduction import *
 from weft.dialects.array.ops.shape import *
 from weft.dialects.array.ops.slicing import *
+from weft.dialects.array.ops.sorting import *
 from weft.dialects.array.ops.special import *
 from weft.dialects.array.ops.windows import *

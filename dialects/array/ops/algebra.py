@@ -30,7 +30,7 @@ maximum, minimum, power, floor = _short("MaxOp"), _short("MinOp"), _short("PowOp
 exp, log, log1p, sqrt, rsqrt = _short("ExpOp"), _short("LogOp"), _short("Log1pOp"), _short("SqrtOp"), _short("RsqrtOp")
 sin, cos, sinh, cosh = _short("SinOp"), _short("CosOp"), _short("SinhOp"), _short("CoshOp")
 erf, erfc, digamma, is_finite = _short("ErfOp"), _short("ErfcOp"), _short("DigammaOp"), _short("IsFiniteOp")
-logical_and = _short("AndOp")
+logical_and, logical_or = _short("AndOp"), _short("OrOp")
 
 
 def square(x: Node) -> Node:

@@ -18,7 +18,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, add, batch_front, broadcast, full, zeros
+from weft.dialects.array.op import ArrayOp, Write, add, batch_front, broadcast, full, zeros
 from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.algebra import compare, div, iota, mul, plus, reshape, where
 from weft.dialects.array.ops.shape import Dims, Index, Ints, check_axes, check_rank, up
@@ -247,6 +247,8 @@ class ScatterOp(ArrayOp):
 
     name = "array.scatter"
     LEAD: ClassVar = "kind"
+    PUSHES: ClassVar = True
+    UPDATES: ClassVar = True
 
     operand = operand_def(TensorType)
     indices = operand_def(TensorType)
@@ -374,16 +376,15 @@ class ScatterOp(ArrayOp):
         return out
 
     @classmethod
+    def space(cls, args: Sequence[Any], **params: Any) -> Ints:
+        return args[2].shape
+
+    @classmethod
     def to_kernel(
         cls, b: Any, index: Index, args: Sequence[Any], *, kind: str, update_window_dims: Ints, inserted_window_dims: Ints,
         scatter_dims_to_operand_dims: Ints, operand_batching_dims: Ints, scatter_indices_batching_dims: Ints, mode: str,
         unique_indices: bool = False,
-    ) -> tuple[SSAValue, Index, list[tuple[Expr, int, int]], str | None]:  # fmt: skip
-        """The push form.
-
-        For an index of the updates, what to store, where, under which conditions, and how it combines with what is
-        there (None: it replaces it).
-        """
+    ) -> list[Write]:  # fmt: skip
         operand, indices, updates = args
         missing = inserted_window_dims + operand_batching_dims
         window = _window(updates.shape, update_window_dims, missing, len(operand.shape))
@@ -399,7 +400,7 @@ class ScatterOp(ArrayOp):
                 conditions.append((start, 0, limit + 1))
             target[d] = target[d] + start
         combine = None if kind == "set" else emit.combining(kind, operand.dtype)
-        return b.read(updates, index), tuple(target), conditions, combine
+        return [Write(b.read(updates, index), tuple(target), conditions, combine)]
 
 
 def _window(updates: Ints, window_dims: Ints, missing: Ints, rank: int) -> Ints:

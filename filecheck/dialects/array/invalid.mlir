@@ -863,3 +863,19 @@ func.func @optimization_barrier(%x : tensor<4xf32>) {
   %0 = array.optimization_barrier %x : tensor<4xf32> -> tensor<5xf32>
   func.return
 }
+
+// -----
+
+// CHECK: argsort requires keys of equal shapes, got (8,), (7,).
+func.func @argsort(%k : tensor<8xf32>, %l : tensor<7xi32>) {
+  %0 = array.argsort %k, %l axis 0 : tensor<8xf32>, tensor<7xi32> -> tensor<8xi32>
+  func.return
+}
+
+// -----
+
+// CHECK: merge: rows of 100 elements are no multiple of chunk 16.
+func.func @merge(%length : tensor<1xi32>, %k : tensor<4x100xi32>) {
+  %0 = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x100xi32> -> tensor<4x100xi32>
+  func.return
+}

@@ -583,3 +583,17 @@ func.func @dynamic_update_slice(%x : tensor<8xf32>, %u : tensor<3xf32>, %i : ten
   %y = array.dynamic_update_slice %x, %u, %i : tensor<8xf32>, tensor<3xf32>, tensor<i32> -> tensor<8xf32>
   func.return %y : tensor<8xf32>
 }
+
+// CHECK-LABEL: @argsort(
+// CHECK: %i = array.argsort %k, %l axis 0 : tensor<8xf32>, tensor<8xi32> -> tensor<8xi32>
+func.func @argsort(%k : tensor<8xf32>, %l : tensor<8xi32>) -> tensor<8xi32> {
+  %i = array.argsort %k, %l axis 0 : tensor<8xf32>, tensor<8xi32> -> tensor<8xi32>
+  func.return %i : tensor<8xi32>
+}
+
+// CHECK-LABEL: @merge(
+// CHECK: %p = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
+func.func @merge(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x96xi32> {
+  %p = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
+  func.return %p : tensor<4x96xi32>
+}
