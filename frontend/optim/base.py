@@ -185,9 +185,13 @@ def _squared(x: Any) -> Array:
 
 
 def _norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Array:
-    if ord is not None:
-        return wnp.linalg.norm(x, ord, axis, keepdims)
-    return wnp.sqrt(wnp.sum(_squared(x), axis=axis, keepdims=keepdims))
+    """The norm of vectors along `axis` (of all elements for None): Euclidean, the maximum for `inf`, else of the order `ord`."""
+    if ord is None:
+        return wnp.sqrt(wnp.sum(_squared(x), axis=axis, keepdims=keepdims))
+    size = wnp.abs(x)
+    if ord == wnp.inf:
+        return wnp.max(size, axis=axis, keepdims=keepdims)
+    return wnp.sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
 def safe_norm(x: Any, min_norm: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:

@@ -240,7 +240,9 @@ def add_noise(eta: Any, gamma: Any, key: Any = None, *, seed: int | None = None)
     """Updates plus normal noise of variance `eta / count ** gamma`. A. Neelakantan et al., arXiv:1511.06807."""
     if (key is None) == (seed is None):
         raise ValueError("add_noise: give either key or seed")
-    start = random.key(seed) if key is None else random.key(key) if isinstance(key, int) else key
+    if isinstance(key, int):
+        seed = key
+    start: Any = random.key(seed) if seed is not None else key
 
     def update(updates: Updates, state: AddNoiseState, params: Params = None) -> Result:
         count = safe_increment(state.count)
