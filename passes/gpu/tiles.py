@@ -15,18 +15,31 @@ from xdsl.dialects.builtin import DictionaryAttr, MemRefType, StringAttr, Vector
 from xdsl.ir import SSAValue
 
 from weft.dialects.gpu.ops import WORKGROUP, WorkgroupAllocOp, memref_type
-from weft.dialects.kernel.affine import Condition, Dim, Expr, delinearize, dim
+from weft.dialects.kernel.affine import Condition, Dim, Expr, Min, delinearize, dim
 from weft.dialects.kernel.ops import LoadOp
 from weft.passes.gpu.emitter import LoweringError, memory_type
 
 if TYPE_CHECKING:
-    from weft.passes.gpu.lowering import Lowering, Point
+    from weft.passes.gpu.values import Values
+
+Point = dict[str, int]
+"""A constant for each point axis."""
+
+
+def clamped(atom: object) -> bool:
+    """Whether an atom is the start of a last tile that is a multiple of the vector length like the others."""
+    return (
+        isinstance(atom, Min)
+        and atom.limit % 4 == 0
+        and atom.expr.const % 4 == 0
+        and all(c % 4 == 0 for _, c in atom.expr.terms)
+    )
 
 
 class Tile:
     """The copy that one load reads."""
 
-    def __init__(self, lowering: Lowering, op: LoadOp):
+    def __init__(self, lowering: Values, op: LoadOp):
         self.low, self.op = lowering, op
         assert isinstance(op.stage, DictionaryAttr)
         words = {k: v.data for k, v in op.stage.data.items() if isinstance(v, StringAttr)}
@@ -113,8 +126,6 @@ class Tile:
 
     @staticmethod
     def _multiple(expr: Expr) -> bool:
-        from weft.passes.gpu.lowering import clamped
-
         return expr.const % 4 == 0 and all(c % 4 == 0 or clamped(a) for a, c in expr.terms)
 
     def _allocate(self) -> SSAValue:
