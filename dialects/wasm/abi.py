@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, i
 
 from weft.dialects.wasm.builder import FuncBuilder, ModuleBuilder
 from weft.dialects.wasm.code import Module
-from weft.dialects.wasm.module import PAGE, ModuleOp
+from weft.dialects.wasm.module import PAGE
 
 MAX_THREADS = 64
 """No program is run by more: it reserves scratch memory for so many (untouched, it costs nothing)."""
@@ -70,9 +70,13 @@ class Program:
         pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
         return cls(rest[:inputs], rest[inputs : inputs + outputs], arena, work, pairs), data[40 + 8 * len(rest) :]
 
-    def store(self, module: Module | ModuleOp) -> None:
-        """Writes this into the module's attributes."""
-        module.attributes["program"] = DictionaryAttr(
+    def store(self, module: Module) -> None:
+        """Leaves this with the module."""
+        module.about["program"] = self
+
+    def attribute(self) -> DictionaryAttr:
+        """This as an attribute of a `wasm.module`."""
+        return DictionaryAttr(
             {
                 "inputs": DenseArrayBase.from_list(i64, list(self.inputs)),
                 "outputs": DenseArrayBase.from_list(i64, list(self.outputs)),
@@ -83,9 +87,11 @@ class Program:
         )
 
     @classmethod
-    def of(cls, module: Module | ModuleOp) -> Program:
+    def of(cls, module: Module) -> Program:
         """Reads it back. Raises ValueError where the module carries no program."""
-        attribute = module.attributes.get("program")
+        attribute = module.about.get("program")
+        if isinstance(attribute, Program):
+            return attribute
         if not isinstance(attribute, DictionaryAttr):
             raise ValueError(
                 "this wasm.module is no program: it has no attribute 'program' that tells its inputs and outputs"

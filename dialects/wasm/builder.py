@@ -329,7 +329,9 @@ def captures(ops: Sequence[Operation]) -> list[Value]:
 
     def visit(ops: Sequence[Operation]) -> None:
         for op in ops:
-            found.update((v, None) for v in op.operands if v not in made)
+            for v in op.operands:
+                if v not in made:
+                    found[v] = None
             if isinstance(op, Value):
                 made.add(op)
                 continue

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from xdsl.ir import Attribute
-
 from weft.dialects.wasm.opcodes import OPCODES
 
 Instruction = tuple[Any, ...]
@@ -222,7 +220,9 @@ class Data:
 
 @dataclass(eq=False, slots=True)
 class Module:
-    """A module's entries in order, and attributes of the operation that it stands for."""
+    """A module's entries in order, and what is to be known about it: attributes of the operation, or what can be made one by its method
+    `attribute`.
+    """
 
     entries: list[Function | Memory | Global | Data] = field(default_factory=list)
-    attributes: dict[str, Attribute] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)

@@ -66,7 +66,8 @@ def _names(types: Iterable[Attribute]) -> tuple[str, ...]:
 def to_op(code: Module) -> module.ModuleOp:
     """The `wasm.module` operation of a module."""
     op = module.ModuleOp([_entry_op(entry) for entry in code.entries])
-    op.attributes |= code.attributes
+    for name, value in code.about.items():
+        op.attributes[name] = value if isinstance(value, Attribute) else value.attribute()
     return op
 
 

@@ -17,14 +17,16 @@ from weft.dialects.kernel.ops import LoadOp, StoreOp
 from weft.passes.wasm.memory import element_bytes
 from weft.passes.wasm.state import VECTOR, Access, Point, State, Val
 
+Terms = tuple[tuple[Atom, int], ...]
+
 
 class Addressing(State):
     """The part of the emitter that computes indices, conditions and addresses."""
 
     # -- index expressions --------------------------------------------------------------------------------------------------------------
 
-    def _fixed(self, expr: Expr, point: Point) -> tuple[Expr, int]:
-        """The expression with register coordinates put in, and the coefficient of the lane where that is not fixed."""
+    def _fixed(self, expr: Expr, point: Point) -> tuple[int, Terms, int]:
+        """The expression's constant and terms with register coordinates put in, and the coefficient of the lane where that is not fixed."""
         if (form := self.forms.get(expr)) is None:
             form = self.forms[expr] = self._form(expr)
         terms, registers = form
@@ -32,13 +34,13 @@ class Addressing(State):
             return self._substituted(expr, point)
         const, lane = expr.const, 0
         for at, c in registers:
-            if point[at] == VECTOR:
+            if (coordinate := point[at]) == VECTOR:
                 lane = c
             else:
-                const += c * point[at]
-        return Expr(const, terms), lane
+                const += c * coordinate
+        return const, terms, lane
 
-    def _form(self, expr: Expr) -> tuple[tuple[tuple[Atom, int], ...], list[tuple[int, int]] | None]:
+    def _form(self, expr: Expr) -> tuple[Terms, list[tuple[int, int]] | None]:
         """Terms over loops, and (position, coefficient) of those over register axes; None if such an axis is inside of a division or the like."""
         terms: list[tuple[Atom, int]] = []
         registers: list[tuple[int, int]] = []
@@ -52,7 +54,7 @@ class Addressing(State):
             terms.append((atom, c))
         return tuple(terms), registers
 
-    def _substituted(self, expr: Expr, point: Point) -> tuple[Expr, int]:
+    def _substituted(self, expr: Expr, point: Point) -> tuple[int, Terms, int]:
         def value(atom: Dim | Sym) -> Expr | None:
             if isinstance(atom, Dim) and (at := self.position.get(atom.name)) is not None and point[at] != VECTOR:
                 return Expr(point[at])
@@ -62,28 +64,28 @@ class Addressing(State):
         for atom, c in expr.terms:
             if isinstance(atom, Dim) and atom.name == self.lane:
                 lane = c
+        terms = expr.terms
         if lane:
-            expr = Expr(
-                expr.const, tuple(t for t in expr.terms if not (isinstance(t[0], Dim) and t[0].name == self.lane))
-            )
-        return expr, lane
+            terms = tuple(t for t in terms if not (isinstance(t[0], Dim) and t[0].name == self.lane))
+        return expr.const, terms, lane
 
-    def _names(self, expr: Expr) -> tuple[set[str], set[int]]:
-        """The axes and the symbols in an expression."""
-        if (known := self.names.get(expr)) is None:
-            known = self.names[expr] = expr.dims(), expr.symbols()
+    def _names(self, terms: Terms) -> tuple[set[str], set[int]]:
+        """The axes and the symbols in terms."""
+        if (known := self.names.get(terms)) is None:
+            expr = Expr(0, terms)
+            known = self.names[terms] = expr.dims(), expr.symbols()
         return known
 
-    def _linear(self, expr: Expr, symbols: Sequence[SSAValue], point: Point) -> bool:
-        """Whether the expression (of `_fixed`) depends on a whole lane axis by its linear term at most."""
+    def _linear(self, terms: Terms, symbols: Sequence[SSAValue], point: Point) -> bool:
+        """Whether terms (of `_fixed`) do not depend on a whole lane axis."""
         if self.lane is None or point[self.position[self.lane]] != VECTOR:
             return True
-        axes, used = self._names(expr)
+        axes, used = self._names(terms)
         return self.lane not in axes and not any(self.lane in self.axes_of.get(symbols[s], frozenset()) for s in used)
 
     def scalar(self, expr: Expr, symbols: Sequence[SSAValue], point: Point) -> Val:
         """The i32 value of an expression without a whole lane in it."""
-        used = self._names(expr)[1]
+        used = self._names(expr.terms)[1]
         key = ("expr", expr, tuple(symbols[s] for s in sorted(used)), point if used else None)
         if (known := self.memo.get(key)) is not None:
             return known
@@ -137,15 +139,13 @@ class Addressing(State):
 
     def index(self, expr: Expr, symbols: Sequence[SSAValue], point: Point, vector: bool) -> Val:
         """The value of an index expression: an i32, or one in each lane."""
-        fixed, lane = self._fixed(expr, point)
-        if not self._linear(fixed, symbols, point):
-            parts = []
-            for p in self._each_lane(point):
-                parts.append(self.scalar(self._fixed(expr, p)[0], symbols, p))
+        const, terms, lane = self._fixed(expr, point)
+        if not self._linear(terms, symbols, point):
+            parts = [self.scalar(Expr(*self._fixed(expr, p)[:2]), symbols, p) for p in self._each_lane(point)]
             level = max(p.level for p in parts)
             with self._at(level):
                 return Val(self.lanes.pack([p.ssa for p in parts], i32), level, True)
-        start = self.scalar(fixed, symbols, point)
+        start = self.scalar(Expr(const, terms), symbols, point)
         if not lane:
             return start
         with self._at(start.level):
@@ -198,23 +198,22 @@ class Addressing(State):
 
     def address(self, access: Access, point: Point) -> tuple[Val, int, int | None]:
         """(pointer, offset, stride of the lane in elements); the stride is None where the position is not linear in a whole lane."""
-        flat, lane = self._fixed(access.flat, point)
-        if not self._linear(flat, access.symbols, point):
+        const, terms, lane = self._fixed(access.flat, point)
+        if not self._linear(terms, access.symbols, point):
             return Val(access.base, 0), 0, None
         size = element_bytes(access.element)
-        terms = flat.terms
-        offset = flat.const * size
+        offset = const * size
         if offset < 0 or any(c < 0 for _, c in terms):  # the pointer itself must not fall below the address 0
             pointer = self._pointer(access, terms, size, point)
             with self._at(pointer.level):
                 return Val(self.b.inst("i32.add", pointer.ssa, self.number(offset)), pointer.level), 0, lane
         return self._pointer(access, terms, size, point), offset, lane
 
-    def _pointer(self, access: Access, terms: tuple[tuple[Atom, int], ...], size: int, point: Point) -> Val:
+    def _pointer(self, access: Access, terms: Terms, size: int, point: Point) -> Val:
         if not terms:
             return Val(access.base, 0)
         symbols = access.symbols
-        names = tuple(symbols[s] for s in sorted(self._names(Expr(0, terms))[1])) if symbols else ()
+        names = tuple(symbols[s] for s in sorted(self._names(terms)[1])) if symbols else ()
         key = ("pointer", access.base, terms, size, names, point if names else None)
         if (known := self.memo.get(key)) is not None:
             return known

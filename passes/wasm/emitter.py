@@ -53,7 +53,7 @@ class Emitter(Accesses):
             ahead = {name: closed if name in kept else set() for name in inner}
             self.loops = _arranged(loops, ahead) or loops
             access = self._scratch_access([a.name for a in loops if a.name in kept], op.result.type)
-            self.complete([Task(op, frozenset(kept), access)], 0)
+            self.complete([self._new_task(op, frozenset(kept), access)], 0)
             self.staged[op] = access
             self.done.add(op)
             self.loops = _arranged(loops, inner) or loops
@@ -170,26 +170,20 @@ class Emitter(Accesses):
                     f"kernel-to-wasm: a panel of axes {names} lacks {sorted(missing)}, on which the load depends"
                 )
             access = self._scratch_access(names, load.result.type)
-            self._run([Task(load, frozenset(names), access)], depth)
+            self._run([self._new_task(load, frozenset(names), access)], depth)
             self.staged[load] = access
 
     # -- reductions -----------------------------------------------------------------------------------------------------
 
     def _key(self, op: ReduceOp, point: Point) -> tuple[Any, ...]:
         """Which partial result of a reduction a point goes to: steps on level unroll share one."""
-        task = self._task(op)
-        return op, tuple(
-            x
-            for a, x in zip(self.points, point, strict=True)
-            if a.name in task.axes and not (a.level == "unroll" and a.name in op.axes)
-        )
+        return op, *(point[k] for k in self._task(op).separate)
 
     def _keys(self, op: ReduceOp) -> list[tuple[Any, ...]]:
-        return list(dict.fromkeys(self._key(op, p) for p in self._points(self._task(op).axes)))
+        return list(dict.fromkeys(self._key(op, p) for p in self._task(op).points))
 
     def _open(self, op: ReduceOp) -> None:
-        vector = self._is_vector(self._task(op).axes)
-        type = op.result.type
+        vector, type = self._task(op).vector, op.result.type
         for key in self._keys(op):
             self.accs[key] = self.constant(identity(op.kind.data, type), type, vector)
         self.opened.add(op)
@@ -197,12 +191,12 @@ class Emitter(Accesses):
     def _close(self, op: ReduceOp) -> None:
         """Combines the partial results of separate registers and lanes; remembers the result at this level."""
         kind, type = op.kind.data, op.result.type
-        wide = self._is_vector(self._task(op).axes)
+        wide = self._task(op).vector
         across = wide and self.lane in op.axes
         place = self._place(self.axes_of[op])
         results: dict[Point, Value] = {}
         seen = set()
-        for point in self._points(self._task(op).axes):
+        for point in self._task(op).points:
             key = self._key(op, point)
             if key in seen:
                 continue
@@ -222,13 +216,13 @@ class Emitter(Accesses):
 
     def _perform(self, task: Task, only: tuple[int, int] | None) -> None:
         """A task at the innermost level, for all register points; for those alone where the coordinate number only[0] is only[1]."""
-        for point in self._points(task.axes):
+        for point in task.points:
             if only is not None and point[only[0]] != only[1]:
                 continue
             if task.target is not None:
                 self._copy(task.op, task.target, point)
             elif isinstance(task.op, ReduceOp):
-                self._accumulate(task.op, point, self._is_vector(task.axes))
+                self._accumulate(task.op, point, task.vector)
             elif isinstance(task.op, StoreOp):
                 self._store(task.op, point)
 

@@ -6,7 +6,7 @@ loop is run for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
@@ -56,6 +56,12 @@ class Task:
 
     op: Operation
     axes: frozenset[str]
+    points: Sequence[Point]
+    """All points over the register axes among its axes; the others are 0, the lane axis is whole."""
+    vector: bool
+    """Whether it works on all lanes at once."""
+    separate: tuple[int, ...] = ()
+    """Of a reduction: the coordinates whose values have partial results of their own; steps on level unroll share one."""
     target: Access | None = None
 
 
@@ -104,7 +110,7 @@ class State:
         self.levels = [Level(b.block)]
         self.tasks: dict[Operation, Task] = {}
         self.forms: dict[Expr, tuple[Any, ...]] = {}
-        self.names: dict[Expr, tuple[set[str], set[int]]] = {}
+        self.names: dict[Any, tuple[set[str], set[int]]] = {}
         self.constants: dict[tuple[Any, ...], Value] = {}
         self.accs: dict[tuple[Any, ...], Value] = {}
         self.done: set[ReduceOp] = set()
@@ -156,22 +162,23 @@ class State:
             axes = self.axes_of.get(op.value, frozenset()) | frozenset(op.axes)
             if (where := op.attributes.get("where")) is not None:
                 axes |= {name for c in where.data for name in c.expr.dims()}  # type: ignore[attr-defined]
-        known = self.tasks[op] = Task(op, axes)
+        known = self.tasks[op] = self._new_task(op, axes)
         return known
+
+    def _new_task(self, op: Operation, axes: frozenset[str], target: Access | None = None) -> Task:
+        ranges = [(VECTOR,) if a.level == "lane" else range(a.extent) if a.name in axes else (0,) for a in self.points]
+        closed = op.axes if isinstance(op, ReduceOp) else ()
+        separate = tuple(
+            k for k, a in enumerate(self.points) if a.name in axes and not (a.level == "unroll" and a.name in closed)
+        )
+        vector = self.lane is not None and self.lane in axes
+        return Task(op, axes, list(product(*ranges)), vector, separate, target)
 
     # -- points -------------------------------------------------------------------------------------------------------------------------
 
     def _place(self, axes: frozenset[str]) -> tuple[int, ...]:
         """Positions in a point of the register axes among these."""
         return tuple(k for k, a in enumerate(self.points) if a.name in axes)
-
-    def _points(self, axes: frozenset[str]) -> Iterator[Point]:
-        """All points over the register axes among these; the others are 0, the lane axis is whole."""
-        ranges = [(VECTOR,) if a.level == "lane" else range(a.extent) if a.name in axes else (0,) for a in self.points]
-        return product(*ranges)
-
-    def _is_vector(self, axes: frozenset[str]) -> bool:
-        return self.lane is not None and self.lane in axes
 
     def _project(self, value: object, point: Point) -> Point:
         place = self.places.get(value)

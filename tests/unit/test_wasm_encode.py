@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, f32, f64, i32, i64
 
-from weft.dialects.wasm import ModuleOp
 from weft.dialects.wasm.abi import Program, program_module
 from weft.dialects.wasm.builder import ModuleBuilder
 from weft.dialects.wasm.code import Module
@@ -192,7 +191,7 @@ def test_program_attribute_reads_back():
     program.store(module.module)
     assert Program.of(module.module) == program
     with pytest.raises(ValueError, match="no program"):
-        Program.of(ModuleOp(()))
+        Program.of(Module())
 
 
 # -- control
