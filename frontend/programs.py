@@ -6,7 +6,10 @@ somebody uses them: a `jit` that holds one, or the last few that eager expressio
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -35,8 +38,21 @@ def program(graph: Graph, device: Device, donate: tuple[int, ...] = ()) -> Execu
     key = (graph.key, device, donate)
     found = _programs.get(key)
     if found is None:
-        found = _programs[key] = device.backend.compile(stage(graph), donate, graph.key)
+        with _without_collection():
+            found = _programs[key] = device.backend.compile(stage(graph), donate, graph.key)
     return found
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Compiling makes many objects that live until its end: the garbage collector, called on the way, would look at them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def recent_program(graph: Graph, device: Device) -> Executable:
