@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
@@ -44,7 +44,7 @@ def program(graph: Graph, device: Device, donate: tuple[int, ...] = ()) -> Execu
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
+def _without_collection() -> Generator[None]:
     """Compiling makes many objects that live until its end: the garbage collector, called on the way, would look at them again and again."""
     enabled = gc.isenabled()
     gc.disable()

@@ -127,7 +127,6 @@ class Lowering:
 
     def program(self, program: ProgramOp) -> None:
         """`main`."""
-        add_barrier(self.module)
         b, (params, tid, nthreads) = self.main, self.main.args
         block = program.body.block
         args = list(block.args)
@@ -145,6 +144,8 @@ class Lowering:
         )
 
         def wait() -> None:
+            if "barrier" not in self.module:
+                add_barrier(self.module)
             with b.if_(b.inst("i32.ne", nthreads, b.const_i32(1))):
                 b.call("barrier", barrier_address, nthreads)
 

@@ -100,6 +100,9 @@ class ModuleBuilder:
         self.module.entries.append(function)
         return function
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._functions
+
     def __getitem__(self, name: str) -> Function:
         """The function of this name."""
         return self._functions[name]
