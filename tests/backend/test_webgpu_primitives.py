@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weft.dialects.array.graph import Graph
-from weft.dialects.array.node import aval, bind, leaf
+from weft.dialects.array.node import aval, leaf
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.ops import ReduceOp
 from weft.dialects.array.stage import stage
@@ -29,8 +29,7 @@ def run(case: Case) -> np.ndarray:
     backend = device()
     avals = [aval(a.shape, a.dtype.name) for a in case.arrays]
     ins = [leaf(a) for a in avals]
-    out = bind(case.op, *ins, **case.params)
-    assert not isinstance(out, tuple)
+    out = case.bind(*ins)
     program = backend.compile(stage(Graph(ins, [out])))
     (buffer,) = program([backend.put(np.ascontiguousarray(a), v) for a, v in zip(case.arrays, avals, strict=True)])
     result = case.infer()

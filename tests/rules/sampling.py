@@ -7,16 +7,19 @@ infinities, negative zeros) or *smooth* (float64, inside the op's domain and awa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
+from weft.backends.numpy.interpreter import evaluate, fit
 from weft.dialects.array import all_ops, ops
 from weft.dialects.array.constant import ConstantOp
-from weft.dialects.array.node import Aval, aval
+from weft.dialects.array.graph import Graph
+from weft.dialects.array.node import Aval, Node, aval, leaf
 from weft.dialects.array.op import ArrayOp, Elementwise
 from weft.dialects.dtypes import DType, as_dtype
 
@@ -24,25 +27,40 @@ PRIMITIVES = [op for op in all_ops() if op is not ConstantOp]
 DIFFERENTIABLE = [op for op in PRIMITIVES if not op.NOT_DIFFERENTIABLE]
 
 
+View = Callable[[Sequence[Node]], Node]
+
+
 class Case(NamedTuple):
-    """An op with operands that it accepts."""
+    """An op with operands that it accepts. Of several results the `view` is looked at: one of them, or what they determine
+    together where each by itself is not unique (eigenvectors have any sign)."""
 
     op: type[ArrayOp]
     arrays: tuple[np.ndarray, ...]
     params: dict[str, Any]
+    view: View = itemgetter(0)
 
     @property
     def avals(self) -> tuple[Aval, ...]:
         return tuple(aval(a.shape, a.dtype.name) for a in self.arrays)
 
+    def seen(self, out: Node | Sequence[Node]) -> Node:
+        """What is looked at of what the op gives."""
+        return out if isinstance(out, Node) else self.view(out)
+
+    def bind(self, *nodes: Node) -> Node:
+        """What is looked at of the op applied to nodes."""
+        return self.seen(self.op.bind(*nodes, **self.params))
+
     def infer(self) -> Aval:
-        out = self.op.infer(*self.avals, **self.params)
-        assert isinstance(out, Aval)
-        return out
+        return self.bind(*(leaf(a) for a in self.avals)).aval
 
     def reference(self) -> np.ndarray:
         with np.errstate(all="ignore"):
-            return np.asarray(self.op.reference(np, *self.arrays, **self.params))
+            out = self.op.reference(np, *self.arrays, **self.params)
+        if not isinstance(out, (tuple, list)):
+            return np.asarray(out)
+        nodes = [leaf(a) for a in self.op.infer(*self.avals, **self.params)]
+        return evaluate(Graph(nodes, [self.view(nodes)]), *fit(self.op.name, out, [n.aval for n in nodes]))[0]
 
     def assert_close(self, found: np.ndarray, expected: np.ndarray | None = None) -> None:
         """Raises AssertionError unless a result is the expected one (the reference's) but for rounding. Sums are held to the size of what they add up."""
@@ -118,7 +136,8 @@ class Draw:
         return self.random.integers(-2, 6, shape).astype(np.int32)
 
 
-Sampler = Callable[[Draw], tuple[tuple[np.ndarray, ...], dict[str, Any]]]
+Sampler = Callable[[Draw], tuple[Any, ...]]
+"""Gives operands, parameters and (for several results) a view."""
 _samplers: dict[type[ArrayOp], Sampler] = {}
 
 
@@ -138,8 +157,7 @@ def cases(draw: Any, op: type[ArrayOp], smooth: bool = False, dtypes: tuple[DTyp
     d = Draw(draw, op, smooth, dtypes)
     sampler = _samplers.get(op) or (_elementwise if issubclass(op, Elementwise) else None)
     assert sampler is not None, f"{op.name} has no sampling rule"
-    arrays, params = sampler(d)
-    return Case(op, arrays, params)
+    return Case(op, *sampler(d))
 
 
 # -- elementwise -------------------------------------------------------------------------------------------------------
@@ -440,3 +458,54 @@ def _random_bits(d: Draw):
     outer, shape = d.shape(hi=1), d.shape()
     key = d.random.integers(0, 2**32, (*outer, 2), dtype=np.uint64).astype(np.uint32)
     return (key,), {"shape": (*outer, *shape)}
+
+
+# -- linear algebra ------------------------------------------------------------------------------------------------------
+
+
+def _matrices(d: Draw, lead: tuple[int, ...], n: int, m: int) -> np.ndarray:
+    """Matrices far from singular: ones of the diagonal's size apart from it, in a random order of rows."""
+    x = d.random.uniform(-0.4, 0.4, (*lead, n, m))
+    x[..., range(min(n, m)), range(min(n, m))] += d.random.uniform(1, 2, min(n, m)) * d.of(1, -1)
+    return x[..., d.random.permutation(n), :].astype("float64" if d.smooth else "float32")
+
+
+def _lead(d: Draw) -> tuple[int, ...]:
+    return d.of((), (), (2,), (2, 1)) if d.smooth else d.of((), (), (3,), (2, 1), (0,))
+
+
+@samples(ops.TriangularSolveOp)
+def _triangular_solve(d: Draw):
+    lead, n, m = _lead(d), d.int(d.smooth, 4), d.int(d.smooth, 3)
+    flags = ("left_side", "lower", "transpose_a", "conjugate_a", "unit_diagonal")
+    params = {name: d.of(True, False) for name in flags}
+    a = d.random.uniform(-1, 1, (*lead, n, n))
+    a[..., range(n), range(n)] = d.random.uniform(1, 3, n)
+    b = d.random.uniform(-3, 3, (*lead, n, m) if params["left_side"] else (*lead, m, n))
+    return tuple(x.astype("float64" if d.smooth else "float32") for x in (a, b)), params
+
+
+@samples(ops.CholeskyOp)
+def _cholesky(d: Draw):
+    lead, n = _lead(d), d.int(d.smooth, 5)
+    x = _matrices(d, lead, n, n)
+    definite = d.smooth or d.int(0, 3)
+    return ((x @ x.swapaxes(-1, -2)) * (1 if definite else -1),), {}
+
+
+@samples(ops.LuOp)
+def _lu(d: Draw):
+    return (
+        (_matrices(d, _lead(d), d.int(d.smooth, 4), d.int(d.smooth, 4)),),
+        {},
+        itemgetter(0 if d.smooth else d.int(0, 2)),
+    )
+
+
+@samples(ops.QrOp)
+def _qr(d: Draw):
+    n, m = d.int(d.smooth, 4), d.int(d.smooth, 4)
+    if d.smooth:
+        n, m = max(n, m), min(n, m)
+    full = d.of(True, False) if n == m or not d.smooth else False
+    return (_matrices(d, _lead(d), n, m),), {"full_matrices": full}, itemgetter(d.int(0, 1))

@@ -13,9 +13,12 @@ from weft.dialects.array.ops.creation import *
 from weft.dialects.array.ops.elementary import *
 from weft.dialects.array.ops.indexing import *
 from weft.dialects.array.ops.logic import *
+from weft.dialects.array.ops.lu import *
+from weft.dialects.array.ops.qr import *
 from weft.dialects.array.ops.reduction import *
 from weft.dialects.array.ops.shape import *
 from weft.dialects.array.ops.slicing import *
 from weft.dialects.array.ops.sorting import *
 from weft.dialects.array.ops.special import *
+from weft.dialects.array.ops.triangular import *
 from weft.dialects.array.ops.windows import *

@@ -879,3 +879,35 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x100xi32>) {
   %0 = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x100xi32> -> tensor<4x100xi32>
   func.return
 }
+
+// -----
+
+// CHECK: Incompatible shapes for triangular_solve: a (4, 4) needs as many rows in b, got (3, 2).
+func.func @triangular_solve(%a : tensor<4x4xf32>, %b : tensor<3x2xf32>) {
+  %0 = array.triangular_solve %a, %b left_side true lower true transpose_a false conjugate_a false unit_diagonal false : tensor<4x4xf32>, tensor<3x2xf32> -> tensor<3x2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: cholesky expects square matrices in the last two dimensions, got shape (4, 3).
+func.func @cholesky(%x : tensor<4x3xf32>) {
+  %0 = array.cholesky %x : tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: lu does not accept dtype int32. Accepted dtypes are: float32, float64.
+func.func @lu(%x : tensor<4x4xi32>) {
+  %0, %1, %2 = array.lu %x : tensor<4x4xi32> -> tensor<4x4xi32>, tensor<4xi32>, tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// CHECK: qr expects an array with at least 2 dimensions, got shape (4,).
+func.func @qr(%x : tensor<4xf32>) {
+  %0, %1 = array.qr %x full_matrices false : tensor<4xf32> -> tensor<4xf32>, tensor<4xf32>
+  func.return
+}

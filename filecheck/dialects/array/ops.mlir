@@ -597,3 +597,31 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x96x
   %p = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
   func.return %p : tensor<4x96xi32>
 }
+
+// CHECK-LABEL: @triangular_solve(
+// CHECK: %x = array.triangular_solve %a, %b left_side true lower true transpose_a false conjugate_a false unit_diagonal false : tensor<4x4xf32>, tensor<4x2xf32> -> tensor<4x2xf32>
+func.func @triangular_solve(%a : tensor<4x4xf32>, %b : tensor<4x2xf32>) -> tensor<4x2xf32> {
+  %x = array.triangular_solve %a, %b left_side true lower true transpose_a false conjugate_a false unit_diagonal false : tensor<4x4xf32>, tensor<4x2xf32> -> tensor<4x2xf32>
+  func.return %x : tensor<4x2xf32>
+}
+
+// CHECK-LABEL: @cholesky(
+// CHECK: %l = array.cholesky %x : tensor<2x4x4xf32>
+func.func @cholesky(%x : tensor<2x4x4xf32>) -> tensor<2x4x4xf32> {
+  %l = array.cholesky %x : tensor<2x4x4xf32>
+  func.return %l : tensor<2x4x4xf32>
+}
+
+// CHECK-LABEL: @lu(
+// CHECK: %lu, %pivots, %permutation = array.lu %x : tensor<4x3xf32> -> tensor<4x3xf32>, tensor<3xi32>, tensor<4xi32>
+func.func @lu(%x : tensor<4x3xf32>) -> (tensor<4x3xf32>, tensor<3xi32>, tensor<4xi32>) {
+  %lu, %pivots, %permutation = array.lu %x : tensor<4x3xf32> -> tensor<4x3xf32>, tensor<3xi32>, tensor<4xi32>
+  func.return %lu, %pivots, %permutation : tensor<4x3xf32>, tensor<3xi32>, tensor<4xi32>
+}
+
+// CHECK-LABEL: @qr(
+// CHECK: %q, %r = array.qr %x full_matrices false : tensor<4x3xf32> -> tensor<4x3xf32>, tensor<3x3xf32>
+func.func @qr(%x : tensor<4x3xf32>) -> (tensor<4x3xf32>, tensor<3x3xf32>) {
+  %q, %r = array.qr %x full_matrices false : tensor<4x3xf32> -> tensor<4x3xf32>, tensor<3x3xf32>
+  func.return %q, %r : tensor<4x3xf32>, tensor<3x3xf32>
+}

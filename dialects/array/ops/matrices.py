@@ -1,0 +1,189 @@
+"""Matrices in the last two axes, the axes before them counting examples: what factorisations are written with.
+
+Three kinds of things: the base class (a factorisation batches by having one more axis in front), formulas on nodes (`matmul`, `adjoint`,
+`tril` …), and what `reference` rules need of NumPy where it refuses a whole batch for one matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from weft.dialects.array.node import Aval, Node, aval
+from weft.dialects.array.op import ArrayOp, batch_front, broadcast, full, literal, zeros
+from weft.dialects.array.ops.algebra import compare, iota, plus, reshape, slice_axis, transpose, where, zero_of
+from weft.dialects.array.ops.contraction import DotOp
+from weft.dialects.array.ops.indexing import GatherOp
+from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Ints, SliceOp
+from weft.dialects.array.ops.slicing import DynamicSliceOp
+from weft.dialects.dtypes import int32
+
+BLOCK = 32
+"""Columns that are eliminated one by one. Wider matrices are cut in two, down to this, and the rest is products of matrices."""
+
+
+class MatrixOp(ArrayOp):
+    """An op on matrices (and vectors): every operand has the same leading axes, and so has every result."""
+
+    @classmethod
+    def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Any) -> tuple[Any, Any]:
+        out = cls.bind(*(batch_front(size, a, d) for a, d in zip(args, dims, strict=True)), **params)
+        return (out, 0) if isinstance(out, Node) else (out, [0] * len(out))
+
+
+def check_matrix(name: str, x: Aval, square: bool = False) -> None:
+    """Raises TypeError or ValueError unless `x` holds matrices of a dtype that is computed with."""
+    if x.dtype.kind != "f" or x.dtype.bits < 32:
+        raise TypeError(f"{name} does not accept dtype {x.dtype}. Accepted dtypes are: float32, float64.")
+    if x.ndim < 2:
+        raise ValueError(f"{name} expects an array with at least 2 dimensions, got shape {x.shape}.")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"{name} expects square matrices in the last two dimensions, got shape {x.shape}.")
+
+
+# -- formulas --------------------------------------------------------------------------------------------------------------------------------
+
+
+def swap(x: Node) -> Node:
+    """Each matrix transposed."""
+    return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def conj(x: Node) -> Node:
+    """The complex conjugate."""
+    return x
+
+
+def adjoint(x: Node) -> Node:
+    """Each matrix transposed and conjugated."""
+    return conj(swap(x))
+
+
+def matmul(x: Node, y: Node) -> Node:
+    """Products of matrices with the same leading axes."""
+    lead = tuple(range(x.ndim - 2))
+    return DotOp.bind(x, y, contract=((x.ndim - 1,), (y.ndim - 2,)), batch=(lead, lead))
+
+
+def rows(x: Node, start: int, limit: int) -> Node:
+    """Some rows of each matrix."""
+    return slice_axis(x, x.ndim - 2, start, limit)
+
+
+def columns(x: Node, start: int, limit: int) -> Node:
+    """Some columns of each matrix."""
+    return slice_axis(x, x.ndim - 1, start, limit)
+
+
+def join(*parts: Node, axis: int) -> Node:
+    """Matrices below (axis -2) or beside (axis -1) each other."""
+    return ConcatenateOp.bind(*parts, dimension=parts[0].ndim + axis)
+
+
+def row_index(x: Node | Aval) -> Node:
+    """The row that each element stands in."""
+    return iota(x.shape, len(x.shape) - 2)
+
+
+def column_index(x: Node | Aval) -> Node:
+    """The column that each element stands in."""
+    return iota(x.shape, len(x.shape) - 1)
+
+
+def tril(x: Node, k: int = 0) -> Node:
+    """The elements on and below the k-th diagonal."""
+    return where(compare(plus(row_index(x), k), "ge", column_index(x)), x, broadcast(zero_of(x), x.shape))
+
+
+def triu(x: Node, k: int = 0) -> Node:
+    """The elements on and above the k-th diagonal."""
+    return where(compare(plus(row_index(x), k), "le", column_index(x)), x, broadcast(zero_of(x), x.shape))
+
+
+def eye(lead: Sequence[int], n: int, m: int, like: Node) -> Node:
+    """Ones on the diagonal of n x m matrices."""
+    here = aval((*lead, n, m), like.dtype)
+    return where(compare(row_index(here), "eq", column_index(here)), full(1, here), zeros(here))
+
+
+def diagonal(x: Node) -> Node:
+    """The diagonal of each matrix: (..., n, m) -> (..., min(n, m)). A view."""
+    *lead, n, m = x.shape
+    k = min(n, m)
+    flat = reshape(columns(rows(x, 0, k), 0, k), (*lead, k * k))
+    rank = len(lead)
+    return SliceOp.bind(flat, start=(0,) * (rank + 1), limit=flat.shape, strides=(*(1,) * rank, k + 1))
+
+
+def column_of(x: Node) -> Node:
+    """Vectors as matrices of one column."""
+    return reshape(x, (*x.shape, 1))
+
+
+def row_of(x: Node) -> Node:
+    """Vectors as matrices of one row."""
+    return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
+
+
+def spread(x: Node, like: Node) -> Node:
+    """Columns, rows or scalars (axes of size 1) repeated to a shape of the same rank."""
+    if x.shape == like.shape:
+        return x
+    kept = [k for k in range(x.ndim) if x.shape[k] == like.shape[k]]
+    return broadcast(reshape(x, [x.shape[k] for k in kept]), like.shape, kept)
+
+
+def picked(x: Node, axis: int, k: Node) -> Node:
+    """The k-th row (axis -2) or column (axis -1), for a computed k, as a matrix."""
+    sizes = list(x.shape)
+    sizes[axis] = 1
+    starts = [literal(0, int32)] * x.ndim
+    starts[axis] = k
+    return DynamicSliceOp.bind(x, *starts, sizes=tuple(sizes))
+
+
+def take_rows(x: Node, index: Node) -> Node:
+    """The rows of each matrix that an index vector (of the same leading axes) names."""
+    lead = tuple(range(x.ndim - 2))
+    rank = len(lead)
+    return GatherOp.bind(
+        x, reshape(index, (*index.shape, 1)), offset_dims=(rank + 1,), collapsed_slice_dims=(rank,), start_index_map=(rank,),
+        operand_batching_dims=lead, start_indices_batching_dims=lead, slice_sizes=(*(1,) * (rank + 1), x.shape[-1]), mode="clip",
+    )  # fmt: skip
+
+
+def take_columns(x: Node, index: Node) -> Node:
+    """The columns of each matrix that an index vector (of the same leading axes) names."""
+    return swap(take_rows(swap(x), index))
+
+
+def fori(count: int, body: Callable[..., tuple[Node, ...]], *state: Node) -> tuple[Node, ...]:
+    """`body(k, *state)` gives the next state, for k from 0 to count."""
+    for k in range(count):
+        state = body(literal(k, int32), *state)
+    return state
+
+
+def cut(n: int) -> int:
+    """Where a matrix of n columns is cut in two: at the greatest power of two times `BLOCK` below n, so that the pieces of all levels have few shapes."""
+    half = BLOCK
+    while 2 * half < n:
+        half *= 2
+    return half
+
+
+# -- for reference rules -----------------------------------------------------------------------------------------------------------------------
+
+
+def each_matrix(np: Any, factor: Callable[[Any], Any], x: Any, count: int, shapes: Sequence[Ints]) -> list[Any]:
+    """`factor` of each matrix, its `count` results stacked; NaN for a matrix that NumPy refuses."""
+    lead = x.shape[:-2]
+    outs = [np.full((*lead, *s), np.nan, x.dtype) for s in shapes]
+    for at in np.ndindex(*lead):
+        try:
+            found = factor(x[at])
+        except np.linalg.LinAlgError:
+            continue
+        for out, f in zip(outs, found if count > 1 else (found,), strict=True):
+            out[at] = f
+    return outs

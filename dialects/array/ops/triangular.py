@@ -1,0 +1,277 @@
+"""Triangular systems, and the factorisation of positive definite matrices into two triangular ones.
+
+Both are recursions on halves down to blocks of `BLOCK` columns, which are eliminated one by one: what is left to do between halves are products of matrices.
+
+Derivative of the Cholesky factor: I. Murray, "Differentiation of the Cholesky decomposition", 2016 (arXiv 1602.07527).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from xdsl.dialects.builtin import TensorType
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def
+
+from weft.dialects.array.node import Aval, Node, aval
+from weft.dialects.array.op import broadcast, full, move_axis
+from weft.dialects.array.ops.algebra import (
+    compare,
+    div,
+    logical_and,
+    mul,
+    neg,
+    plus,
+    reduce,
+    reshape,
+    sqrt,
+    sub,
+    where,
+)
+from weft.dialects.array.ops.matrices import (
+    BLOCK,
+    MatrixOp,
+    adjoint,
+    check_matrix,
+    column_index,
+    columns,
+    conj,
+    cut,
+    diagonal,
+    each_matrix,
+    fori,
+    join,
+    matmul,
+    picked,
+    row_index,
+    rows,
+    spread,
+    swap,
+    tril,
+    triu,
+)
+from weft.dialects.array.ops.shape import Dims, ReverseOp
+
+Maybe = Node | None
+
+
+@irdl_op_definition
+class TriangularSolveOp(MatrixOp):
+    """The matrix x with op(a) x = b (`left_side`) or x op(a) = b, where only the lower or the upper triangle of a is read (and
+    taken to have a `unit_diagonal`), and op may transpose and conjugate it.
+
+    %x = array.triangular_solve %a, %b left_side true lower true transpose_a false conjugate_a false unit_diagonal false : tensor<4x4xf32>, tensor<4x2xf32> -> tensor<4x2xf32>
+
+    JAX: `lax.linalg.triangular_solve`.
+    """
+
+    name = "array.triangular_solve"
+
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    left_side = prop_def()
+    lower = prop_def()
+    transpose_a = prop_def()
+    conjugate_a = prop_def()
+    unit_diagonal = prop_def()
+
+    @classmethod
+    def infer(
+        cls,
+        a: Aval,
+        b: Aval,
+        *,
+        left_side: bool,
+        lower: bool,
+        transpose_a: bool,
+        conjugate_a: bool,
+        unit_diagonal: bool,
+    ) -> Aval:
+        name = "triangular_solve"
+        check_matrix(name, a, square=True)
+        check_matrix(name, b)
+        if a.dtype is not b.dtype:
+            raise TypeError(f"{name} requires arguments of equal dtypes, got {a.dtype} and {b.dtype}.")
+        if a.ndim != b.ndim or a.shape[:-2] != b.shape[:-2]:
+            raise TypeError(
+                f"{name} requires both arguments to have the same number of dimensions and equal batch dimensions, got {a.shape} and {b.shape}."
+            )
+        if a.shape[-1] != b.shape[-2 if left_side else -1]:
+            side = "rows" if left_side else "columns"
+            raise TypeError(f"Incompatible shapes for {name}: a {a.shape} needs as many {side} in b, got {b.shape}.")
+        return aval(b.shape, b.dtype)
+
+    @classmethod
+    def jvp(cls, primals: Sequence[Node], tangents: Sequence[Maybe], out: Node, **params: Any) -> Maybe:
+        (a, _), (da, db) = primals, tangents
+        if da is None:
+            return None if db is None else cls.bind(a, db, **params)
+        da = (tril if params["lower"] else triu)(da, (-1 if params["lower"] else 1) * params["unit_diagonal"])
+        if params["conjugate_a"]:
+            da = conj(da)
+        if params["transpose_a"]:
+            da = swap(da)
+        change = neg(matmul(da, out) if params["left_side"] else matmul(out, da))
+        return cls.bind(a, change if db is None else plus(db, change), **params)
+
+    @classmethod
+    def transpose(cls, ct: Node, args: Sequence[Node], linear: Sequence[bool], **params: Any) -> list[Maybe]:
+        return [None, cls.bind(args[0], ct, **{**params, "transpose_a": not params["transpose_a"]})]
+
+    @classmethod
+    def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Any) -> tuple[Node, int]:
+        (a, b), (da, db) = args, dims
+        if da is not None or b.ndim > 3:
+            return super().batch(size, args, dims, **params)
+        # one matrix for all: the examples are further columns (or rows)
+        place = 1 if params["left_side"] else 0
+        many = move_axis(b, db, place) if db is not None else b
+        shape = many.shape
+        flat = (shape[0], size * shape[2]) if place else (size * shape[1], shape[2])
+        return reshape(cls.bind(a, reshape(many, flat), **params), shape), place
+
+    @staticmethod
+    def reference(
+        np: Any,
+        a: Any,
+        b: Any,
+        *,
+        left_side: bool,
+        lower: bool,
+        transpose_a: bool,
+        conjugate_a: bool,
+        unit_diagonal: bool,
+    ) -> Any:
+        a = np.conj(a) if conjugate_a else a
+        if transpose_a:
+            a, lower = a.mT, not lower
+        if not left_side:
+            a, lower, b = a.mT, not lower, b.mT
+        x = np.zeros_like(b)
+        n = a.shape[-1]
+        for k in range(n) if lower else reversed(range(n)):
+            known = slice(0, k) if lower else slice(k + 1, n)
+            rest = b[..., k, :] - (a[..., k : k + 1, known] @ x[..., known, :])[..., 0, :]
+            x[..., k, :] = rest if unit_diagonal else rest / a[..., k, k, None]
+        return x if left_side else x.mT
+
+    @classmethod
+    def decompose(
+        cls,
+        a: Node,
+        b: Node,
+        *,
+        left_side: bool,
+        lower: bool,
+        transpose_a: bool,
+        conjugate_a: bool,
+        unit_diagonal: bool,
+    ) -> Node:
+        a = conj(a) if conjugate_a else a
+        if transpose_a is left_side:
+            a, lower = swap(a), not lower
+        x = solve_lower_or_upper(a, b if left_side else swap(b), lower, unit_diagonal)
+        return x if left_side else swap(x)
+
+
+def solve_lower_or_upper(a: Node, b: Node, lower: bool, unit: bool) -> Node:
+    """a x = b. An upper triangle is a lower one when both axes are reversed."""
+    if not b.aval.size:
+        return b
+    if lower:
+        return _forward(a, b, unit)
+    last, but_one = a.ndim - 1, a.ndim - 2
+    x = _forward(ReverseOp.bind(a, dimensions=(but_one, last)), ReverseOp.bind(b, dimensions=(but_one,)), unit)
+    return ReverseOp.bind(x, dimensions=(but_one,))
+
+
+def _forward(a: Node, b: Node, unit: bool) -> Node:
+    """Forward substitution."""
+    n = a.shape[-1]
+    if n > BLOCK:
+        h = cut(n)
+        top = _forward(columns(rows(a, 0, h), 0, h), rows(b, 0, h), unit)
+        below = sub(rows(b, h, n), matmul(columns(rows(a, h, n), 0, h), top))
+        return join(top, _forward(columns(rows(a, h, n), h, n), below, unit), axis=-2)
+    place = row_index(b)
+
+    def step(k: Node, x: Node) -> tuple[Node]:
+        known = picked(x, -2, k)
+        column = picked(a, -1, k)
+        if not unit:
+            known = div(known, spread(picked(column, -2, k), known))
+        known = spread(known, x)
+        changed = sub(x, mul(spread(column, x), known))
+        return (where(compare(place, "gt", k), changed, where(compare(place, "eq", k), known, x)),)
+
+    return fori(n, step, b)[0]
+
+
+@irdl_op_definition
+class CholeskyOp(MatrixOp):
+    """The lower triangular l with l lᴴ = x, of which only the lower triangle is read; NaN if x is not positive definite.
+
+    %l = array.cholesky %x : tensor<4x4xf32>
+
+    JAX: `lax.linalg.cholesky` (without its symmetrisation).
+    """
+
+    name = "array.cholesky"
+
+    x = operand_def(TensorType)
+
+    @classmethod
+    def infer(cls, x: Aval) -> Aval:
+        check_matrix("cholesky", x, square=True)
+        return aval(x.shape, x.dtype)
+
+    @classmethod
+    def jvp(cls, primals: Sequence[Node], tangents: Sequence[Maybe], out: Node) -> Maybe:
+        (dx,) = tangents
+        if dx is None:
+            return None
+        dx = plus(tril(dx), adjoint(tril(dx, -1)))
+        solve = {"lower": True, "unit_diagonal": False}
+        half = TriangularSolveOp.bind(out, dx, left_side=False, transpose_a=True, conjugate_a=True, **solve)
+        whole = TriangularSolveOp.bind(out, half, left_side=True, transpose_a=False, conjugate_a=False, **solve)
+        on_diagonal = compare(row_index(whole), "eq", column_index(whole))
+        return matmul(out, tril(where(on_diagonal, mul(whole, 0.5), whole)))
+
+    @staticmethod
+    def reference(np: Any, x: Any) -> Any:
+        return np.tril(each_matrix(np, np.linalg.cholesky, x, 1, [x.shape[-2:]])[0])
+
+    @classmethod
+    def decompose(cls, x: Node) -> Node:
+        if not x.aval.size:
+            return x
+        found = tril(_cholesky(x))
+        definite = compare(diagonal(found), "gt", 0.0)
+        every = reduce(definite, "and", (definite.ndim - 1,))
+        good = broadcast(every, x.shape, range(every.ndim))
+        return where(good, found, tril(full(float("nan"), x.aval)))
+
+
+def _cholesky(x: Node) -> Node:
+    """The factor in the lower triangle; something else above it."""
+    n = x.shape[-1]
+    if n > BLOCK:
+        h = cut(n)
+        first, beside, below = columns(rows(x, 0, h), 0, h), columns(rows(x, 0, h), h, n), rows(x, h, n)
+        first = _cholesky(first)
+        left = swap(solve_lower_or_upper(conj(first), swap(columns(below, 0, h)), True, False))
+        rest = _cholesky(sub(columns(below, h, n), matmul(left, adjoint(left))))
+        return join(join(first, beside, axis=-1), join(left, rest, axis=-1), axis=-2)
+    row, column = row_index(x), column_index(x)
+
+    def step(k: Node, x: Node) -> tuple[Node]:
+        left = picked(x, -1, k)
+        pivot = picked(left, -2, k)
+        left = spread(left, x)
+        here = spread(conj(swap(picked(x, -1, k))), x)
+        right = logical_and(compare(column, "gt", k), compare(row, "gt", k))
+        changed = sub(x, div(mul(left, here), spread(pivot, x)))
+        scaled = div(left, spread(sqrt(pivot), x))
+        return (where(right, changed, where(compare(column, "eq", k), scaled, x)),)
+
+    return fori(n, step, x)[0]
