@@ -42,7 +42,10 @@ def mlp(params: Params, images: weft.Array) -> weft.Array:
 def init_convnet(
     key: weft.Array, size: int, channels: tuple[int, int] = (16, 32), hidden: int = 128, classes: int = 10
 ) -> Params:
-    """Weights for images of size x size pixels: two convolutions, each followed by a 2x2 max pool, and two dense layers."""
+    """Weights for images of size x size pixels: two convolutions, each followed by a 2x2 max pool, and two dense layers.
+
+    The last layer starts small, so that every class is about as likely at first: training from confident mistakes begins with leaps that amplify each rounding.
+    """
     keys = random.split(key, 4)
     dense = nn.initializers.he_normal()
     conv = nn.initializers.he_normal(in_axis=1, out_axis=0)
@@ -54,7 +57,7 @@ def init_convnet(
         "b1": wnp.zeros(channels[1]),
         "w2": dense(keys[2], (features, hidden)),
         "b2": wnp.zeros(hidden),
-        "w3": dense(keys[3], (hidden, classes)),
+        "w3": 0.1 * dense(keys[3], (hidden, classes)),
         "b3": wnp.zeros(classes),
     }
 

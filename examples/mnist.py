@@ -69,7 +69,7 @@ def main() -> None:
 
     weft.set_default_device(args.device)
     data = load(args.data)
-    rate = optim.cosine_decay_schedule(2e-3, args.epochs * (len(data[0]) // args.batch))
+    rate = optim.cosine_decay_schedule(1e-3, args.epochs * (len(data[0]) // args.batch))
     training = Training(convnet, init_convnet(random.key(0), 28, channels=(32, 64)), optim.adam(rate))
     accuracy = train(training, data, epochs=args.epochs, batch=args.batch, steps=args.steps, label=args.device)
     if args.losses is not None:
