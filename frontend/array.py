@@ -306,7 +306,7 @@ _BINARY = {
     "__rshift__": "right_shift",
 } | dict(zip(("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"), _COMPARISONS, strict=True))
 _SAME_NAME = """
-    all any argmax argmin argsort astype clip conj conjugate cumprod cumsum diagonal dot max mean min nonzero prod ptp ravel repeat round searchsorted
+    all any argmax argmin argpartition argsort astype clip conj conjugate cumprod cumsum diagonal dot max mean min nonzero prod ptp ravel repeat round searchsorted
     sort squeeze std sum swapaxes take trace var
 """.split()  # noqa: SIM905
 _METHODS = (

@@ -283,28 +283,16 @@ def geometric(key: Array, p: Any, shape: Sequence[int] | None = None, dtype: Any
 # -- orders and choices -------------------------------------------------------------------------------------------------------------------
 
 
-def _sorted_by(words: Array, x: Array, axis: int) -> Array:
-    """x in the order of `words` along an axis. Each element is put where the number of those before it says: n² comparisons, but nothing that depends on data."""
-    mine, others = wnp.expand_dims(words, axis + 1), wnp.expand_dims(words, axis)
-    shape = wnp.broadcast_shapes(mine.shape, others.shape)
-    earlier = lax.broadcasted_iota(uint32, shape, axis + 1) < lax.broadcasted_iota(uint32, shape, axis)
-    rank = wnp.sum((others < mine) | ((others == mine) & earlier), axis=axis + 1)
-    return wnp.put_along_axis(x, rank, x, axis, inplace=False)
-
-
 def _shuffled(key: Array, x: Array, axis: int) -> Array:
     """x shuffled along an axis, each line by itself: sorted by random words, so often that equal words do no harm."""
     for _ in range(math.ceil(3 * math.log(max(1, x.size)) / math.log(2**32 - 1))):
         key, word = split(key)
-        x = _sorted_by(bits(word, x.shape), x, axis)
+        x = lax.sort_key_val(bits(word, x.shape), x, axis)[1]
     return x
 
 
 def permutation(key: Array, x: int | Array, axis: int = 0, independent: bool = False) -> Array:
-    """The numbers below x in random order, or an array's parts along an axis; `independent`: every line in an order of its own.
-
-    Sorts by counting, in quadratic time: for some ten thousand elements, not for millions.
-    """
+    """The numbers below x in random order, or an array's parts along an axis; `independent`: every line in an order of its own."""
     key = _single(key, "permutation")
     array = wnp.asarray(x)
     if not array.ndim:
@@ -338,10 +326,10 @@ def choice(
     if p is not None and replace:
         passed = wnp.cumsum(p)
         r = passed[-1] * (1 - uniform(key, shape, passed.dtype))
-        index = wnp.sum(passed < wnp.expand_dims(r, -1), axis=-1)
+        index = wnp.searchsorted(passed, r)
     elif p is not None:
         score = gumbel(key, (inputs,), wnp.asarray(p).dtype) + wnp.log(p)
-        index = _ranked(score)[:draws].reshape(shape)
+        index = lax.top_k(score, draws)[1].reshape(shape)
     elif replace:
         index = randint(key, shape, 0, inputs)
     else:
@@ -350,10 +338,3 @@ def choice(
             array.shape[:axis] + shape + array.shape[axis + 1 :]
         )
     return wnp.take(array, index, axis) if array.ndim else index
-
-
-def _ranked(score: Array) -> Array:
-    """The places of the elements of a vector, the greatest first."""
-    order = lax.bitcast_convert_type(-score, uint32)
-    order = wnp.where(score > 0, ~order, order | wnp.uint32(1 << 31))  # unsigned words in the order of -score
-    return _sorted_by(order, wnp.arange(score.shape[0]), 0)

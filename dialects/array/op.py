@@ -106,8 +106,8 @@ class ArrayOp(IRDLOperation):
     UPDATES: ClassVar[bool] = False
     """It pushes into its first operand, which the result takes the place of."""
 
-    STORED: ClassVar[bool] = False
-    """Its operands are read again and again at computed places: they are stored first, never computed where they are read."""
+    STORED: ClassVar[slice] = slice(0)
+    """The operands that it reads again and again at computed places, or writes into: they are stored first, never computed where they are read."""
 
     result = result_def(TensorType)
     traits = traits_def(Pure(), Canonicalizes())

@@ -11,11 +11,15 @@ from weft.numpy.creation import *
 from weft.numpy.dtypes import *
 from weft.numpy.dtypes import bool_
 from weft.numpy.elementwise import *
+from weft.numpy.histograms import *
 from weft.numpy.linear import *
 from weft.numpy.manipulation import *
 from weft.numpy.padding import *
+from weft.numpy.quantiles import *
 from weft.numpy.reductions import *
 from weft.numpy.selection import *
+from weft.numpy.sets import *
+from weft.numpy.sorting import *
 
 ndarray = Array
 bool = bool_

@@ -281,6 +281,10 @@ class Clustering:
         """The cluster computes the item: what it reads, the cluster reads."""
         cluster.loads.discard(item.value)
         cluster.loads |= item.loads
+        for operand in item.operands[item.op.STORED]:
+            if operand is not None:
+                operand.needed = True
+                operand.reads.setdefault(cluster, {})
         profile = item.profile
         for access in accesses:
             scope, local = access.scope, list(access.dims)
@@ -369,10 +373,6 @@ class Clustering:
         self._store(item, cluster)
         self._inline(item, cluster, [Access(tuple(dims), True, everything, 0)])
         cluster.pushes = item.op.PUSHES
-        for operand in item.operands if item.op.STORED else item.operands[: item.op.UPDATES]:
-            if operand is not None:
-                operand.needed = True
-                operand.reads.setdefault(cluster, {})
 
     def _store(self, item: Item, cluster: Cluster) -> None:
         item.cluster = cluster

@@ -90,6 +90,8 @@ class Values(Emitter):
             if isinstance(op, ReduceOp):
                 axes -= frozenset(op.axes)
                 needs |= {op}
+            if isinstance(op, StoreOp) and op.combine is not None:  # at each point, though all write the same
+                axes |= {a.name for a in self.nest.axes.data if a.role == "par"}
             for key in (op, *op.results):
                 self.dims[key], self.needs[key] = axes, needs
                 self.points_of[key] = tuple(a.name for a in self.points_axes if a.name in axes)

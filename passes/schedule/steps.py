@@ -355,6 +355,8 @@ def depends(nest: NestOp) -> dict[object, frozenset[str]]:
                 axes |= {name for e in exprs for name in e.dims()}
         if isinstance(op, ReduceOp):
             axes -= set(op.axes)
+        if isinstance(op, StoreOp) and op.combine is not None:  # at each point, though all write the same
+            axes |= {a.name for a in nest.axes.data if a.role == "par"}
         result = frozenset(axes)
         found[op] = result
         for value in op.results:

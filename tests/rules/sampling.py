@@ -328,6 +328,13 @@ def _merge(d: Draw):
     return (np.array([length], np.int32), *keys), {"chunk": d.of(2, 4), "steps": 5}
 
 
+@samples(ops.BisectOp)
+def _bisect(d: Draw):
+    dtype, outer = d.of(as_dtype("int32"), as_dtype("uint32")), d.ints(d.int(0, 1), 1, 3)
+    sequence = np.sort(d.array((*outer, d.of(0, 1, 2, 7, 8, 33)), dtype) // 4)
+    return (sequence, d.array((*outer, *d.shape(hi=2)), dtype) // 4), {"side": d.of("left", "right")}
+
+
 @samples(ops.DotOp)
 def _dot(d: Draw):
     sizes, dtype = d.ints(4, 1 if d.smooth else 0, 4), d.dtype("iuf")

@@ -249,6 +249,7 @@ class ScatterOp(ArrayOp):
     LEAD: ClassVar = "kind"
     PUSHES: ClassVar = True
     UPDATES: ClassVar = True
+    STORED: ClassVar = slice(1)
 
     operand = operand_def(TensorType)
     indices = operand_def(TensorType)

@@ -203,7 +203,7 @@ class MergeOp(ArrayOp):
     name = "array.merge"
     NOT_DIFFERENTIABLE: ClassVar = True
     PUSHES: ClassVar = True
-    STORED: ClassVar = True
+    STORED: ClassVar = slice(None)
 
     length = operand_def(TensorType)
     keys = var_operand_def(TensorType)
@@ -302,3 +302,62 @@ class MergeOp(ArrayOp):
             step = b.op(arith.ExtUIOp, from_left, type=i32)
             left, right = add(left, step), add(right, sub(number(1), step))
         return writes
+
+
+@irdl_op_definition
+class BisectOp(ArrayOp):
+    """How many elements of a sorted vector of integers come before each value: those that are less (side left), or not greater (right).
+
+    %i = array.bisect left %a, %v : tensor<8xi32>, tensor<4x5xi32> -> tensor<4x5xi32>
+
+    NumPy: `np.searchsorted`. The sorted vectors may have leading axes, which the values then have too.
+    """
+
+    name = "array.bisect"
+    LEAD: ClassVar = "side"
+    NOT_DIFFERENTIABLE: ClassVar = True
+    STORED: ClassVar = slice(1)
+
+    sequence = operand_def(TensorType)
+    values = operand_def(TensorType)
+    side = prop_def()
+
+    @classmethod
+    def infer(cls, sequence: Aval, values: Aval, *, side: str) -> Aval:
+        if side not in ("left", "right"):
+            raise ValueError(f"bisect: side must be left or right, got '{side}'")
+        if sequence.dtype is not values.dtype or not sequence.dtype.is_integer:
+            raise TypeError(f"bisect requires integers of one dtype, got {sequence.dtype} and {values.dtype}.")
+        outer = sequence.shape[:-1]
+        if not sequence.ndim or values.shape[: len(outer)] != outer:
+            raise TypeError(f"bisect: the values' shape must begin with {outer}, got {values.shape}.")
+        return aval(values.shape, int32)
+
+    @classmethod
+    def batch(cls, size: int, args: Sequence[Node], dims: Dims, *, side: str) -> tuple[Node, int]:
+        if dims[0] is not None:
+            return cls.bind(*(batch_front(size, x, d) for x, d in zip(args, dims, strict=True)), side=side), 0
+        place = args[0].ndim - 1  # behind the axes that belong to the sequences
+        return cls.bind(args[0], move_axis(args[1], dims[1] or 0, place), side=side), place
+
+    @staticmethod
+    def reference(np: Any, sequence: Any, values: Any, *, side: str) -> Any:
+        out = np.zeros(values.shape, np.int32)
+        for row in np.ndindex(sequence.shape[:-1]):
+            out[row] = np.searchsorted(sequence[row], values[row], side)
+        return out
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: Index, args: Sequence[Any], *, side: str) -> SSAValue:
+        sequence, values = args
+        size, kind = sequence.shape[-1], sequence.dtype.kind
+        wanted, outer = b.read(values, index), index[: len(sequence.shape) - 1]
+        found = b.const(0, int32)  # so many come before, at least
+        for k in reversed(range(size.bit_length())):
+            tried = b.op(arith.AddiOp, found, b.const(1 << k, int32))
+            last = b.op(arith.MinSIOp, b.op(arith.SubiOp, tried, b.const(1, int32)), b.const(size - 1, int32))
+            mine = b.read(sequence, (*outer, b.symbol(last, 0, size - 1)))
+            before = emit.compare(b, mine, "lt" if side == "left" else "le", wanted, kind)
+            inside = emit.compare(b, tried, "le", b.const(size, int32), "i")
+            found = emit.select(b, b.op(arith.AndIOp, before, inside), tried, found)
+        return found

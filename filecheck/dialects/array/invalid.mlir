@@ -882,6 +882,14 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x100xi32>) {
 
 // -----
 
+// CHECK: bisect: side must be left or right, got 'middle'
+func.func @bisect(%a : tensor<8xi32>, %v : tensor<4xi32>) {
+  %0 = array.bisect middle %a, %v : tensor<8xi32>, tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
 // CHECK: Incompatible shapes for triangular_solve: a (4, 4) needs as many rows in b, got (3, 2).
 func.func @triangular_solve(%a : tensor<4x4xf32>, %b : tensor<3x2xf32>) {
   %0 = array.triangular_solve %a, %b left_side true lower true transpose_a false conjugate_a false unit_diagonal false : tensor<4x4xf32>, tensor<3x2xf32> -> tensor<3x2xf32>

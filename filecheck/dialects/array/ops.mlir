@@ -598,6 +598,13 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x96x
   func.return %p : tensor<4x96xi32>
 }
 
+// CHECK-LABEL: @bisect(
+// CHECK: %i = array.bisect left %a, %v : tensor<8xi32>, tensor<4x5xi32> -> tensor<4x5xi32>
+func.func @bisect(%a : tensor<8xi32>, %v : tensor<4x5xi32>) -> tensor<4x5xi32> {
+  %i = array.bisect left %a, %v : tensor<8xi32>, tensor<4x5xi32> -> tensor<4x5xi32>
+  func.return %i : tensor<4x5xi32>
+}
+
 // CHECK-LABEL: @triangular_solve(
 // CHECK: %x = array.triangular_solve %a, %b left_side true lower true transpose_a false conjugate_a false unit_diagonal false : tensor<4x4xf32>, tensor<4x2xf32> -> tensor<4x2xf32>
 func.func @triangular_solve(%a : tensor<4x4xf32>, %b : tensor<4x2xf32>) -> tensor<4x2xf32> {
