@@ -68,6 +68,11 @@ class DType:
     def is_inexact(self) -> bool:
         return self.kind in "fc"
 
+    @property
+    def part(self) -> DType:
+        """The dtype of a complex number's real part; of a real dtype itself."""
+        return _PARTS.get(self.name, self)
+
 
 def _unsigned(width: int) -> IntegerType:
     return IntegerType(width, Signedness.UNSIGNED)
@@ -106,6 +111,7 @@ ALL = (
     complex64,
     complex128,
 )
+_PARTS = {"complex64": float32, "complex128": float64}
 _BY_NAME = {d.name: d for d in ALL} | {"bool_": bool_, "float": float64, "int": int64, "complex": complex128}
 _BY_TYPE: dict[Attribute, DType] = {d.type: d for d in ALL}
 _PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
@@ -117,6 +123,11 @@ def from_type(type: Attribute) -> DType:
         return _BY_TYPE[type]
     except KeyError:
         raise TypeError(f"{type} is not an element type of the array dialect") from None
+
+
+def complex_of(part: DType) -> DType:
+    """The complex dtype whose parts have a floating dtype; 16-bit floats have none of their own, and take complex64."""
+    return complex128 if part is float64 else complex64
 
 
 def as_dtype(spec: object) -> DType:
@@ -172,12 +183,13 @@ def _lattice_name(dtype: DType, weak: bool) -> str:
 def promote_types(a: DType, b: DType, weak_a: bool = False, weak_b: bool = False) -> tuple[DType, bool]:
     """The least upper bound of two types in JAX's lattice, and whether it is weak.
 
-    A weak result keeps the wider of the weak operands' dtypes (int32 or float32 unless x64 is on, which the caller's scalars decide).
+    A weak result keeps the wider of the weak operands' dtypes (int32 or float32 unless x64 is on, which the caller's scalars decide); 64-bit integers of both signs meet in a
+    weak float.
     """
     name_a, name_b = _lattice_name(a, weak_a), _lattice_name(b, weak_b)
     common = _upper(name_a) & _upper(name_b)
     least = next(n for n in common if common <= _upper(n))
     if least.endswith("*"):
         same_kind = [d for d, n in ((a, name_a), (b, name_b)) if n == least]
-        return max(same_kind, key=lambda d: d.bits), True
+        return max(same_kind, key=lambda d: d.bits, default=float64), True
     return _BY_NAME[least], False

@@ -26,6 +26,7 @@ PASSES = {
     "array-transpose": _lazy("passes.array_transpose", "ArrayTransposePass"),
     "array-vmap": _lazy("passes.array_vmap", "ArrayVmapPass"),
     "array-decompose": _lazy("passes.array_decompose", "ArrayDecomposePass"),
+    "array-split-complex": _lazy("passes.array_split_complex", "ArraySplitComplexPass"),
     "array-split-reductions": _lazy("passes.array_split_reductions", "ArraySplitReductionsPass"),
     "array-simplify": _lazy("passes.array_simplify", "ArraySimplifyPass"),
     "array-to-kernel": _lazy("passes.array_to_kernel", "ArrayToKernelPass"),

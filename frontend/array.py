@@ -20,7 +20,7 @@ from weft.dialects import dtypes
 from weft.dialects.array.node import STATE, Aval, Node, aval, leaf
 from weft.dialects.array.op import literal
 from weft.dialects.dtypes import DType
-from weft.host import from_host, nest, pack, unpack
+from weft.host import from_host, nest, numpy_dtype, pack, unpack
 
 
 class Array:
@@ -190,7 +190,7 @@ class Array:
         import numpy as np
 
         data = self._bytes("Attempted conversion to a NumPy array", errors.TracerArrayConversionError)
-        array = np.frombuffer(data, self.dtype.name).reshape(self.shape)
+        array = np.frombuffer(data, numpy_dtype(self.dtype)).reshape(self.shape)
         array.flags.writeable = False
         if dtype is not None and dtype != array.dtype:
             return array.astype(dtype)

@@ -302,9 +302,9 @@ def _differentiable(n: Node, what: str, holomorphic: bool = False, allow_int: bo
     """Raises TypeError if there is no derivative by an argument of this dtype."""
     if holomorphic and n.dtype.kind != "c":
         raise TypeError(f"{what} with holomorphic=True requires inputs with complex dtype, but got {n.dtype}.")
-    if n.dtype.kind == "c" and not holomorphic:
+    if n.dtype.kind == "c" and not holomorphic and what == "jacfwd":
         raise TypeError(
-            f"{what} requires real-valued inputs, but got {n.dtype}. For holomorphic functions set holomorphic=True."
+            f"{what} requires real-valued inputs (input dtype that is a sub-dtype of np.floating), but got {n.dtype}. For holomorphic functions set holomorphic=True."
         )
     if n.dtype.kind not in "fc" and not allow_int:
         raise TypeError(

@@ -6,8 +6,10 @@ Whatever has the buffer protocol comes in as bytes (a NumPy array is asked, by i
 from __future__ import annotations
 
 import struct
-from array import array as PackedArray
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
+from copy import copy
 from math import copysign, inf
 from typing import Any
 
@@ -33,7 +35,7 @@ _CODES = {
     "complex64": "f",
     "complex128": "d",
 }
-"""`struct`'s letter for each dtype (complex: of each part)."""
+"""`struct`'s letter for each dtype (complex: of each part; bfloat16, which it does not know, is the upper half of a float32)."""
 
 _FORMATS = {code: name for name, code in _CODES.items() if not name.startswith("complex")} | {
     "l": "int64" if struct.calcsize("l") == 8 else "int32",
@@ -48,9 +50,43 @@ _NARROW = {
 
 
 def canonical(dtype: object) -> DType:
-    """The dtype that an array of `dtype` has: 64-bit ones become 32-bit, unless `enable_x64` is set."""
-    dtype = as_dtype(dtype)
-    return dtype if config.enable_x64 else _NARROW.get(dtype, dtype)
+    """The dtype that an array of `dtype` has: 64-bit ones become 32-bit, unless `enable_x64` is set.
+
+    Who asks for one by name (or by NumPy's or weft's type of that name) is warned, as by JAX; Python's types and the dtypes of results say no more than a kind.
+    """
+    found = as_dtype(dtype)
+    if config.enable_x64 or found not in _NARROW:
+        return found
+    if not any(dtype is t for t in (found, int, float, complex)):
+        warnings.warn(
+            f"Explicitly requested dtype {found} is not available, and will be truncated to dtype {_NARROW[found]}. "
+            "To enable more dtypes, set the jax_enable_x64 configuration option or the WEFT_ENABLE_X64 shell environment variable.",
+            stacklevel=_outside(),
+        )
+    return _NARROW[found]
+
+
+def _outside() -> int:
+    """How many frames above `canonical` the user's program is."""
+    frame, level = sys._getframe(2), 2
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "weft":
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def numpy_dtype(dtype: DType) -> Any:
+    """NumPy's dtype of this name; that of bfloat16 is of the package ml_dtypes. Raises TypeError where that is not installed."""
+    import numpy as np
+
+    if dtype is dtypes.bfloat16:
+        try:
+            import ml_dtypes
+        except ImportError as error:
+            raise TypeError(
+                "NumPy has no bfloat16 without the package ml_dtypes: install it, or convert by x.astype('float32') first"
+            ) from error
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(dtype.name)
 
 
 def from_host(data: Any, dtype: object = None, device: Device | None = None) -> Node:
@@ -65,11 +101,27 @@ def from_host(data: Any, dtype: object = None, device: Device | None = None) -> 
     given = as_dtype(data.dtype)
     wanted = canonical(given if dtype is None else dtype)
     if wanted is not given or getattr(data.dtype, "byteorder", "=") == ">":
-        data = data.astype(wanted.name)
+        data = _converted(data, given, wanted)
     if not getattr(getattr(data, "flags", None), "c_contiguous", True):
         data = data.copy()
     a = aval(data.shape, wanted)
     return leaf(a, (device or current_device()).backend.put(getattr(data, "bytes", data), a), device=device)
+
+
+def _converted(data: Any, given: DType, wanted: DType) -> Any:
+    """Host data in another dtype (or byte order). Floats become integers as they do on devices: clamped, NaN as 0."""
+    if isinstance(data, _Packed):
+        return data.astype(wanted)
+    if given.kind == "c" and wanted.kind != "c":
+        data, given = data.real, given.part
+    if given.kind == "f" and wanted.is_integer:
+        import numpy as np
+
+        from weft.dialects.array.ops import ConvertOp
+
+        with np.errstate(all="ignore"):
+            return ConvertOp.reference(np, data.astype(numpy_dtype(given)), dtype=wanted)
+    return data.astype(numpy_dtype(wanted))
 
 
 class _Packed:
@@ -81,18 +133,20 @@ class _Packed:
             raise TypeError(f"a buffer with elements of format {view.format!r} is not a valid array type")
         self.bytes, self.shape, self.dtype = view.tobytes(), view.shape, as_dtype(_FORMATS[code])
 
-    def astype(self, name: str) -> _Packed:
-        elements = struct.unpack(f"<{len(self.bytes) // self.dtype.itemsize}{_CODES[self.dtype.name]}", self.bytes)
-        made = _Packed(memoryview(PackedArray(_CODES[name], elements)))
-        made.shape = self.shape
+    def astype(self, dtype: DType) -> _Packed:
+        elements = unpack(memoryview(self.bytes), aval(self.shape, self.dtype))
+        made = copy(self)
+        made.dtype, made.bytes = dtype, b"".join(pack(clamped(v, dtype), dtype) for v in elements)
         return made
 
 
 def pack(value: Any, dtype: DType) -> bytes:
     """A Python scalar as an element. Floats that are too large become infinite; integers raise OverflowError."""
-    code = _CODES[dtype.name]
     if dtype.kind == "c":
-        return pack(value.real, _part(dtype)) + pack(value.imag, _part(dtype))
+        return pack(value.real, dtype.part) + pack(value.imag, dtype.part)
+    if dtype is dtypes.bfloat16:
+        return _bfloat16_bits(value).to_bytes(2, "little")
+    code = _CODES[dtype.name]
     if dtype.kind == "f":
         try:
             return struct.pack(f"<{code}", value)
@@ -104,12 +158,31 @@ def pack(value: Any, dtype: DType) -> bytes:
         raise OverflowError(f"Python int {value} too large to convert to {dtype}") from error
 
 
-def _part(dtype: DType) -> DType:
-    return dtypes.float32 if dtype is dtypes.complex64 else dtypes.float64
+def _bfloat16_bits(value: float) -> int:
+    """The upper half of a float32, rounded to the nearest, the even one of two."""
+    bits = int.from_bytes(pack(value, dtypes.float32), "little")
+    return 0x7FC0 if value != value else (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+
+
+def clamped(value: Any, dtype: DType) -> Any:
+    """A number that `pack` takes for a dtype, as a conversion gives it: integers wrap around, floats are truncated and clamped, NaN is 0."""
+    if dtype.kind == "c":
+        return value
+    value = value.real
+    if not dtype.is_integer:
+        return value != 0 if dtype.kind == "b" else value
+    low = -(1 << (dtype.bits - 1)) if dtype.kind == "i" else 0
+    if isinstance(value, float):
+        high = low + (1 << dtype.bits) - 1
+        return 0 if value != value else high if value > high else low if value < low else int(value)
+    return (int(value) - low) % (1 << dtype.bits) + low
 
 
 def unpack(data: memoryview, a: Aval) -> list[Any]:
     """The elements as Python scalars, in row-major order."""
+    if a.dtype is dtypes.bfloat16:
+        halves = struct.unpack(f"<{a.size}H", data)
+        return list(struct.unpack(f"<{a.size}f", struct.pack(f"<{a.size}I", *(h << 16 for h in halves))))
     code = _CODES[a.dtype.name]
     if a.dtype.kind == "c":
         parts = struct.unpack(f"<{2 * a.size}{code}", data)

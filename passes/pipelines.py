@@ -13,6 +13,7 @@ from xdsl.passes import ModulePass
 
 from weft.passes.array_decompose import ArrayDecomposePass
 from weft.passes.array_simplify import ArraySimplifyPass
+from weft.passes.array_split_complex import ArraySplitComplexPass
 from weft.passes.array_split_reductions import ArraySplitReductionsPass
 from weft.passes.array_to_kernel import ArrayToKernelPass
 from weft.passes.kernel_apply_schedule import KernelApplySchedulePass
@@ -30,6 +31,7 @@ def to_wasm(donate: tuple[int, ...] = (), relaxed: bool = True) -> tuple[ModuleP
 
     return (
         ArrayDecomposePass(),
+        ArraySplitComplexPass(),
         ArraySimplifyPass(),
         ArrayToKernelPass(),
         KernelPlanMemoryPass("wasm", donate),
@@ -46,6 +48,7 @@ def to_webgpu(donate: tuple[int, ...] = (), max_buffers: int = WEBGPU_BUFFERS) -
 
     return (
         ArrayDecomposePass(),
+        ArraySplitComplexPass(),
         ArraySplitReductionsPass(),
         ArraySimplifyPass(),
         ArrayToKernelPass(max_buffers),

@@ -14,7 +14,7 @@ from xdsl.traits import ConstantLike
 from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.array.node import Aval, Node, aval, make
-from weft.dialects.array.op import ArrayOp
+from weft.dialects.array.op import ArrayOp, Parts
 from weft.dialects.array.params import Params, aval_of, decode, element, format_value, parse_value, shortest
 from weft.dialects.dtypes import DType
 
@@ -49,6 +49,10 @@ class ConstantOp(ArrayOp):
         cls, size: int, args: Sequence[Node], dims: Sequence[int | None], **params: Any
     ) -> tuple[Node, int | None]:
         return cls.bind(**params), None
+
+    @classmethod
+    def on_parts(cls, *, value: Any, shape: tuple[int, ...], dtype: DType, **params: Any) -> Parts:
+        return Parts(*(cls.bind(value=v, shape=shape, dtype=dtype.part) for v in (value.real, value.imag)))
 
     @classmethod
     def properties_of(cls, params: Params) -> dict[str, Attribute]:

@@ -19,6 +19,7 @@ Rules get and give nodes; `bind` makes them:
     transpose(ct, args, linear, **params) -> list[Node | None]            one per operand; linear[i]: whether a cotangent is asked for it
     batch(size, args, dims, **params) -> (out, dim)                       dims[i] None: not batched; lists for several results
     reference(np, *arrays, **params)                                      NumPy semantics; NumPy is passed in
+    on_parts(*args, **params) -> Parts | Node | tuple                     of complex operands, given as Parts: written with real ops
     to_kernel(b, index, args, **params) -> SSAValue                       one scalar of the result at an index (weft.dialects.kernel.builder)
     space(args, **params) -> shape                                        of ops that push: over which indices `to_kernel` is to run
     decompose(*nodes, **params) -> Node | tuple[Node, ...]                or: written with other ops
@@ -50,6 +51,13 @@ BOOL = frozenset("b")
 INEXACT = FLOATING | COMPLEX
 NUMERIC = INTEGER | INEXACT
 ANY = NUMERIC | BOOL
+
+
+class Parts(NamedTuple):
+    """A complex array as two real ones."""
+
+    re: Node
+    im: Node
 
 
 class Replace(NamedTuple):
@@ -121,6 +129,7 @@ class ArrayOp(IRDLOperation):
         to_kernel: ClassVar[Callable[..., Any]]
         space: ClassVar[Callable[..., tuple[int, ...]]]
         decompose: ClassVar[Callable[..., Any]]
+        on_parts: ClassVar[Callable[..., Any]]
     else:
         infer = _missing("Abstract evaluation for '{}' not implemented")
         jvp = _missing("Differentiation rule for '{}' not implemented")
@@ -130,6 +139,7 @@ class ArrayOp(IRDLOperation):
         to_kernel = _missing("Lowering rule for '{}' not implemented")
         space = _missing("Space of '{}' not implemented")
         decompose = _missing("Decomposition of '{}' not implemented")
+        on_parts = _missing("Complex rule for '{}' not implemented")
 
     @classmethod
     def has(cls, rule: str) -> bool:
@@ -488,6 +498,15 @@ def scalar(
         return b.op(op, *elements(b, index, args))
 
     return classmethod(to_kernel)
+
+
+def _each_part(cls: type[ArrayOp], *args: Any, **params: Any) -> Any:
+    real, imaginary = (bind(cls, *(a[part] if isinstance(a, Parts) else a for a in args), **params) for part in (0, 1))
+    return Parts(real, imaginary) if isinstance(real, Node) else tuple(map(Parts, real, imaginary))
+
+
+each_part = classmethod(_each_part)
+"""`on_parts` of an op that moves elements, or is linear with real factors: it does the same with the real and with the imaginary parts."""
 
 
 def elements(b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> list[SSAValue]:

@@ -68,7 +68,7 @@ def fit(name: str, nodes: list[Node]) -> list[Node]:
 def known(x: Node) -> Any:
     """The Python number that a node stands for, or None if it is computed or a transform's argument."""
     value = x.params["value"] if x.op is ops.ConstantOp else x.value if x.op is LeafOp else None
-    return value if not x.aval.shape and value.__class__ in (bool, int, float) else None
+    return value if not x.aval.shape and value.__class__ in (bool, int, float, complex) else None
 
 
 def convert(x: Node, dtype: DType, weak: bool = False) -> Node:
@@ -76,7 +76,11 @@ def convert(x: Node, dtype: DType, weak: bool = False) -> Node:
     a = x.aval
     if a.dtype is dtype and a.weak_type == weak:
         return x
-    if (value := known(x)) is not None and (a.dtype is dtype or dtype.kind == "f"):
+    if (
+        (value := known(x)) is not None
+        and (a.dtype is dtype or dtype.kind in "fc")
+        and not (a.dtype.kind == "c" and dtype.kind == "f")
+    ):
         value = float(value) if dtype.kind == "f" else value
         return literal(value, aval((), dtype, weak)) if x.op is ops.ConstantOp else scalar(value, dtype, weak)
     return ops.ConvertOp.bind(x, dtype=dtype, weak_type=True) if weak else ops.ConvertOp.bind(x, dtype=dtype)

@@ -6,16 +6,16 @@ from typing import Any
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
-from weft.dialects.dtypes import bool_
+from weft.dialects.dtypes import bool_, complex_of
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, agree, binary, constant, convert, unary
 
 __all__ = [
     "RoundingMethod", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh",
     "bitcast_convert_type", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clamp",
-    "clz", "convert_element_type", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2",
-    "expm1", "floor", "full_like", "ge", "gt", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "log2",
-    "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "population_count", "pow", "reciprocal", "rem",
+    "clz", "complex", "conj", "convert_element_type", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2",
+    "expm1", "floor", "full_like", "ge", "gt", "imag", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "log2",
+    "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "population_count", "pow", "real", "reciprocal", "rem",
     "round", "rsqrt", "select", "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign",
     "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "trunc",
 ]  # fmt: skip
@@ -41,6 +41,7 @@ exp = unary(ops.ExpOp)
 exp2 = unary(ops.Exp2Op)
 expm1 = unary(ops.Expm1Op)
 floor = unary(ops.FloorOp)
+imag = unary(ops.ImagOp)
 is_finite = unary(ops.IsFiniteOp)
 lgamma = unary(ops.LgammaOp)
 log = unary(ops.LogOp)
@@ -49,6 +50,7 @@ log2 = unary(ops.Log2Op)
 logistic = unary(ops.LogisticOp)
 neg = unary(ops.NegOp)
 population_count = unary(ops.PopulationCountOp)
+real = unary(ops.RealOp)
 rsqrt = unary(ops.RsqrtOp)
 sign = unary(ops.SignOp)
 sin = unary(ops.SinOp)
@@ -63,6 +65,7 @@ atan2 = binary(ops.Atan2Op)
 bitwise_and = binary(ops.AndOp, "bitwise_and")
 bitwise_or = binary(ops.OrOp, "bitwise_or")
 bitwise_xor = binary(ops.XorOp, "bitwise_xor")
+complex = binary(ops.ComplexOp)
 div = binary(ops.DivOp)
 max = binary(ops.MaxOp)
 min = binary(ops.MinOp)
@@ -80,6 +83,14 @@ lt = binary(ops.CompareOp, "lt", direction="lt")
 le = binary(ops.CompareOp, "le", direction="le")
 gt = binary(ops.CompareOp, "gt", direction="gt")
 ge = binary(ops.CompareOp, "ge", direction="ge")
+
+
+def conj(x: ArrayLike) -> Array:
+    """The complex conjugate, complex for a real x too."""
+    node = lift(x)
+    if node.dtype.kind != "c":
+        return wrap(convert(node, complex_of(node.dtype)))
+    return wrap(ops.ConjOp.bind(node))
 
 
 class RoundingMethod:
@@ -174,10 +185,8 @@ def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
 
 
 def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
-    """The bits read as another dtype of the same width. Raises TypeError for another width."""
+    """The bits read as another dtype. A narrower one adds an axis of the pieces of an element, low ones first; a wider one takes the last axis, which must have as many."""
     node, dtype = lift(operand), canonical(new_dtype)
-    if node.dtype.bits != dtype.bits:
-        raise TypeError(f"bitcast_convert_type requires dtypes of one width, got {node.dtype} and {dtype}.")
     return wrap(ops.BitcastOp.bind(node, dtype=dtype) if node.dtype is not dtype else node)
 
 

@@ -12,7 +12,7 @@ from weft import lax
 from weft.array import Array, lift, put, wrap
 from weft.devices import current_device, get_device
 from weft.dialects.array.node import aval, leaf
-from weft.dialects.dtypes import DType, bool_
+from weft.dialects.dtypes import DType
 from weft.host import canonical, pack
 from weft.lax.base import (
     ArrayLike,
@@ -70,7 +70,13 @@ def asarray(
         raise TypeError(
             f"Value {a!r} with dtype str is not a valid array type. Only arrays of numeric types are supported."
         )
-    if wanted is not None and (value := number(a)) is not None and not isinstance(value, complex):
+    if (
+        wanted is not None
+        and (value := number(a)) is not None
+        and (not isinstance(value, complex) or wanted.kind == "c")
+    ):
+        if isinstance(value, int) and wanted.is_integer:
+            pack(value, wanted)  # raises OverflowError for what the dtype cannot hold
         return _placed(constant(value, (), wanted), device)
     node = lift(a)
     return _placed(wrap(node if wanted is None else convert(node, wanted)), device)
@@ -100,10 +106,10 @@ def _from_nested(x: Any, dtype: DType | None) -> Array:
     shape = _shape_of_nested(x)
     leaves = list(_scalars(x))
     kinds = {type(v) for v in leaves}
-    if kinds <= {bool, int, float}:
-        natural = default_float() if float in kinds or not kinds else default_int() if int in kinds else bool_
-        found = dtype or natural
-        if found.kind in "iu" and float in kinds:  # as NumPy: lists of floats become integers by truncation
+    if kinds <= {bool, int, float, complex}:
+        kind = next((k for k in (complex, float, int, bool) if k in kinds), float)
+        found = dtype or canonical(kind)
+        if found.kind in "iu" and kind is float:  # as NumPy: lists of floats become integers by truncation
             leaves = [int(v) for v in leaves]
         packed = PackedArray("B", b"".join(pack(v, found) for v in leaves))
         device = current_device()

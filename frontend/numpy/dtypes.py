@@ -6,15 +6,18 @@ from typing import Any
 
 from weft.array import Array, lift, wrap
 from weft.dialects import dtypes
+from weft.dialects.array import ops
+from weft.dialects.array.op import literal
 from weft.dialects.dtypes import DType, as_dtype
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, convert
 from weft.numpy.promotion import common_dtype
 
 __all__ = [
-    "astype", "bool_", "can_cast", "dtype", "finfo", "float16", "float32", "float64",
-    "floating", "iinfo", "inexact", "int32", "int64", "integer", "isdtype", "issubdtype", "number", "promote_types",
-    "result_type", "signedinteger", "uint32", "uint64", "unsignedinteger",
+    "astype", "bfloat16", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_", "complexfloating", "csingle", "double",
+    "dtype", "finfo", "float16", "float32", "float64", "float_", "floating", "generic", "iinfo", "inexact", "int8", "int16", "int32", "int64", "int_",
+    "integer", "isdtype", "issubdtype", "number", "promote_types", "result_type", "signedinteger", "single", "uint", "uint8", "uint16",
+    "uint32", "uint64", "unsignedinteger",
 ]  # fmt: skip
 
 dtype = as_dtype
@@ -42,9 +45,15 @@ class ScalarType:
 
 
 bool_ = ScalarType(dtypes.bool_)
+int8, int16 = ScalarType(dtypes.int8), ScalarType(dtypes.int16)
 int32, int64 = ScalarType(dtypes.int32), ScalarType(dtypes.int64)
+uint8, uint16 = ScalarType(dtypes.uint8), ScalarType(dtypes.uint16)
 uint32, uint64 = ScalarType(dtypes.uint32), ScalarType(dtypes.uint64)
-float16, float32, float64 = ScalarType(dtypes.float16), ScalarType(dtypes.float32), ScalarType(dtypes.float64)
+float16, bfloat16 = ScalarType(dtypes.float16), ScalarType(dtypes.bfloat16)
+float32, float64 = ScalarType(dtypes.float32), ScalarType(dtypes.float64)
+complex64, complex128 = ScalarType(dtypes.complex64), ScalarType(dtypes.complex128)
+int_, uint, float_, complex_ = int64, uint64, float64, complex128
+single, double, csingle, cdouble = float32, float64, complex64, complex128
 
 
 class Kind:
@@ -57,13 +66,14 @@ class Kind:
         return f"<class 'weft.numpy.{self.name}'>"
 
 
-number = Kind("number", "iufc")
+generic, number = Kind("generic", "biufc"), Kind("number", "iufc")
 integer, signedinteger, unsignedinteger = (
     Kind("integer", "iu"),
     Kind("signedinteger", "i"),
     Kind("unsignedinteger", "u"),
 )
-inexact, floating = Kind("inexact", "fc"), Kind("floating", "f")
+inexact, floating, complexfloating = Kind("inexact", "fc"), Kind("floating", "f"), Kind("complexfloating", "c")
+_ABSTRACT = (generic, number, integer, signedinteger, unsignedinteger, inexact, floating, complexfloating)
 _KINDS = {"bool": "b", "signed integer": "i", "unsigned integer": "u", "integral": "iu", "real floating": "f"} | {
     "complex floating": "c",
     "numeric": "iufc",
@@ -75,12 +85,8 @@ def issubdtype(arg1: DTypeLike, arg2: Any) -> bool:
     found = as_dtype(arg1)
     if isinstance(arg2, Kind):
         return found.kind in arg2.letters
-    family = {"number": "iufc", "integer": "iu", "signedinteger": "i", "unsignedinteger": "u", "inexact": "fc"} | {
-        "floating": "f",
-        "generic": "biufc",
-        "complexfloating": "c",
-    }
-    letters = family.get(getattr(arg2, "__name__", arg2 if isinstance(arg2, str) else ""))
+    name = getattr(arg2, "__name__", arg2 if isinstance(arg2, str) else "")
+    letters = next((k.letters for k in _ABSTRACT if k.name == name), "")
     return found.kind in letters if letters else found is as_dtype(arg2)
 
 
@@ -140,10 +146,10 @@ def _exact(floating: DType) -> int:
 
 
 class finfo:
-    """The limits of a floating dtype."""
+    """The limits of a floating dtype; of a complex one, those of its parts."""
 
     def __init__(self, dtype: DTypeLike):
-        self.dtype = found = as_dtype(getattr(dtype, "dtype", dtype))
+        self.dtype = found = as_dtype(getattr(dtype, "dtype", dtype)).part
         if found.kind != "f":
             raise ValueError(f"data type {found} not inexact")
         self.bits = found.bits
@@ -179,4 +185,7 @@ class iinfo:
 
 def astype(x: ArrayLike, dtype: DTypeLike | None, /, *, copy: bool = False, device: Any = None) -> Array:
     """The elements in another dtype."""
-    return wrap(convert(lift(x), canonical(float if dtype is None else dtype)))
+    node, wanted = lift(x), canonical(float if dtype is None else dtype)
+    if node.dtype.kind == "c" and wanted.kind == "b":  # as a conversion, only the real part would count
+        return wrap(ops.CompareOp.bind(node, literal(0, node), direction="ne"))
+    return wrap(convert(node, wanted))

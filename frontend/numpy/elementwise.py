@@ -11,18 +11,18 @@ from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
-from weft.dialects.dtypes import bool_
+from weft.dialects.dtypes import bool_, uint8
 from weft.lax.base import ArrayLike, constant, convert, number
 from weft.numpy.promotion import like, promote, promote_arrays, spread
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
     "arctanh", "around", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_count",
     "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
     "cbrt", "ceil", "clip", "conj", "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide",
     "divmod", "equal", "exp", "exp2", "expm1", "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin",
-    "fmod", "greater", "greater_equal", "heaviside", "hypot", "imag", "invert", "isclose", "isfinite", "isinf",
-    "isnan", "isneginf", "isposinf", "left_shift", "less", "less_equal", "log", "log1p", "log2", "log10",
+    "fmod", "greater", "greater_equal", "heaviside", "hypot", "imag", "invert", "isclose", "iscomplex", "iscomplexobj", "isfinite", "isinf",
+    "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "left_shift", "less", "less_equal", "log", "log1p", "log2", "log10",
     "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
     "mod", "modf", "multiply", "nan_to_num", "negative", "nextafter", "not_equal", "positive", "pow", "power",
     "rad2deg", "radians", "real", "reciprocal", "remainder", "right_shift", "rint", "round", "select", "sign",
@@ -81,6 +81,8 @@ def floor_divide(x: ArrayLike, y: ArrayLike, /) -> Array:
     """The quotient rounded down."""
     x, y = promote_arrays(x, y)
     kind = x.dtype.kind
+    if kind == "c":
+        raise TypeError("floor_divide does not support complex-valued inputs")
     if kind == "f":
         return _floor_quotient(x, y)
     if kind != "i":
@@ -299,6 +301,8 @@ rint = _rounding("rint", ops.RoundOp)
 def round(a: ArrayLike, decimals: int = 0, out: None = None) -> Array:
     """Rounded to a number of decimals, halfway to even."""
     node = lift(a)
+    if node.dtype.kind == "c":
+        return lax.complex(*(round(wrap(op.bind(node)), decimals) for op in (ops.RealOp, ops.ImagOp)))
     if node.dtype.is_integer or node.dtype is bool_:
         if decimals < 0:
             raise NotImplementedError("integer np.round not implemented for decimals < 0")
@@ -315,16 +319,36 @@ around = round
 
 equal = _binary("equal", ops.CompareOp, direction="eq")
 not_equal = _binary("not_equal", ops.CompareOp, direction="ne")
-less = _binary("less", ops.CompareOp, direction="lt")
-less_equal = _binary("less_equal", ops.CompareOp, direction="le")
-greater = _binary("greater", ops.CompareOp, direction="gt")
-greater_equal = _binary("greater_equal", ops.CompareOp, direction="ge")
+
+
+def _ordering(name: str, direction: str) -> Callable[[ArrayLike, ArrayLike], Array]:
+    def f(x: ArrayLike, y: ArrayLike, /) -> Array:
+        x, y = promote(x, y)
+        if x.dtype.kind != "c":
+            return wrap(ops.CompareOp.bind(x, y, direction=direction))
+        parts = [[op.bind(v) for v in (x, y)] for op in (ops.RealOp, ops.ImagOp)]
+        by_real, by_imag = (ops.CompareOp.bind(*p, direction=direction) for p in parts)
+        return wrap(ops.SelectOp.bind(ops.CompareOp.bind(*parts[0], direction="eq"), by_imag, by_real))
+
+    return _named(
+        f,
+        name,
+        f"Whether x is {name.replace('_', ' than or ')} y; complex numbers are ordered by their real parts, then by their imaginary ones.",
+    )
+
+
+less = _ordering("less", "lt")
+less_equal = _ordering("less_equal", "le")
+greater = _ordering("greater", "gt")
+greater_equal = _ordering("greater_equal", "ge")
 
 
 def isfinite(x: ArrayLike, /) -> Array:
     """Whether an element is neither infinite nor NaN."""
-    node = lift(x)
-    return lax.is_finite(wrap(node)) if node.dtype.is_inexact else constant(True, node.shape, bool_)
+    x = wrap(lift(x))
+    if x.dtype.kind == "c":
+        return isfinite(lax.real(x)) & isfinite(lax.imag(x))
+    return lax.is_finite(x) if x.dtype.is_inexact else constant(True, x.shape, bool_)
 
 
 def isnan(x: ArrayLike, /) -> Array:
@@ -334,8 +358,10 @@ def isnan(x: ArrayLike, /) -> Array:
 
 
 def isinf(x: ArrayLike, /) -> Array:
-    """Whether an element is infinite."""
+    """Whether an element is infinite; a complex one, in either part."""
     x = wrap(lift(x))
+    if x.dtype.kind == "c":
+        return isinf(lax.real(x)) | isinf(lax.imag(x))
     return lax.eq(lax.abs(x), like(inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
 
 
@@ -403,7 +429,6 @@ bitwise_and = _binary("bitwise_and", ops.AndOp)
 bitwise_or = _binary("bitwise_or", ops.OrOp)
 bitwise_xor = _binary("bitwise_xor", ops.XorOp)
 bitwise_not = bitwise_invert = invert = _unary("bitwise_not", ops.NotOp)
-bitwise_count = _unary("bitwise_count", ops.PopulationCountOp)
 left_shift = bitwise_left_shift = _binary("left_shift", ops.ShiftLeftOp)
 
 
@@ -411,6 +436,13 @@ def right_shift(x: ArrayLike, y: ArrayLike, /) -> Array:
     """The bits shifted right: zeros come in, or copies of the sign bit for signed integers."""
     x, y = promote_arrays(x, y)
     return (lax.shift_right_logical if x.dtype.kind == "u" else lax.shift_right_arithmetic)(x, y)
+
+
+def bitwise_count(x: ArrayLike, /) -> Array:
+    """How many bits of the absolute value are set, as uint8."""
+    node = lift(x)
+    magnitude = ops.AbsOp.bind(node) if node.dtype.kind == "i" else node
+    return wrap(convert(ops.PopulationCountOp.bind(magnitude), uint8))
 
 
 bitwise_right_shift = right_shift
@@ -482,12 +514,47 @@ def fmin(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 def real(x: ArrayLike, /) -> Array:
     """The real part."""
-    return wrap(lift(x))
+    node = lift(x)
+    return wrap(ops.RealOp.bind(node) if node.dtype.kind == "c" else node)
 
 
 def imag(x: ArrayLike, /) -> Array:
-    """The imaginary part: zeros."""
-    return lax.full_like(x, 0)
+    """The imaginary part: zeros of a real array."""
+    node = lift(x)
+    return wrap(ops.ImagOp.bind(node)) if node.dtype.kind == "c" else lax.full_like(x, 0)
 
 
-conj = conjugate = _named(lambda x, /: wrap(lift(x)), "conj", "The complex conjugate: a real array itself.")
+def conjugate(x: ArrayLike, /) -> Array:
+    """The complex conjugate; a real array itself."""
+    node = lift(x)
+    return wrap(ops.ConjOp.bind(node) if node.dtype.kind == "c" else node)
+
+
+conj = conjugate
+
+
+def angle(z: ArrayLike, deg: bool = False) -> Array:
+    """The angle of complex numbers, in radians or degrees."""
+    (z,) = promote_arrays(z, inexact=True)
+    found = lax.atan2(imag(z), real(z))
+    return rad2deg(found) if deg else found
+
+
+def iscomplexobj(x: Any) -> bool:
+    """Whether an array, a number or a dtype is of a complex type."""
+    return lift(x).dtype.kind == "c"
+
+
+def isrealobj(x: Any) -> bool:
+    """Whether it is of no complex type."""
+    return not iscomplexobj(x)
+
+
+def iscomplex(x: ArrayLike) -> Array:
+    """Whether an element has an imaginary part."""
+    return lax.ne(imag(x), like(0, imag(x)))
+
+
+def isreal(x: ArrayLike) -> Array:
+    """Whether an element has no imaginary part."""
+    return lax.eq(imag(x), like(0, imag(x)))

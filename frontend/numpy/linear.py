@@ -10,6 +10,7 @@ from weft import lax
 from weft.array import Array, lift, wrap
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, convert, size_of
+from weft.numpy.elementwise import conj
 from weft.numpy.manipulation import broadcast_to, moveaxis, ravel
 from weft.numpy.promotion import promote_arrays, same_dtype
 
@@ -65,15 +66,15 @@ def matmul(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_eleme
 
 
 def vdot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
-    """The sum of products of all elements."""
-    return dot(ravel(a), ravel(b), precision=precision, preferred_element_type=preferred_element_type)
+    """The sum of products of all elements, those of `a` conjugated."""
+    return dot(ravel(conj(a)), ravel(b), precision=precision, preferred_element_type=preferred_element_type)
 
 
 def vecdot(
     x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1, precision: Any = None, preferred_element_type: DTypeLike = None
 ) -> Array:
-    """The sum of products along an axis, the other axes broadcast."""
-    x, y = _pair(x1, x2)
+    """The sum of products along an axis, the elements of `x1` conjugated, the other axes broadcast."""
+    x, y = _pair(conj(x1), x2)
     x, y = (moveaxis(v, axis_index(axis, v.ndim), -1) for v in (x, y))
     if x.shape[-1] != y.shape[-1]:
         raise ValueError(

@@ -69,13 +69,13 @@ def like(value: Any, x: Array) -> Array:
 
 def lowest(dtype: DType) -> float | int | bool:
     """The least value of a dtype: what a maximum starts from."""
-    if dtype.kind == "f":
+    if dtype.is_inexact:
         return -inf
     return False if dtype.kind == "b" else -(1 << (dtype.bits - 1)) if dtype.kind == "i" else 0
 
 
 def highest(dtype: DType) -> float | int | bool:
     """The greatest value of a dtype: what a minimum starts from."""
-    if dtype.kind == "f":
+    if dtype.is_inexact:
         return inf
     return True if dtype.kind == "b" else (1 << (dtype.bits - (dtype.kind == "i"))) - 1

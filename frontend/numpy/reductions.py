@@ -8,6 +8,7 @@ from typing import Any
 
 from weft import lax
 from weft.array import Array, lift, wrap
+from weft.dialects import dtypes
 from weft.dialects.array import ops
 from weft.dialects.array.node import Node
 from weft.dialects.dtypes import DType, bool_
@@ -43,7 +44,7 @@ def _sum_dtype(x: Node, dtype: DTypeLike, promote_integers: bool) -> DType:
     if x.dtype is bool_:
         return default_int()
     if promote_integers and x.dtype.is_integer:
-        wide = default_int() if x.dtype.kind == "i" else canonical("uint64")
+        wide = default_int() if x.dtype.kind == "i" else canonical(dtypes.uint64)
         return wide if wide.bits > x.dtype.bits else x.dtype
     return x.dtype
 

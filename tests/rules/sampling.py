@@ -12,6 +12,7 @@ from math import prod
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+import ml_dtypes  # noqa: F401  (NumPy knows bfloat16 from then on)
 import numpy as np
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ from weft.dialects.array.constant import ConstantOp
 from weft.dialects.array.graph import Graph
 from weft.dialects.array.node import Aval, Node, aval, leaf
 from weft.dialects.array.op import ArrayOp, Elementwise
-from weft.dialects.dtypes import DType, as_dtype
+from weft.dialects.dtypes import ALL, DType, as_dtype
 
 PRIMITIVES = [op for op in all_ops() if op is not ConstantOp]
 DIFFERENTIABLE = [op for op in PRIMITIVES if not op.NOT_DIFFERENTIABLE]
@@ -66,19 +67,24 @@ class Case(NamedTuple):
         """Raises AssertionError unless a result is the expected one (the reference's) but for rounding. Sums are held to the size of what they add up."""
         expected = self.reference() if expected is None else expected
         assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-        if expected.dtype.kind != "f":
+        dtype = as_dtype(expected.dtype)
+        if not dtype.is_inexact:
             np.testing.assert_array_equal(found, expected)
             return
-        tolerance = {2: 4e-3, 4: 2e-5, 8: 1e-12}[expected.dtype.itemsize]
-        sizes = [np.max(np.abs(a[np.isfinite(a)]), initial=1.0) for a in self.arrays if a.dtype.kind == "f"]
-        scale = 1.0 if issubclass(self.op, Elementwise) else float(prod(sizes)) * 4
+        tolerance = TOLERANCE[dtype.part.name]
+        sizes = [np.max(np.abs(a[np.isfinite(a)]), initial=1.0) for a in self.arrays if as_dtype(a.dtype).is_inexact]
+        scale = 1.0 if issubclass(self.op, Elementwise) else float(np.prod(np.array(sizes, np.float64))) * 4
+        if dtype.name == "bfloat16":
+            found, expected = found.astype(np.float32), expected.astype(np.float32)
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale)
 
     def __repr__(self) -> str:
         return f"{self.op.name}({', '.join(map(repr, self.arrays))}, {self.params})"
 
 
-DTYPES = tuple(as_dtype(n) for n in ("float32", "float16", "int32", "uint32", "bool"))
+DTYPES = ALL
+COMMON = tuple(as_dtype(n) for n in ("float32", "float16", "int32", "uint32", "bool"))
+TOLERANCE = {"bfloat16": 1.6e-2, "float16": 4e-3, "float32": 2e-5, "float64": 1e-12}
 DOMAINS = {  # where an op is smooth, if not everywhere in (-2, 2)
     **dict.fromkeys(("log", "log2", "sqrt", "rsqrt", "cbrt", "lgamma", "digamma"), (0.3, 3.0)),
     **dict.fromkeys(("asin", "acos", "atanh", "erf_inv", "tan"), (-0.8, 0.8)),
@@ -111,11 +117,15 @@ class Draw:
     def axes(self, rank: int, least: int = 0) -> tuple[int, ...]:
         return tuple(sorted(self.any(st.sets(st.integers(0, rank - 1), min_size=least)))) if rank else ()
 
-    def dtype(self, kinds: str = "iufb") -> DType:
-        return as_dtype("float64") if self.smooth else self.of(*(d for d in self.dtypes if d.kind in kinds))
+    def dtype(self, kinds: str = "iufbc") -> DType:
+        if self.smooth:
+            return as_dtype(self.of(*(name for kind, name in (("f", "float64"), ("c", "complex128")) if kind in kinds)))
+        return self.of(*(d for d in self.dtypes if d.kind in kinds))
 
     def array(self, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
         size, name = prod(shape), np.dtype(dtype.name)
+        if dtype.kind == "c":
+            return self._complex(shape, dtype)
         if self.smooth and dtype.kind == "f":  # all different: no ties
             lo, hi = DOMAINS.get(self.op.name.removeprefix("array."), (-2.0, 2.0))
             steps = self.random.permutation(size) + self.random.uniform(0.2, 0.8, size)
@@ -129,8 +139,26 @@ class Draw:
             info = np.iinfo(name)
             values = self.random.integers(-9 if dtype.kind == "i" else 0, 40, size)
             special = [info.min, info.max, 0, 1, info.max // 2, info.max - 1]
-        values = np.where(self.random.random(size) < 0.3, self.random.choice(np.array(special), size), values)
-        return values.astype(name).reshape(shape)
+        values = values.astype(name)
+        special = self.random.choice(np.array(special, name if dtype.bits == 64 else None), size).astype(name)
+        return np.where(self.random.random(size) < 0.3, special, values).reshape(shape)
+
+    def _complex(self, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+        """Finite parts, zeros of both signs among them (or inside of the domain, if smooth): functions differ in what they make of half an infinity."""
+        if self.smooth:
+            real, imag = self.array(shape, as_dtype("float64")), self.random.uniform(-0.9, 0.9, shape)
+        else:
+            real, imag = (
+                np.where(
+                    self.random.random(shape) < 0.3,
+                    self.random.choice(np.array([0.0, -0.0, 1.0, -1.0, 0.5, -3.0, 1e-3]), shape),
+                    2 * self.random.standard_normal(shape),
+                )
+                for _ in range(2)
+            )
+        z = np.empty(shape, dtype.name)
+        z.real, z.imag = real, imag
+        return z
 
     def starts(self, shape: tuple[int, ...]) -> np.ndarray:
         return self.random.integers(-2, 6, shape).astype(np.int32)
@@ -176,9 +204,17 @@ def _elementwise(d: Draw) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
     return _operands(d, d.shape(), [dtype] * len(d.op.get_irdl_definition().operands)), {}
 
 
+@samples(ops.ComplexOp)
+def _complex(d: Draw):
+    dtype = as_dtype(d.of(*(["float64"] if d.smooth else ["float32", "float64"])))
+    return _operands(d, d.shape(), [dtype, dtype]), {}
+
+
 @samples(ops.CompareOp)
 def _compare(d: Draw):
-    return _elementwise(d)[0], {"direction": d.of("eq", "ne", "lt", "le", "gt", "ge")}
+    operands, _ = _elementwise(d)
+    directions = ("eq", "ne") if operands[0].dtype.kind == "c" else ("eq", "ne", "lt", "le", "gt", "ge")
+    return operands, {"direction": d.of(*directions)}
 
 
 @samples(ops.SelectOp)
@@ -190,7 +226,7 @@ def _select(d: Draw):
 @samples(ops.IntegerPowOp)
 def _integer_pow(d: Draw):
     (x,) = _elementwise(d)[0]
-    return (x,), {"y": d.int(-3 if x.dtype.kind == "f" else 0, 5)}
+    return (x,), {"y": d.int(-3 if as_dtype(x.dtype).is_inexact else 0, 5)}
 
 
 @samples(ops.ConvertOp)
@@ -200,8 +236,10 @@ def _convert(d: Draw):
 
 @samples(ops.BitcastOp)
 def _bitcast(d: Draw):
-    (x,) = _elementwise(d)[0]
-    return (x,), {"dtype": d.of(*(t for t in d.dtypes if t.bits == as_dtype(x.dtype).bits))}
+    shape, dtype = d.shape(), d.dtype("iufb")
+    target = d.of(*(t for t in d.dtypes if t.kind != "c" and (t.bits == dtype.bits or "b" not in t.kind + dtype.kind)))
+    pieces = (target.bits // dtype.bits,) if target.bits > dtype.bits else ()
+    return (d.array((*shape, *pieces), dtype),), {"dtype": target}
 
 
 # -- shape -------------------------------------------------------------------------------------------------------------
@@ -280,7 +318,7 @@ def _window(d: Draw):
 @samples(ops.FoldOp)
 def _fold(d: Draw):
     shape, params = _windows(d)
-    dtype = d.dtype("iuf")
+    dtype = d.dtype("iufc")
     return (d.array(ops.WindowOp.infer(aval(shape, dtype), **params).shape, dtype),), {"shape": shape, **params}
 
 
@@ -291,7 +329,7 @@ def _fold(d: Draw):
 def _reduce(d: Draw):
     kind = d.of("add", "mul", "max", "min", *(() if d.smooth else ("and", "or")))
     shape = d.shape()
-    dtype = d.dtype({"and": "iub", "or": "iub", "add": "iuf", "mul": "iuf"}.get(kind, "iufb"))
+    dtype = d.dtype({"and": "iub", "or": "iub", "add": "iufc", "mul": "iufc"}.get(kind, "iufbc"))
     return (d.array(shape, dtype),), {"kind": kind, "axes": d.axes(len(shape))}
 
 
@@ -299,21 +337,21 @@ def _reduce(d: Draw):
 def _argreduce(d: Draw):
     shape = d.shape(lo=1, least=1)
     params = {"kind": d.of("max", "min"), "axis": d.int(0, len(shape) - 1), "dtype": as_dtype(d.of("int32", "uint32"))}
-    return (d.array(shape, d.dtype()),), params
+    return (d.array(shape, d.dtype("iufb")),), params
 
 
 @samples(ops.CumulateOp)
 def _cumulate(d: Draw):
     shape = d.of((5,), (2, 4), (1,), (67,), (3, 33)) if d.smooth else d.of((5,), (0, 3), (1,), (2, 70), (33, 2))
     params = {"kind": d.of("add", "mul", "max", "min"), "axis": d.int(0, len(shape) - 1), "reverse": d.of(False, True)}
-    x = d.array(shape, d.dtype("iuf"))
-    return (np.abs(x) / 2 + 0.5 if d.smooth else x,), params
+    x = d.array(shape, d.dtype("iufc"))
+    return (x / 2 + np.sign(x) / 2 if d.smooth else x,), params
 
 
 @samples(ops.ArgsortOp)
 def _argsort(d: Draw):
     shape = d.of((5,), (0, 3), (1,), (2, 70), (33, 2), (2, 3, 4), (100,))
-    keys = [d.array(shape, d.dtype()) for _ in range(d.int(1, 3))]
+    keys = [d.array(shape, d.dtype("iufb")) for _ in range(d.int(1, 3))]
     return tuple(keys), {"axis": d.int(0, len(shape) - 1)}
 
 
@@ -337,7 +375,7 @@ def _bisect(d: Draw):
 
 @samples(ops.DotOp)
 def _dot(d: Draw):
-    sizes, dtype = d.ints(4, 1 if d.smooth else 0, 4), d.dtype("iuf")
+    sizes, dtype = d.ints(4, 1 if d.smooth else 0, 4), d.dtype("iufc")
     batched, contracted, free_a, free_b = (d.int(0, 1) for _ in range(4))
     order_a = d.any(st.permutations([0] * batched + [1] * contracted + [2] * free_a))
     order_b = d.any(st.permutations([0] * batched + [1] * contracted + [3] * free_b))
@@ -346,13 +384,13 @@ def _dot(d: Draw):
     def pair(k: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return tuple((order.index(k),) if k in order else () for order in (order_a, order_b))  # type: ignore[return-value]
 
-    wide = as_dtype("float32") if dtype.name == "float16" and d.int(0, 1) else None
+    wide = as_dtype("float32") if dtype.name in ("float16", "bfloat16") and d.int(0, 1) else None
     return (a, b), {"contract": pair(1), "batch": pair(0), "preferred": wide}
 
 
 @samples(ops.ConvOp)
 def _conv(d: Draw):
-    spatial, dtype = d.int(0, 2), d.dtype("iuf")
+    spatial, dtype = d.int(0, 2), d.dtype("iufc")
     features, examples = d.of((1, 1), (2, 1), (1, 2))
     per_group, out = d.int(1, 2), d.int(1, 2) * max(features, examples)
     x = d.array((d.int(1, 2) * examples, per_group * features, *d.ints(spatial, 2, 5)), dtype)
@@ -426,7 +464,7 @@ def _scatter(d: Draw):
     kind = d.of("set", "add", "min", "max") if d.smooth else d.of("set", "add", "mul", "min", "max")
     p = _places(d, single=kind == "set" and not d.smooth)  # of several that set a place any may win
     mode = d.of("clip", "fill")
-    dtype = d.dtype("iuf")
+    dtype = d.dtype("iufc" if kind in ("set", "add") else "iuf")
     params = {
         "kind": kind, "update_window_dims": p.offset, "inserted_window_dims": p.collapsed, "scatter_dims_to_operand_dims": p.indexed,
         "operand_batching_dims": p.batching, "scatter_indices_batching_dims": p.indices_batching, "mode": mode,
@@ -457,7 +495,7 @@ def _dynamic_update_slice(d: Draw):
 @samples(ops.IotaOp)
 def _iota(d: Draw):
     shape = d.shape(lo=1)
-    return (), {"shape": shape, "dimension": d.int(0, len(shape) - 1), "dtype": d.dtype("iuf")}
+    return (), {"shape": shape, "dimension": d.int(0, len(shape) - 1), "dtype": d.dtype("iufc")}
 
 
 @samples(ops.RandomBitsOp)

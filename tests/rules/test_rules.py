@@ -16,11 +16,14 @@ from nest_machine import run_rule
 from sampling import DIFFERENTIABLE, PRIMITIVES, Case, cases
 
 from weft.backends.numpy.interpreter import evaluate
-from weft.dialects.array.graph import Graph
+from weft.dialects.array import ops
+from weft.dialects.array.graph import Graph, expand
 from weft.dialects.array.node import Node, aval, leaf
-from weft.dialects.array.op import ArrayOp
+from weft.dialects.array.op import COMPLEX, ArrayOp, Elementwise
 from weft.dialects.array.stage import stage, unstage
 from weft.dialects.array.walks import batch_call, jvp_call, vjp_call
+from weft.passes.array_decompose import is_composite
+from weft.passes.array_split_complex import split_complex
 
 few = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 each = pytest.mark.parametrize("op", PRIMITIVES, ids=lambda op: op.name)
@@ -35,9 +38,29 @@ def leaves(arrays) -> list[Node]:
     return [leaf(aval(a.shape, a.dtype.name)) for a in arrays]
 
 
+def _direction(a: np.ndarray, random: np.random.Generator) -> np.ndarray | None:
+    """A tangent for an operand; None if it has none."""
+    if a.dtype.kind not in "fc":
+        return None
+    real, imaginary = random.standard_normal((2, *a.shape))
+    return real + 1j * imaginary if a.dtype.kind == "c" else real
+
+
+def in_memory(a: np.ndarray) -> np.ndarray:
+    """Complex numbers as pairs of real ones, on a last axis."""
+    return np.stack([a.real, a.imag], -1) if a.dtype.kind == "c" else a
+
+
+def as_complex(case: Case, found: np.ndarray) -> np.ndarray:
+    """A result of a program without complex numbers as the case has it."""
+    if case.infer().dtype.kind != "c":
+        return found
+    return np.ascontiguousarray(found).view(case.infer().dtype.name)[..., 0]
+
+
 def tangents_of(case: Case, random: np.random.Generator) -> list[np.ndarray | None]:
     """Directions for the operands that have derivatives, one of them now and then without."""
-    directions = [random.standard_normal(a.shape) if a.dtype.kind == "f" else None for a in case.arrays]
+    directions = [_direction(a, random) for a in case.arrays]
     places = [k for k, t in enumerate(directions) if t is not None]
     if len(places) > 1 and random.random() < 0.3:
         directions[random.choice(places)] = None
@@ -51,7 +74,10 @@ def test_no_rule_is_missing(op: type[ArrayOp]):
         needed.append("jvp")
     missing = [rule for rule in needed if not op.has(rule)]
     assert not missing
-    assert op.has("to_kernel") or op.has("decompose"), "neither to_kernel nor decompose"
+    on_complex_only = issubclass(op, Elementwise) and (op is ops.ComplexOp or op.DTYPES == COMPLEX)
+    assert op.has("to_kernel") or op.has("decompose") or on_complex_only, "neither to_kernel nor decompose"
+    if issubclass(op, Elementwise) and op.DTYPES & COMPLEX and not op.has("decompose"):
+        assert op.has("on_parts"), "no on_parts, though it takes complex numbers"
 
 
 @each
@@ -79,7 +105,7 @@ def test_ir_keeps_the_parameters(op: type[ArrayOp], data: st.DataObject):
     module = stage(Graph(ins, bind(case, *ins)))
     module.verify()
     again = unstage(next(iter(module.body.block.ops)))
-    np.testing.assert_array_equal(evaluate(again, *case.arrays)[0], case.reference())
+    assert evaluate(again, *case.arrays)[0].tobytes() == case.reference().tobytes()
 
 
 @each
@@ -87,8 +113,11 @@ def test_ir_keeps_the_parameters(op: type[ArrayOp], data: st.DataObject):
 @given(st.data())
 def test_lowering_agrees_with_reference(op: type[ArrayOp], data: st.DataObject):
     case = data.draw(cases(op))
-    if op.has("decompose"):
-        ins = leaves(case.arrays)
+    ins = leaves(case.arrays)
+    if any(a.dtype.kind == "c" for a in (*case.avals, case.infer())):
+        graph = expand(Graph(ins, bind(case, *ins)), is_composite)
+        found = as_complex(case, evaluate(split_complex(graph), *map(in_memory, case.arrays))[0])
+    elif op.has("decompose"):
         found = evaluate(Graph(ins, [case.seen(op.decompose(*ins, **case.params))]), *case.arrays)[0]
     else:
         found = run_rule(case)
@@ -104,7 +133,7 @@ def test_jvp_against_finite_differences(op: type[ArrayOp], data: st.DataObject, 
     if all(t is None for t in directions):
         return
     primals = leaves(case.arrays)
-    tangents = [None if t is None else leaf(aval(t.shape, "float64")) for t in directions]
+    tangents = [None if t is None else leaf(aval(t.shape, t.dtype.name)) for t in directions]
     outs, found = jvp_call(lambda *xs: bind(case, *xs), primals, tangents)
     graph = Graph([*primals, *(t for t in tangents if t is not None)], [outs[0], *(t for t in found if t is not None)])
     value, *slope = evaluate(graph, *case.arrays, *(t for t in directions if t is not None))
@@ -122,14 +151,15 @@ def test_jvp_against_finite_differences(op: type[ArrayOp], data: st.DataObject, 
 @few
 @given(st.data(), st.integers(0, 2**32 - 1))
 def test_vjp_is_the_transpose_of_jvp(op: type[ArrayOp], data: st.DataObject, seed: int):
-    """<ct, J t> = <J' ct, t>; and with the jvp held against finite differences, the vjp is."""
+    """<ct, J t> = <J' ct, t>, the real parts of the sums of products; and with the jvp held against finite differences, the vjp is."""
     case = data.draw(cases(op, smooth=True))
     random = np.random.default_rng(seed)
-    directions = [random.standard_normal(a.shape) if a.dtype.kind == "f" else None for a in case.arrays]
-    ct = random.standard_normal(case.infer().shape)
+    directions = [_direction(a, random) for a in case.arrays]
+    ct = _direction(np.empty(case.infer().shape, case.infer().dtype.name), random)
+    assert ct is not None
     primals = leaves(case.arrays)
-    tangents = [None if t is None else leaf(aval(t.shape, "float64")) for t in directions]
-    given_ct = leaf(aval(ct.shape, "float64"))
+    tangents = [None if t is None else leaf(aval(t.shape, t.dtype.name)) for t in directions]
+    given_ct = leaf(aval(ct.shape, ct.dtype.name))
     _, (forward,) = jvp_call(lambda *xs: bind(case, *xs), primals, tangents)
     _, pull_back = vjp_call(lambda *xs: bind(case, *xs), primals)
     backward = pull_back([given_ct])
@@ -138,8 +168,10 @@ def test_vjp_is_the_transpose_of_jvp(op: type[ArrayOp], data: st.DataObject, see
     wanted = [b for b in (forward, *backward) if b is not None]
     graph = Graph([*primals, *(t for t in tangents if t is not None), given_ct], wanted)
     values = iter(evaluate(graph, *case.arrays, *(t for t in directions if t is not None), ct))
-    left = 0.0 if forward is None else float(np.sum(ct * next(values)))
-    right = sum(float(np.sum(next(values) * t)) for b, t in zip(backward, directions, strict=True) if b is not None)
+    left = 0.0 if forward is None else float(np.sum(ct * next(values)).real)
+    right = sum(
+        float(np.sum(next(values) * t).real) for b, t in zip(backward, directions, strict=True) if b is not None
+    )
     assert left == pytest.approx(right, rel=1e-8, abs=1e-8)
 
 

@@ -28,9 +28,11 @@ neg, absolute, sign = _short("NegOp"), _short("AbsOp"), _short("SignOp")
 plus, sub, mul, div = _short("AddOp"), _short("SubOp"), _short("MulOp"), _short("DivOp")
 maximum, minimum, power, floor = _short("MaxOp"), _short("MinOp"), _short("PowOp"), _short("FloorOp")
 exp, log, log1p, sqrt, rsqrt = _short("ExpOp"), _short("LogOp"), _short("Log1pOp"), _short("SqrtOp"), _short("RsqrtOp")
-sin, cos, sinh, cosh = _short("SinOp"), _short("CosOp"), _short("SinhOp"), _short("CoshOp")
+cos, sinh, cosh = _short("CosOp"), _short("SinhOp"), _short("CoshOp")
 erf, erfc, digamma, is_finite = _short("ErfOp"), _short("ErfcOp"), _short("DigammaOp"), _short("IsFiniteOp")
+sin, tan, atan2, expm1 = _short("SinOp"), _short("TanOp"), _short("Atan2Op"), _short("Expm1Op")
 logical_and, logical_or = _short("AndOp"), _short("OrOp")
+real, imag, conj, make_complex = _short("RealOp"), _short("ImagOp"), _short("ConjOp"), _short("ComplexOp")
 
 
 def square(x: Node) -> Node:

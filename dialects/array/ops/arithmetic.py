@@ -13,25 +13,32 @@ from xdsl.dialects import arith, math
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def
 
-from weft.dialects.array.node import Aval, Node
+from weft.dialects.array.node import Aval, Node, aval
 from weft.dialects.array.op import (
+    ANY,
     FLOATING,
+    INEXACT,
     INTEGER,
+    NUMERIC,
     Binary,
     Unary,
     add,
     bilinear,
     broadcast,
+    common_dtype,
+    each_part,
     elements,
     elementwise_jvp,
     linear,
     literal,
     scalar,
 )
-from weft.dialects.array.ops import emit
+from weft.dialects.array.ops import emit, parts
 from weft.dialects.array.ops.algebra import (
     absolute,
     compare,
+    conj,
+    convert,
     div,
     floor,
     integer_pow,
@@ -40,14 +47,15 @@ from weft.dialects.array.ops.algebra import (
     neg,
     plus,
     power,
+    real,
     sign,
     square,
     sub,
     where,
 )
+from weft.dialects.array.ops.parts import by_parts
 
 REAL = INTEGER | FLOATING
-REAL_AND_BOOL = REAL | {"b"}
 
 
 @irdl_op_definition
@@ -60,7 +68,7 @@ class AddOp(Binary):
     """
 
     name = "array.add"
-    DTYPES: ClassVar = REAL
+    DTYPES: ClassVar = NUMERIC
 
     @classmethod
     def jvp(cls, primals: Sequence[Node], tangents: Sequence[Node | None], out: Node) -> Node | None:
@@ -69,6 +77,7 @@ class AddOp(Binary):
 
     transpose = linear(lambda ct, x, y: ct, lambda ct, x, y: ct)[1]
     reference = staticmethod(lambda np, x, y: np.add(x, y))
+    on_parts = each_part
     to_kernel = scalar(arith.AddfOp, arith.AddiOp)
 
 
@@ -82,7 +91,7 @@ class SubOp(Binary):
     """
 
     name = "array.sub"
-    DTYPES: ClassVar = REAL
+    DTYPES: ClassVar = NUMERIC
 
     @classmethod
     def jvp(cls, primals: Sequence[Node], tangents: Sequence[Node | None], out: Node) -> Node | None:
@@ -92,6 +101,7 @@ class SubOp(Binary):
 
     transpose = linear(lambda ct, x, y: ct, lambda ct, x, y: neg(ct))[1]
     reference = staticmethod(lambda np, x, y: np.subtract(x, y))
+    on_parts = each_part
     to_kernel = scalar(arith.SubfOp, arith.SubiOp)
 
 
@@ -105,10 +115,11 @@ class MulOp(Binary):
     """
 
     name = "array.mul"
-    DTYPES: ClassVar = REAL
+    DTYPES: ClassVar = NUMERIC
 
     jvp, transpose = bilinear(lambda ct, x, y: mul(ct, y), lambda ct, x, y: mul(ct, x))
     reference = staticmethod(lambda np, x, y: np.multiply(x, y))
+    on_parts = by_parts(parts.product)
     to_kernel = scalar(arith.MulfOp, arith.MuliOp)
 
 
@@ -122,7 +133,7 @@ class DivOp(Binary):
     """
 
     name = "array.div"
-    DTYPES: ClassVar = REAL
+    DTYPES: ClassVar = NUMERIC
 
     @classmethod
     def jvp(cls, primals: Sequence[Node], tangents: Sequence[Node | None], out: Node) -> Node | None:
@@ -135,13 +146,15 @@ class DivOp(Binary):
 
     @staticmethod
     def reference(np: Any, x: Any, y: Any) -> Any:
-        if x.dtype.kind == "f":
+        if x.dtype.kind not in "iu":
             return np.divide(x, y)
         zero, overflow = y == 0, (y == np.array(-1).astype(y.dtype)) & (x == np.iinfo(x.dtype).min)
         safe = np.where(zero | (overflow & (x.dtype.kind == "i")), np.array(1, x.dtype), y)
         quotient = np.floor_divide(x, safe)
         inexact = (quotient * safe != x) & ((x < 0) != (safe < 0))
         return np.where(zero, np.array(-1).astype(x.dtype), quotient + inexact.astype(x.dtype))
+
+    on_parts = by_parts(parts.quotient)
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
@@ -172,7 +185,7 @@ class RemOp(Binary):
 
     @staticmethod
     def reference(np: Any, x: Any, y: Any) -> Any:
-        if x.dtype.kind == "f":
+        if x.dtype.kind not in "iu":
             return np.fmod(x, y)
         harmless = np.where(
             (y == 0) | ((y == np.array(-1).astype(y.dtype)) & (x.dtype.kind == "i")), np.ones_like(y), y
@@ -201,7 +214,7 @@ class PowOp(Binary):
     """
 
     name = "array.pow"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(
         lambda x, y, out: where(
@@ -210,6 +223,7 @@ class PowOp(Binary):
         lambda x, y, out: mul(log(where(compare(x, "eq", 0.0), 1.0, x)), out),
     )
     reference = staticmethod(lambda np, x, y: np.power(x, y))
+    on_parts = by_parts(parts.power)
     to_kernel = scalar(math.PowFOp)
 
 
@@ -223,7 +237,7 @@ class IntegerPowOp(Unary):
     """
 
     name = "array.integer_pow"
-    DTYPES: ClassVar = REAL
+    DTYPES: ClassVar = NUMERIC
 
     y = prop_def()
 
@@ -238,6 +252,8 @@ class IntegerPowOp(Unary):
     @staticmethod
     def reference(np: Any, x: Any, *, y: int) -> Any:
         return np.power(x, np.array(y).astype(x.dtype))
+
+    on_parts = by_parts(parts.whole_power)
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any], *, y: int) -> SSAValue:
@@ -281,7 +297,7 @@ def _share(x: Node, y: Node, out: Node) -> Node:
 class _Extreme(Binary):
     """The greater or the smaller of two; NaN if either is. Where both are equal, each has half of the derivative."""
 
-    DTYPES: ClassVar = REAL_AND_BOOL
+    DTYPES: ClassVar = ANY
 
     jvp = elementwise_jvp(_share, lambda x, y, out: _share(y, x, out))
 
@@ -296,9 +312,10 @@ class MaxOp(_Extreme):
     """
 
     name = "array.max"
-    DTYPES: ClassVar = REAL_AND_BOOL
+    DTYPES: ClassVar = ANY
 
     reference = staticmethod(lambda np, x, y: np.maximum(x, y))
+    on_parts = by_parts(parts.extreme("gt"))
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
@@ -315,9 +332,10 @@ class MinOp(_Extreme):
     """
 
     name = "array.min"
-    DTYPES: ClassVar = REAL_AND_BOOL
+    DTYPES: ClassVar = ANY
 
     reference = staticmethod(lambda np, x, y: np.minimum(x, y))
+    on_parts = by_parts(parts.extreme("lt"))
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
@@ -334,10 +352,11 @@ class NegOp(Unary):
     """
 
     name = "array.neg"
-    DTYPES: ClassVar = REAL
+    DTYPES: ClassVar = NUMERIC
 
     jvp, transpose = linear(lambda ct, x: neg(ct))
     reference = staticmethod(lambda np, x: np.negative(x))
+    on_parts = each_part
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
@@ -346,7 +365,7 @@ class NegOp(Unary):
 
 @irdl_op_definition
 class AbsOp(Unary):
-    """The absolute value.
+    """The absolute value; of a complex number, a real one.
 
     %y = array.abs %x : tensor<4x8xf32>
 
@@ -354,10 +373,24 @@ class AbsOp(Unary):
     """
 
     name = "array.abs"
-    DTYPES: ClassVar = REAL
+    DTYPES: ClassVar = NUMERIC
 
-    jvp = elementwise_jvp(lambda x, out: where(compare(x, "ge", 0.0), 1.0, -1.0, like=x))
+    @classmethod
+    def infer(cls, x: Aval) -> Aval:
+        return aval(x.shape, common_dtype(cls, x).part, x.weak_type)
+
+    @classmethod
+    def jvp(cls, primals: Sequence[Node], tangents: Sequence[Node | None], out: Node) -> Node | None:
+        (x,), (dx,) = primals, tangents
+        if dx is None:
+            return None
+        if x.dtype.kind != "c":
+            return mul(dx, where(compare(x, "ge", 0.0), 1.0, -1.0, like=x))
+        size = where(compare(out, "eq", 0.0), 1.0, out)
+        return real(mul(dx, div(conj(x), convert(size, x.dtype))))
+
     reference = staticmethod(lambda np, x: np.abs(x))
+    on_parts = by_parts(parts.modulus)
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
@@ -371,7 +404,7 @@ class AbsOp(Unary):
 
 @irdl_op_definition
 class SignOp(Unary):
-    """-1, 0 or 1; a zero keeps its sign, NaN stays NaN.
+    """-1, 0 or 1; a zero keeps its sign, NaN stays NaN. Of a complex number, z / |z|.
 
     %y = array.sign %x : tensor<4x8xf32>
 
@@ -379,12 +412,15 @@ class SignOp(Unary):
     """
 
     name = "array.sign"
-    DTYPES: ClassVar = REAL
+    DTYPES: ClassVar = NUMERIC
     NOT_DIFFERENTIABLE: ClassVar = True
 
     @staticmethod
     def reference(np: Any, x: Any) -> Any:
-        return np.where(x == 0, x, np.sign(x))
+        size = np.abs(x)  # not np.sign, which NumPy 1 defines otherwise for complex numbers
+        return np.where(x == 0, x, x / np.where(x == 0, 1, size) if x.dtype.kind == "c" else np.sign(x))
+
+    on_parts = by_parts(parts.sign)
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:

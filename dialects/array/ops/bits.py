@@ -12,10 +12,22 @@ from xdsl.dialects import arith, math
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition
 
-from weft.dialects.array.node import Aval, aval
-from weft.dialects.array.op import BOOL, FLOATING, INTEGER, Binary, Unary, common_dtype, elements, op_name, scalar
+from weft.dialects.array.node import Aval, Node, aval
+from weft.dialects.array.op import (
+    BOOL,
+    FLOATING,
+    INTEGER,
+    Binary,
+    Unary,
+    batch_front,
+    common_dtype,
+    elements,
+    op_name,
+    scalar,
+)
 from weft.dialects.array.ops import emit
-from weft.dialects.dtypes import DType, float32, int32
+from weft.dialects.dtypes import DType, as_dtype, float32, int32
+from weft.dialects.kernel.affine import Expr
 from weft.dialects.kernel.ops import scalar_type
 
 
@@ -214,31 +226,70 @@ class ClzOp(Unary):
 
 @irdl_op_definition
 class BitcastOp(Unary):
-    """The same bits as another dtype of the same width.
+    """The same bits as another dtype. The pieces of wider elements are on a last axis, low ones first.
 
     %y = array.bitcast %x : tensor<4xf32> -> tensor<4xui32>
+    %z = array.bitcast %x : tensor<4xf32> -> tensor<4x2xui16>
 
     JAX: `lax.bitcast_convert_type`.
     """
 
     name = "array.bitcast"
+    DTYPES: ClassVar = INTEGER | FLOATING | BOOL
     NOT_DIFFERENTIABLE: ClassVar = True
 
     @classmethod
     def infer(cls, x: Aval, *, dtype: DType) -> Aval:
         source = common_dtype(cls, x)
-        if source.bits != dtype.bits:
-            raise TypeError(f"{op_name(cls)} requires dtypes of one width, got {source} and {dtype}.")
-        return aval(x.shape, dtype)
+        if dtype.kind not in cls.DTYPES or (source.bits != dtype.bits and BOOL & {source.kind, dtype.kind}):
+            raise TypeError(f"{op_name(cls)} does not read {source} as {dtype}.")
+        if source.bits >= dtype.bits:
+            pieces = source.bits // dtype.bits
+            return aval(x.shape if pieces == 1 else (*x.shape, pieces), dtype)
+        if x.shape[-1:] != (dtype.bits // source.bits,):
+            raise ValueError(
+                f"{op_name(cls)}: to read {source} as {dtype}, the last axis must have {dtype.bits // source.bits} elements, got shape {x.shape}."
+            )
+        return aval(x.shape[:-1], dtype)
+
+    @classmethod
+    def batch(cls, size: int, args: Sequence[Node], dims: Sequence[int | None], *, dtype: DType) -> tuple[Node, int]:
+        return cls.bind(batch_front(size, args[0], dims[0]), dtype=dtype), 0
 
     @staticmethod
     def reference(np: Any, x: Any, *, dtype: DType) -> Any:
-        return np.ascontiguousarray(x).view(dtype.name).reshape(x.shape)
+        width, target = x.dtype.itemsize, np.dtype(dtype.name)
+        shape = x.shape if width == target.itemsize else (*x.shape, width // target.itemsize)
+        return np.frombuffer(x.tobytes(), target).reshape(shape if width >= target.itemsize else x.shape[:-1])
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any], *, dtype: DType) -> SSAValue:
-        x, type = b.read(args[0], index), scalar_type(dtype.type)
-        return x if x.type == type else b.op(arith.BitcastOp, x, type=type)
+        source = args[0].dtype
+        if source.bits == dtype.bits:
+            return _reinterpret(b, b.read(args[0], index), source, dtype)
+        wide, narrow = (as_dtype(f"uint{n}") for n in sorted((source.bits, dtype.bits), reverse=True))
+        if source.bits > dtype.bits:
+            bits = _reinterpret(b, b.read(args[0], index[:-1]), source, wide)
+            place = b.op(arith.MuliOp, b.index(index[-1]), b.const(narrow.bits, int32))
+            piece = b.op(arith.ShRUIOp, bits, emit.convert(b, place, int32, wide))
+            return _reinterpret(b, emit.convert(b, piece, wide, narrow), narrow, dtype)
+        bits = None
+        for k in range(dtype.bits // source.bits):
+            piece = _reinterpret(b, b.read(args[0], (*index, Expr(k))), source, narrow)
+            piece = emit.convert(b, piece, narrow, wide)
+            piece = b.op(arith.ShLIOp, piece, b.const(k * narrow.bits, wide)) if k else piece
+            bits = piece if bits is None else b.op(arith.OrIOp, bits, piece)
+        return _reinterpret(b, bits, wide, dtype)
+
+
+def _reinterpret(b: Any, x: SSAValue, source: DType, target: DType) -> SSAValue:
+    """A scalar's bits as another dtype of its width."""
+    type = scalar_type(target.type)
+    return x if scalar_type(source.type) == type else b.op(arith.BitcastOp, x, type=type)
+
+
+LEAST = {"bfloat16": 2.0**-133, "float16": 2.0**-24, "float32": 2.0**-149, "float64": 2.0**-1074}
+"""The smallest positive number of each floating dtype."""
 
 
 @irdl_op_definition
@@ -264,8 +315,8 @@ class NextafterOp(Binary):
         rising = emit.compare(b, y, "gt", x, "f")
         outward = emit.select(b, emit.compare(b, x, "lt", zero, "f"), emit.compare(b, y, "lt", x, "f"), rising)
         magnitude = b.op(math.AbsFOp, x)
-        step = _step_16 if dtype.bits == 16 else _step
-        least = b.const({16: 2.0**-24, 32: 2.0**-149, 64: 2.0**-1074}[dtype.bits], dtype)
+        step = {"float16": _step_float16, "bfloat16": _step_bfloat16}.get(dtype.name, _step)
+        least = b.const(LEAST[dtype.name], dtype)
         is_zero = emit.compare(b, x, "eq", zero, "f")
         moved = b.op(math.CopySignOp, step(b, magnitude, outward, dtype), x)
         moved = emit.select(b, is_zero, b.op(math.CopySignOp, least, y), moved)
@@ -282,7 +333,15 @@ def _step(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAVa
     return b.op(arith.BitcastOp, moved, type=dtype.type)
 
 
-def _step_16(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAValue:
+def _step_bfloat16(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAValue:
+    """The same for bfloat16, whose bits are the upper half of a float32's."""
+    pattern = b.op(arith.BitcastOp, emit.convert(b, magnitude, dtype, float32), type=int32.type)
+    unit = emit.select(b, outward, b.const(1 << 16, int32), b.const(-(1 << 16), int32))
+    moved = b.op(arith.BitcastOp, b.op(arith.AddiOp, pattern, unit), type=float32.type)
+    return emit.convert(b, moved, float32, dtype)
+
+
+def _step_float16(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAValue:
     """The same for float16, in float32, for few devices have 16-bit integers.
 
     One unit in the last place more, or less (half of one below a power of two).

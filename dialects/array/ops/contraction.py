@@ -14,9 +14,9 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, batch_front, bilinear, move_axis
+from weft.dialects.array.op import ArrayOp, Parts, batch_front, bilinear, move_axis
 from weft.dialects.array.ops import emit
-from weft.dialects.array.ops.algebra import convert, reshape, transpose
+from weft.dialects.array.ops.algebra import convert, plus, reshape, sub, transpose
 from weft.dialects.array.ops.shape import Dims, Index, Ints, PadOp, ReverseOp, check_axes, inverse
 from weft.dialects.array.ops.windows import WindowOp, dilated
 from weft.dialects.dtypes import DType
@@ -32,6 +32,17 @@ def product_sum(
     wide = emit.accumulator(out)
     x, y = (emit.convert(b, v, d, wide) for v, d in zip((x, y), source, strict=True))
     return emit.convert(b, b.reduce("add", b.op(emit.MUL[wide.kind], x, y), axes), wide, out)
+
+
+def _parts_of_products(
+    cls: type[ArrayOp], x: Parts, y: Parts, *, preferred: DType | None = None, **params: Any
+) -> Parts:
+    """`on_parts` of an op that is linear in each operand: four real ones."""
+
+    def one(a: Node, b: Node) -> Node:
+        return cls.bind(a, b, preferred=preferred and preferred.part, **params)
+
+    return Parts(sub(one(x.re, y.re), one(x.im, y.im)), plus(one(x.re, y.im), one(x.im, y.re)))
 
 
 # -- dot ---------------------------------------------------------------------------------------------------------------
@@ -77,7 +88,7 @@ class DotOp(ArrayOp):
                     )
         check_axes("dot_general", "lhs dimensions", contract[0] + batch[0], a.ndim)
         check_axes("dot_general", "rhs dimensions", contract[1] + batch[1], b.ndim)
-        if a.dtype is not b.dtype or a.dtype.kind not in "iuf":
+        if a.dtype is not b.dtype or a.dtype.kind not in "iufc":
             raise TypeError(f"dot_general requires numeric arguments of equal dtypes, got {a.dtype} and {b.dtype}.")
         shape = [a.shape[k] for k in (*batch[0], *_free(a.ndim, contract[0], batch[0]))]
         shape += [b.shape[k] for k in _free(b.ndim, contract[1], batch[1])]
@@ -102,6 +113,8 @@ class DotOp(ArrayOp):
             ct, y, x, contract[::-1], batch[::-1], False
         ),
     )
+
+    on_parts = classmethod(_parts_of_products)
 
     @classmethod
     def batch(
@@ -134,7 +147,7 @@ class DotOp(ArrayOp):
         out = [names_a[k] for k in (*batch[0], *_free(a.ndim, contract[0], batch[0]))]
         out += [names_b[k] for k in _free(b.ndim, contract[1], batch[1])]
         dtype = np.dtype(preferred.name) if preferred else a.dtype
-        wide = np.float32 if dtype == np.float16 else dtype
+        wide = emit.wide(np, dtype)
         formula = f"{''.join(names_a)},{''.join(names_b)}->{''.join(out)}"
         return np.einsum(formula, a.astype(wide), b.astype(wide), optimize=bool(a.size and b.size)).astype(dtype)
 
@@ -272,7 +285,7 @@ class ConvOp(ArrayOp):
             raise ValueError(
                 f"{name}: lhs batch dimension size {x.shape[0]} must be a multiple of batch_group_count {batch_group_count}."
             )
-        if x.dtype is not w.dtype or x.dtype.kind not in "iuf":
+        if x.dtype is not w.dtype or x.dtype.kind not in "iufc":
             raise TypeError(f"{name} requires numeric arguments of equal dtypes, got {x.dtype} and {w.dtype}.")
         params = {
             "window_strides": window_strides, "padding": padding, "lhs_dilation": lhs_dilation, "rhs_dilation": rhs_dilation,
@@ -319,6 +332,8 @@ class ConvOp(ArrayOp):
         lambda ct, x, w, **params: ConvOp._for_w(ct, x, w, **params),
     )
 
+    on_parts = classmethod(_parts_of_products)
+
     @classmethod
     def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Any) -> tuple[Node, int]:
         x, w = args
@@ -338,7 +353,7 @@ class ConvOp(ArrayOp):
     @staticmethod
     def reference(np: Any, x: Any, w: Any, *, preferred: DType | None = None, **params: Any) -> Any:
         dtype = np.dtype(preferred.name) if preferred else x.dtype
-        wide = np.float32 if dtype == np.float16 else dtype
+        wide = emit.wide(np, dtype)
         along, spatial = _dimensions(x, w, params), range(2, x.ndim)
         x = PadOp.reference(
             np, x, np.zeros((), x.dtype), low=(0, 0, *(d.low for d in along)), high=(0, 0, *(d.high for d in along)),

@@ -12,7 +12,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, batch_front
+from weft.dialects.array.op import ArrayOp, Parts, batch_front, zeros
 from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.shape import Dims, Index, Ints
 from weft.dialects.dtypes import DType, int32, uint32
@@ -39,7 +39,7 @@ class IotaOp(ArrayOp):
             raise ValueError(
                 f"iota dimension must be between 0 and {len(shape)}, got dimension={dimension} for shape {tuple(shape)}"
             )
-        if dtype.kind not in "iuf":
+        if dtype.kind == "b":
             raise TypeError(f"iota does not accept dtype {dtype}. Accepted dtypes are numeric ones.")
         return aval(shape, dtype)
 
@@ -51,6 +51,11 @@ class IotaOp(ArrayOp):
     def reference(np: Any, *, shape: Ints, dimension: int, dtype: DType) -> Any:
         along = np.arange(shape[dimension]).astype(dtype.name)
         return np.broadcast_to(along.reshape([-1 if k == dimension else 1 for k in range(len(shape))]), shape)
+
+    @classmethod
+    def on_parts(cls, *, shape: Ints, dimension: int, dtype: DType) -> Parts:
+        re = cls.bind(shape=shape, dimension=dimension, dtype=dtype.part)
+        return Parts(re, zeros(re))
 
     @classmethod
     def to_kernel(

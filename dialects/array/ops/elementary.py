@@ -1,4 +1,4 @@
-"""Elementary functions of floats: exponentials, logarithms, roots, trigonometric and hyperbolic functions.
+"""Elementary functions of floating and complex numbers: exponentials, logarithms, roots, trigonometric and hyperbolic functions.
 
 Each is one op of upstream's `math` dialect.
 """
@@ -11,8 +11,10 @@ from typing import ClassVar
 from xdsl.dialects import math
 from xdsl.irdl import irdl_op_definition
 
-from weft.dialects.array.op import FLOATING, Unary, elementwise_jvp, scalar
+from weft.dialects.array.op import FLOATING, INEXACT, Unary, elementwise_jvp, scalar
+from weft.dialects.array.ops import parts
 from weft.dialects.array.ops.algebra import cos, cosh, div, mul, neg, plus, rsqrt, sin, sinh, square, sub
+from weft.dialects.array.ops.parts import by_parts
 
 
 @irdl_op_definition
@@ -25,10 +27,11 @@ class ExpOp(Unary):
     """
 
     name = "array.exp"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: out)
     reference = staticmethod(lambda np, x: np.exp(x))
+    on_parts = by_parts(parts.exponential)
     to_kernel = scalar(math.ExpOp)
 
 
@@ -42,10 +45,11 @@ class Exp2Op(Unary):
     """
 
     name = "array.exp2"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: mul(out, ln(2.0)))
     reference = staticmethod(lambda np, x: np.exp2(x))
+    on_parts = by_parts(parts.exponential2)
     to_kernel = scalar(math.Exp2Op)
 
 
@@ -59,10 +63,11 @@ class Expm1Op(Unary):
     """
 
     name = "array.expm1"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: plus(out, 1.0))
     reference = staticmethod(lambda np, x: np.expm1(x))
+    on_parts = by_parts(parts.exponential_minus_1)
     to_kernel = scalar(math.ExpM1Op)
 
 
@@ -76,10 +81,11 @@ class LogOp(Unary):
     """
 
     name = "array.log"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0, x))
     reference = staticmethod(lambda np, x: np.log(x))
+    on_parts = by_parts(parts.logarithm)
     to_kernel = scalar(math.LogOp)
 
 
@@ -93,10 +99,11 @@ class Log1pOp(Unary):
     """
 
     name = "array.log1p"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0, plus(x, 1.0)))
     reference = staticmethod(lambda np, x: np.log1p(x))
+    on_parts = by_parts(parts.logarithm_1_plus)
     to_kernel = scalar(math.Log1pOp)
 
 
@@ -110,10 +117,11 @@ class Log2Op(Unary):
     """
 
     name = "array.log2"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0 / ln(2.0), x))
     reference = staticmethod(lambda np, x: np.log2(x))
+    on_parts = by_parts(parts.logarithm2)
     to_kernel = scalar(math.Log2Op)
 
 
@@ -127,10 +135,11 @@ class SqrtOp(Unary):
     """
 
     name = "array.sqrt"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(0.5, out))
     reference = staticmethod(lambda np, x: np.sqrt(x))
+    on_parts = by_parts(parts.root)
     to_kernel = scalar(math.SqrtOp)
 
 
@@ -144,10 +153,11 @@ class RsqrtOp(Unary):
     """
 
     name = "array.rsqrt"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: mul(div(out, x), -0.5))
     reference = staticmethod(lambda np, x: (1 / np.sqrt(x)).astype(x.dtype))
+    on_parts = by_parts(parts.reciprocal_root)
     to_kernel = scalar(math.RsqrtOp)
 
 
@@ -178,10 +188,11 @@ class SinOp(Unary):
     """
 
     name = "array.sin"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: cos(x))
     reference = staticmethod(lambda np, x: np.sin(x))
+    on_parts = by_parts(parts.sine)
     to_kernel = scalar(math.SinOp)
 
 
@@ -195,10 +206,11 @@ class CosOp(Unary):
     """
 
     name = "array.cos"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: neg(sin(x)))
     reference = staticmethod(lambda np, x: np.cos(x))
+    on_parts = by_parts(parts.cosine)
     to_kernel = scalar(math.CosOp)
 
 
@@ -212,10 +224,11 @@ class TanOp(Unary):
     """
 
     name = "array.tan"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: plus(square(out), 1.0))
     reference = staticmethod(lambda np, x: np.tan(x))
+    on_parts = by_parts(parts.tangent)
     to_kernel = scalar(math.TanOp)
 
 
@@ -229,10 +242,11 @@ class AsinOp(Unary):
     """
 
     name = "array.asin"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: rsqrt(sub(1.0, square(x))))
     reference = staticmethod(lambda np, x: np.arcsin(x))
+    on_parts = by_parts(parts.arc_sine)
     to_kernel = scalar(math.AsinOp)
 
 
@@ -246,10 +260,11 @@ class AcosOp(Unary):
     """
 
     name = "array.acos"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: neg(rsqrt(sub(1.0, square(x)))))
     reference = staticmethod(lambda np, x: np.arccos(x))
+    on_parts = by_parts(parts.arc_cosine)
     to_kernel = scalar(math.AcosOp)
 
 
@@ -263,10 +278,11 @@ class AtanOp(Unary):
     """
 
     name = "array.atan"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0, plus(square(x), 1.0)))
     reference = staticmethod(lambda np, x: np.arctan(x))
+    on_parts = by_parts(parts.arc_tangent)
     to_kernel = scalar(math.AtanOp)
 
 
@@ -280,10 +296,11 @@ class SinhOp(Unary):
     """
 
     name = "array.sinh"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: cosh(x))
     reference = staticmethod(lambda np, x: np.sinh(x))
+    on_parts = by_parts(parts.hyperbolic_sine)
     to_kernel = scalar(math.SinhOp)
 
 
@@ -297,10 +314,11 @@ class CoshOp(Unary):
     """
 
     name = "array.cosh"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: sinh(x))
     reference = staticmethod(lambda np, x: np.cosh(x))
+    on_parts = by_parts(parts.hyperbolic_cosine)
     to_kernel = scalar(math.CoshOp)
 
 
@@ -314,10 +332,11 @@ class TanhOp(Unary):
     """
 
     name = "array.tanh"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: mul(plus(out, 1.0), sub(1.0, out)))
     reference = staticmethod(lambda np, x: np.tanh(x))
+    on_parts = by_parts(parts.hyperbolic_tangent)
     to_kernel = scalar(math.TanhOp)
 
 
@@ -331,10 +350,11 @@ class AsinhOp(Unary):
     """
 
     name = "array.asinh"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: rsqrt(plus(square(x), 1.0)))
     reference = staticmethod(lambda np, x: np.arcsinh(x))
+    on_parts = by_parts(parts.arc_hyperbolic_sine)
     to_kernel = scalar(math.AsinhOp)
 
 
@@ -348,10 +368,11 @@ class AcoshOp(Unary):
     """
 
     name = "array.acosh"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: rsqrt(mul(sub(x, 1.0), plus(x, 1.0))))
     reference = staticmethod(lambda np, x: np.arccosh(x))
+    on_parts = by_parts(parts.arc_hyperbolic_cosine)
     to_kernel = scalar(math.AcoshOp)
 
 
@@ -365,8 +386,9 @@ class AtanhOp(Unary):
     """
 
     name = "array.atanh"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0, mul(plus(x, 1.0), sub(1.0, x))))
     reference = staticmethod(lambda np, x: np.arctanh(x))
+    on_parts = by_parts(parts.arc_hyperbolic_tangent)
     to_kernel = scalar(math.AtanhOp)

@@ -55,7 +55,7 @@ def lowest(dtype: DType, kind: str) -> bool | int | float:
     """The identity of a `max` (or, with kind "min", of a `min`) over values of a dtype."""
     if dtype.kind == "b":
         return kind == "min"
-    if dtype.kind == "f":
+    if dtype.is_inexact:
         return float("inf") if kind == "min" else -float("inf")
     return extreme(dtype)[kind == "min"]
 
@@ -104,6 +104,11 @@ def _float_to_integer(b: Any, x: SSAValue, source: DType, target: DType) -> SSAV
 def accumulator(dtype: DType) -> DType:
     """The dtype in which sums of a dtype are kept: 16-bit floats add up in float32."""
     return float32 if dtype.kind == "f" and dtype.bits == 16 else dtype
+
+
+def wide(np: Any, dtype: Any) -> Any:
+    """NumPy's dtype of the accumulator of one of NumPy's."""
+    return np.dtype(accumulator(as_dtype(dtype)).name)
 
 
 def divide(b: Any, op: type[Operation], x: SSAValue, y: SSAValue, dtype: DType) -> tuple[SSAValue, SSAValue]:

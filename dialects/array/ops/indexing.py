@@ -18,8 +18,8 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, Write, add, batch_front, broadcast, full, zeros
-from weft.dialects.array.ops import emit
+from weft.dialects.array.op import ArrayOp, Parts, Write, add, batch_front, broadcast, full, zeros
+from weft.dialects.array.ops import emit, parts
 from weft.dialects.array.ops.algebra import compare, div, iota, mul, plus, reshape, where
 from weft.dialects.array.ops.shape import Dims, Index, Ints, check_axes, check_rank, up
 from weft.dialects.dtypes import DType, as_dtype, int32
@@ -31,7 +31,7 @@ Maybe: TypeAlias = Node | None
 
 def default_fill(dtype: DType) -> bool | int | float:
     """What a gather gives outside: NaN, the least signed integer, the greatest unsigned one, or true."""
-    if dtype.kind == "f":
+    if dtype.is_inexact:
         return float("nan")
     return True if dtype.kind == "b" else emit.extreme(dtype)[dtype.kind == "u"]
 
@@ -172,6 +172,13 @@ class GatherOp(ArrayOp):
     def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Any) -> tuple[Node, int]:
         operand, indices = (x if d is None else batch_front(size, x, d) for x, d in zip(args, dims, strict=True))
         return cls.bind(operand, indices, **gather_params(params, size, dims[0] is not None, dims[1] is not None)), 0
+
+    @classmethod
+    def on_parts(cls, operand: Parts, indices: Node, **params: Any) -> Parts:
+        fill = params.pop("fill_value", None)
+        fill = default_fill(operand.re.dtype) if fill is None else fill
+        fills = (fill.real, fill.imag)
+        return Parts(*(cls.bind(v, indices, **params, fill_value=f) for v, f in zip(operand, fills, strict=True)))
 
     @staticmethod
     def reference(np: Any, operand: Any, indices: Any, **params: Any) -> Any:
@@ -352,6 +359,17 @@ class ScatterOp(ArrayOp):
         new["operand_batching_dims"] = (0, *new["operand_batching_dims"])
         new["scatter_indices_batching_dims"] = (0, *up(params["scatter_indices_batching_dims"]))
         return cls.bind(operand, batch_front(size, args[1], dims[1]), updates, **new), 0
+
+    @classmethod
+    def on_parts(cls, operand: Parts, indices: Node, updates: Parts, **params: Any) -> Parts:
+        if params["kind"] in ("set", "add"):
+            return Parts(*(cls.bind(x, indices, u, **params) for x, u in zip(operand, updates, strict=True)))
+        if params["kind"] != "mul" or not params.get("unique_indices"):
+            raise NotImplementedError(
+                f"scatter {params['kind']} of complex numbers runs on the cpu device only (mul with unique_indices=True on all)"
+            )
+        there = Parts(*(_gathered(v, indices, updates.re, params, fill=0.0) for v in operand))
+        return cls.on_parts(operand, indices, parts.product(there, updates), **{**params, "kind": "set"})
 
     @staticmethod
     def reference(np: Any, operand: Any, indices: Any, updates: Any, **params: Any) -> Any:

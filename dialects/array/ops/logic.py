@@ -11,10 +11,23 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import FLOATING, Binary, Elementwise, Unary, common_dtype, common_shape, elements, linear
-from weft.dialects.array.ops import emit
+from weft.dialects.array.op import (
+    FLOATING,
+    Binary,
+    Elementwise,
+    Parts,
+    Unary,
+    common_dtype,
+    common_shape,
+    each_part,
+    elements,
+    linear,
+    zeros,
+)
+from weft.dialects.array.ops import emit, parts
 from weft.dialects.array.ops.algebra import convert, where, zero_of
-from weft.dialects.dtypes import DType, bool_
+from weft.dialects.array.ops.parts import by_parts
+from weft.dialects.dtypes import DType, as_dtype, bool_
 
 DIRECTIONS: tuple[str, ...] = ("eq", "ne", "lt", "le", "gt", "ge")
 
@@ -38,8 +51,11 @@ class CompareOp(Binary):
     def infer(cls, x: Aval, y: Aval, *, direction: str) -> Aval:
         if direction not in DIRECTIONS:
             raise ValueError(f"compare: direction must be one of {', '.join(DIRECTIONS)}, got '{direction}'")
-        common_dtype(cls, x, y)
+        if common_dtype(cls, x, y).kind == "c" and direction not in ("eq", "ne"):
+            raise TypeError(f"{direction} does not accept dtype {x.dtype}: complex numbers have no order.")
         return aval(common_shape(cls, x, y), bool_)
+
+    on_parts = by_parts(parts.equal)
 
     @staticmethod
     def reference(np: Any, x: Any, y: Any, *, direction: str) -> Any:
@@ -80,6 +96,7 @@ class SelectOp(Elementwise):
         lambda ct, p, x, y: where(p, ct, zero_of(ct)),
         lambda ct, p, x, y: where(p, zero_of(ct), ct),
     )
+    on_parts = each_part
     reference = staticmethod(lambda np, p, x, y: np.where(p, x, y))
 
     @classmethod
@@ -90,7 +107,7 @@ class SelectOp(Elementwise):
 @irdl_op_definition
 class ConvertOp(Unary):
     """The elements in another dtype. Floats become integers by truncation, clamped into range, NaN as 0; what is not 0
-    is true.
+    is true. Of complex numbers real dtypes take the real part.
 
     %y = array.convert %x : tensor<4xf32> -> tensor<4xi32>
 
@@ -112,12 +129,24 @@ class ConvertOp(Unary):
 
     @classmethod
     def transpose(cls, ct: Node, args: Sequence[Node], linear: Sequence[bool], **params: Any) -> list[Node | None]:
-        return [convert(ct, args[0].dtype)]
+        source = args[0].aval
+        if ct.aval.weak_type == source.weak_type or not source.weak_type:
+            return [convert(ct, source.dtype)]
+        return [cls.bind(ct, dtype=source.dtype, weak_type=True)]
+
+    @classmethod
+    def on_parts(cls, x: Parts | Node, *, dtype: DType, weak_type: bool = False) -> Parts | Node:
+        if dtype.kind != "c":
+            return convert(x[0], dtype)
+        re, im = x if isinstance(x, Parts) else (x, zeros(x))
+        return Parts(convert(re, dtype.part), convert(im, dtype.part))
 
     @staticmethod
     def reference(np: Any, x: Any, *, dtype: DType, weak_type: bool = False) -> Any:
         target = np.dtype(dtype.name)
-        if x.dtype.kind != "f" or target.kind not in "iu":
+        if dtype.kind != "c":
+            x = x.real
+        if as_dtype(x.dtype).kind != "f" or not dtype.is_integer:
             return x.astype(target)
         info = np.iinfo(target)
         wide = np.where(np.isnan(x), 0, x).astype(np.float64)  # a float64 holds all of 32 bits, and wraps nothing
@@ -171,6 +200,7 @@ class StopGradientOp(Unary):
     name = "array.stop_gradient"
     NOT_DIFFERENTIABLE: ClassVar = True
 
+    on_parts = each_part
     reference = staticmethod(lambda np, x: x)
 
     @classmethod
@@ -191,6 +221,7 @@ class OptimizationBarrierOp(Unary):
 
     jvp, transpose = linear(lambda ct, x: OptimizationBarrierOp.bind(ct))
 
+    on_parts = each_part
     reference = staticmethod(lambda np, x: x)
 
     @classmethod

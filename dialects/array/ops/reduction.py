@@ -12,8 +12,8 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, batch_front, broadcast, literal, move_axis
-from weft.dialects.array.ops import emit
+from weft.dialects.array.op import ArrayOp, Parts, batch_front, broadcast, full, literal, move_axis, zeros
+from weft.dialects.array.ops import emit, parts
 from weft.dialects.array.ops.algebra import (
     compare,
     convert,
@@ -33,7 +33,7 @@ from weft.dialects.array.ops.algebra import (
 from weft.dialects.array.ops.shape import Dims, Index, Ints, check_axes, inverse, up
 from weft.dialects.dtypes import DType, as_dtype, int32
 
-KINDS = {"add": "iuf", "mul": "iuf", "max": "iufb", "min": "iufb", "and": "iub", "or": "iub"}
+KINDS = {"add": "iufc", "mul": "iufc", "max": "iufbc", "min": "iufbc", "and": "iub", "or": "iub"}
 """The kinds of reduction, and the kinds of dtype that each takes."""
 
 
@@ -106,6 +106,19 @@ class ReduceOp(ArrayOp):
         return [spread(ct, args[0].shape, axes)]
 
     @classmethod
+    def on_parts(cls, x: Parts, *, kind: str, axes: Ints) -> Parts:
+        if not all(x.re.shape[k] for k in axes):
+            nothing = aval(without(x.re.shape, axes), x.re.dtype)
+            return Parts(full(identity(kind, x.re.dtype), nothing), zeros(nothing))
+        if kind == "add":
+            return Parts(*(cls.bind(v, kind=kind, axes=axes) for v in x))
+        if kind == "mul":
+            return parts.tree_product(x, axes)
+        re = cls.bind(x.re, kind=kind, axes=axes)
+        leading = compare(x.re, "eq", spread(re, x.re.shape, axes))
+        return Parts(re, cls.bind(where(leading, x.im, identity(kind, x.im.dtype)), kind=kind, axes=axes))
+
+    @classmethod
     def batch(cls, size: int, args: Sequence[Node], dims: Dims, *, kind: str, axes: Ints) -> tuple[Node, int]:
         return cls.bind(batch_front(size, args[0], dims[0]), kind=kind, axes=up(axes)), 0
 
@@ -119,7 +132,7 @@ class ReduceOp(ArrayOp):
             "and": "bitwise_and",
             "or": "bitwise_or",
         }
-        wide = np.float32 if x.dtype == np.float16 else x.dtype
+        wide = emit.wide(np, x.dtype)
         start = np.array(identity(kind, as_dtype(x.dtype))).astype(wide)
         return getattr(np, names[kind]).reduce(x, axis=axes, dtype=wide, initial=start).astype(x.dtype)
 
@@ -169,6 +182,8 @@ class ArgreduceOp(ArrayOp):
     @classmethod
     def infer(cls, x: Aval, *, kind: str, axis: int, dtype: DType) -> Aval:
         check_kind("argreduce", kind, x, ("max", "min"))
+        if x.dtype.kind == "c":
+            raise TypeError(f"arg{kind} does not accept dtype {x.dtype}: complex numbers have no order.")
         check_axes(f"arg{kind}", "axis", (axis,), x.ndim)
         if not dtype.is_integer:
             raise TypeError(f"arg{kind} requires an integer index dtype, got {dtype}.")
@@ -255,7 +270,7 @@ class CumulateOp(ArrayOp):
     def reference(np: Any, x: Any, *, kind: str, axis: int, reverse: bool) -> Any:
         names = {"add": "add", "mul": "multiply", "max": "maximum", "min": "minimum"}
         x = np.flip(x, axis) if reverse else x
-        y = getattr(np, names[kind]).accumulate(x, axis, dtype=np.float32 if x.dtype == np.float16 else x.dtype)
+        y = getattr(np, names[kind]).accumulate(x, axis, dtype=emit.wide(np, x.dtype))
         return (np.flip(y, axis) if reverse else y).astype(x.dtype)
 
     @classmethod

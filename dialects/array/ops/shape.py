@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, var_operand_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, batch_front, full, linear, literal, zeros
+from weft.dialects.array.op import ArrayOp, batch_front, each_part, full, linear, literal, zeros
 from weft.dialects.array.ops.algebra import pad, reduce, reshape, slice_axis, sub, transpose, where, zero_of
 from weft.dialects.dtypes import bool_
 from weft.dialects.kernel.affine import Expr, reindex
@@ -50,6 +50,7 @@ class _View(ArrayOp):
     """An op on one operand `x` that moves or repeats elements."""
 
     x = operand_def(TensorType)
+    on_parts = each_part
 
 
 @irdl_op_definition
@@ -205,6 +206,7 @@ class PadOp(ArrayOp):
     low = prop_def()
     high = prop_def()
     interior = prop_def()
+    on_parts = each_part
 
     @classmethod
     def infer(cls, x: Aval, padding_value: Aval, *, low: Ints, high: Ints, interior: Ints) -> Aval:
@@ -364,6 +366,7 @@ class ConcatenateOp(ArrayOp):
 
     xs = var_operand_def(TensorType)
     dimension = prop_def()
+    on_parts = each_part
 
     @classmethod
     def infer(cls, *xs: Aval, dimension: int) -> Aval:

@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, var_operand_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, batch_front, literal, zeros
+from weft.dialects.array.op import ArrayOp, batch_front, each_part, literal, zeros
 from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.algebra import convert, reshape
 from weft.dialects.array.ops.indexing import GatherOp, Maybe, ScatterOp, gather_params
@@ -61,6 +61,7 @@ class DynamicSliceOp(ArrayOp):
     x = operand_def(TensorType)
     starts = var_operand_def(TensorType)
     sizes = prop_def()
+    on_parts = each_part
 
     @classmethod
     def infer(cls, x: Aval, *starts: Aval, sizes: Ints) -> Aval:
@@ -114,6 +115,7 @@ class DynamicUpdateSliceOp(ArrayOp):
     x = operand_def(TensorType)
     update = operand_def(TensorType)
     starts = var_operand_def(TensorType)
+    on_parts = each_part
 
     @classmethod
     def infer(cls, x: Aval, update: Aval, *starts: Aval) -> Aval:

@@ -22,7 +22,8 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition
 
 from weft.dialects.array.node import Node
-from weft.dialects.array.op import FLOATING, Unary, elementwise_jvp, literal, scalar
+from weft.dialects.array.op import FLOATING, INEXACT, Unary, elementwise_jvp, literal, scalar
+from weft.dialects.array.ops import parts
 from weft.dialects.array.ops.algebra import (
     absolute,
     compare,
@@ -323,9 +324,10 @@ class LogisticOp(Unary):
     """
 
     name = "array.logistic"
-    DTYPES: ClassVar = FLOATING
+    DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: mul(out, sub(1.0, out)))
+    on_parts = parts.by_parts(parts.logistic)
 
     @staticmethod
     def reference(np: Any, x: Any) -> Any:

@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, batch_front, linear
+from weft.dialects.array.op import ArrayOp, batch_front, each_part, linear
 from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.shape import Dims, Index, Ints, check_axes, check_rank, up
 
@@ -39,6 +39,7 @@ class WindowOp(ArrayOp):
     sizes = prop_def()
     strides = prop_def()
     dilations = prop_def()
+    on_parts = each_part
 
     @classmethod
     def infer(cls, x: Aval, *, dims: Ints, sizes: Ints, strides: Ints, dilations: Ints) -> Aval:
@@ -93,6 +94,7 @@ class FoldOp(ArrayOp):
     sizes = prop_def()
     strides = prop_def()
     dilations = prop_def()
+    on_parts = each_part
 
     @classmethod
     def infer(cls, x: Aval, *, shape: Ints, dims: Ints, sizes: Ints, strides: Ints, dilations: Ints) -> Aval:

@@ -10,7 +10,7 @@ func.func @integer_pow(%x : tensor<4xi32>) {
 
 // -----
 
-// CHECK: neg does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating.
+// CHECK: neg does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating, complex.
 func.func @neg(%x : tensor<4xi1>) {
   %0 = array.neg %x : tensor<4xi1>
   func.return
@@ -18,7 +18,7 @@ func.func @neg(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: abs does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating.
+// CHECK: abs does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating, complex.
 func.func @abs(%x : tensor<4xi1>) {
   %0 = array.abs %x : tensor<4xi1>
   func.return
@@ -26,7 +26,7 @@ func.func @abs(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: sign does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating.
+// CHECK: sign does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating, complex.
 func.func @sign(%x : tensor<4xi1>) {
   %0 = array.sign %x : tensor<4xi1>
   func.return
@@ -90,15 +90,47 @@ func.func @clz(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: bitcast requires dtypes of one width, got float32 and float16.
-func.func @bitcast(%x : tensor<4xf32>) {
-  %0 = array.bitcast %x : tensor<4xf32> -> tensor<4xf16>
+// CHECK: complex does not accept dtype float16. Accepted dtypes are: float32, float64.
+func.func @complex(%x : tensor<4xf16>) {
+  %0 = array.complex %x, %x : tensor<4xf16>, tensor<4xf16> -> tensor<4xcomplex<f32>>
   func.return
 }
 
 // -----
 
-// CHECK: exp does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: real does not accept dtype float32. Accepted dtypes are: complex.
+func.func @real(%x : tensor<4xf32>) {
+  %0 = array.real %x : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: imag does not accept dtype float32. Accepted dtypes are: complex.
+func.func @imag(%x : tensor<4xf32>) {
+  %0 = array.imag %x : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: conj does not accept dtype float32. Accepted dtypes are: complex.
+func.func @conj(%x : tensor<4xf32>) {
+  %0 = array.conj %x : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: bitcast: to read float32 as float64, the last axis must have 2 elements, got shape (4,).
+func.func @bitcast(%x : tensor<4xf32>) {
+  %0 = array.bitcast %x : tensor<4xf32> -> tensor<2xf64>
+  func.return
+}
+
+// -----
+
+// CHECK: exp does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @exp(%x : tensor<4xi1>) {
   %0 = array.exp %x : tensor<4xi1>
   func.return
@@ -106,7 +138,7 @@ func.func @exp(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: exp2 does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: exp2 does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @exp2(%x : tensor<4xi1>) {
   %0 = array.exp2 %x : tensor<4xi1>
   func.return
@@ -114,7 +146,7 @@ func.func @exp2(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: expm1 does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: expm1 does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @expm1(%x : tensor<4xi1>) {
   %0 = array.expm1 %x : tensor<4xi1>
   func.return
@@ -122,7 +154,7 @@ func.func @expm1(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: log does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: log does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @log(%x : tensor<4xi1>) {
   %0 = array.log %x : tensor<4xi1>
   func.return
@@ -130,7 +162,7 @@ func.func @log(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: log1p does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: log1p does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @log1p(%x : tensor<4xi1>) {
   %0 = array.log1p %x : tensor<4xi1>
   func.return
@@ -138,7 +170,7 @@ func.func @log1p(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: log2 does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: log2 does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @log2(%x : tensor<4xi1>) {
   %0 = array.log2 %x : tensor<4xi1>
   func.return
@@ -146,7 +178,7 @@ func.func @log2(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: sqrt does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: sqrt does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @sqrt(%x : tensor<4xi1>) {
   %0 = array.sqrt %x : tensor<4xi1>
   func.return
@@ -154,7 +186,7 @@ func.func @sqrt(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: rsqrt does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: rsqrt does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @rsqrt(%x : tensor<4xi1>) {
   %0 = array.rsqrt %x : tensor<4xi1>
   func.return
@@ -170,7 +202,7 @@ func.func @cbrt(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: sin does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: sin does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @sin(%x : tensor<4xi1>) {
   %0 = array.sin %x : tensor<4xi1>
   func.return
@@ -178,7 +210,7 @@ func.func @sin(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: cos does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: cos does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @cos(%x : tensor<4xi1>) {
   %0 = array.cos %x : tensor<4xi1>
   func.return
@@ -186,7 +218,7 @@ func.func @cos(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: tan does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: tan does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @tan(%x : tensor<4xi1>) {
   %0 = array.tan %x : tensor<4xi1>
   func.return
@@ -194,7 +226,7 @@ func.func @tan(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: asin does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: asin does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @asin(%x : tensor<4xi1>) {
   %0 = array.asin %x : tensor<4xi1>
   func.return
@@ -202,7 +234,7 @@ func.func @asin(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: acos does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: acos does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @acos(%x : tensor<4xi1>) {
   %0 = array.acos %x : tensor<4xi1>
   func.return
@@ -210,7 +242,7 @@ func.func @acos(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: atan does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: atan does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @atan(%x : tensor<4xi1>) {
   %0 = array.atan %x : tensor<4xi1>
   func.return
@@ -218,7 +250,7 @@ func.func @atan(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: sinh does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: sinh does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @sinh(%x : tensor<4xi1>) {
   %0 = array.sinh %x : tensor<4xi1>
   func.return
@@ -226,7 +258,7 @@ func.func @sinh(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: cosh does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: cosh does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @cosh(%x : tensor<4xi1>) {
   %0 = array.cosh %x : tensor<4xi1>
   func.return
@@ -234,7 +266,7 @@ func.func @cosh(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: tanh does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: tanh does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @tanh(%x : tensor<4xi1>) {
   %0 = array.tanh %x : tensor<4xi1>
   func.return
@@ -242,7 +274,7 @@ func.func @tanh(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: asinh does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: asinh does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @asinh(%x : tensor<4xi1>) {
   %0 = array.asinh %x : tensor<4xi1>
   func.return
@@ -250,7 +282,7 @@ func.func @asinh(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: acosh does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: acosh does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @acosh(%x : tensor<4xi1>) {
   %0 = array.acosh %x : tensor<4xi1>
   func.return
@@ -258,7 +290,7 @@ func.func @acosh(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: atanh does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: atanh does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @atanh(%x : tensor<4xi1>) {
   %0 = array.atanh %x : tensor<4xi1>
   func.return
@@ -330,7 +362,7 @@ func.func @digamma(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: logistic does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: logistic does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @logistic(%x : tensor<4xi1>) {
   %0 = array.logistic %x : tensor<4xi1>
   func.return
@@ -338,7 +370,7 @@ func.func @logistic(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: add does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating.
+// CHECK: add does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating, complex.
 func.func @add(%x : tensor<4xi1>, %y : tensor<4xi1>) {
   %0 = array.add %x, %y : tensor<4xi1>
   func.return
@@ -354,7 +386,7 @@ func.func @add(%x : tensor<4xf32>, %y : tensor<5xf32>) {
 
 // -----
 
-// CHECK: sub does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating.
+// CHECK: sub does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating, complex.
 func.func @sub(%x : tensor<4xi1>, %y : tensor<4xi1>) {
   %0 = array.sub %x, %y : tensor<4xi1>
   func.return
@@ -370,7 +402,7 @@ func.func @sub(%x : tensor<4xf32>, %y : tensor<5xf32>) {
 
 // -----
 
-// CHECK: mul does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating.
+// CHECK: mul does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating, complex.
 func.func @mul(%x : tensor<4xi1>, %y : tensor<4xi1>) {
   %0 = array.mul %x, %y : tensor<4xi1>
   func.return
@@ -386,7 +418,7 @@ func.func @mul(%x : tensor<4xf32>, %y : tensor<5xf32>) {
 
 // -----
 
-// CHECK: div does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating.
+// CHECK: div does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating, complex.
 func.func @div(%x : tensor<4xi1>, %y : tensor<4xi1>) {
   %0 = array.div %x, %y : tensor<4xi1>
   func.return
@@ -418,7 +450,7 @@ func.func @rem(%x : tensor<4xf32>, %y : tensor<5xf32>) {
 
 // -----
 
-// CHECK: pow does not accept dtype bool. Accepted dtypes are: floating.
+// CHECK: pow does not accept dtype bool. Accepted dtypes are: floating, complex.
 func.func @pow(%x : tensor<4xi1>, %y : tensor<4xi1>) {
   %0 = array.pow %x, %y : tensor<4xi1>
   func.return

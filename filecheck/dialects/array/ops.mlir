@@ -80,6 +80,26 @@ func.func @clz(%x : tensor<4xi32>) -> tensor<4xi32> {
   func.return %y : tensor<4xi32>
 }
 
+// CHECK-LABEL: @complex(
+// CHECK: %z = array.complex %x, %y : tensor<4xf32>, tensor<4xf32> -> tensor<4xcomplex<f32>>
+// CHECK: %c = array.conj %z : tensor<4xcomplex<f32>>
+// CHECK: %r = array.real %c : tensor<4xcomplex<f32>> -> tensor<4xf32>
+// CHECK: %i = array.imag %c : tensor<4xcomplex<f32>> -> tensor<4xf32>
+func.func @complex(%x : tensor<4xf32>, %y : tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %z = array.complex %x, %y : tensor<4xf32>, tensor<4xf32> -> tensor<4xcomplex<f32>>
+  %c = array.conj %z : tensor<4xcomplex<f32>>
+  %r = array.real %c : tensor<4xcomplex<f32>> -> tensor<4xf32>
+  %i = array.imag %c : tensor<4xcomplex<f32>> -> tensor<4xf32>
+  func.return %r, %i : tensor<4xf32>, tensor<4xf32>
+}
+
+// CHECK-LABEL: @bitcast_pieces(
+// CHECK: %y = array.bitcast %x : tensor<4xf32> -> tensor<4x2xui16>
+func.func @bitcast_pieces(%x : tensor<4xf32>) -> tensor<4x2xui16> {
+  %y = array.bitcast %x : tensor<4xf32> -> tensor<4x2xui16>
+  func.return %y : tensor<4x2xui16>
+}
+
 // CHECK-LABEL: @bitcast(
 // CHECK: %y = array.bitcast %x : tensor<4xf32> -> tensor<4xui32>
 func.func @bitcast(%x : tensor<4xf32>) -> tensor<4xui32> {
