@@ -131,7 +131,7 @@ class _Packed:
         code = view.format.lstrip("@=<")
         if code not in _FORMATS:
             raise TypeError(f"a buffer with elements of format {view.format!r} is not a valid array type")
-        self.bytes, self.shape, self.dtype = view.tobytes(), view.shape, as_dtype(_FORMATS[code])
+        self.bytes, self.shape, self.dtype = view.tobytes(), tuple(view.shape or ()), as_dtype(_FORMATS[code])
 
     def astype(self, dtype: DType) -> _Packed:
         elements = unpack(memoryview(self.bytes), aval(self.shape, self.dtype))

@@ -8,6 +8,7 @@ an index map), and a result is put together the same way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ComplexType, ModuleOp, TensorType
@@ -41,7 +42,7 @@ def _is_complex(type: Attribute) -> bool:
 
 def split_complex(graph: Graph, mark: int = 0) -> Graph:
     """The graph with complex inputs and outputs as real ones with a last axis of two, and nothing complex between."""
-    env: dict[Node, Parts | Node | tuple[Parts | Node, ...]] = {}
+    env: dict[Node, Any] = {}  # a node, its parts, or a tuple of these
     ins = [leaf(_in_memory(n.aval), mark=mark) for n in graph.ins]
     for old, new in zip(graph.ins, ins, strict=True):
         env[old] = _taken_apart(new) if old.dtype.kind == "c" else new

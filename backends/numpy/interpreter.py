@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ml_dtypes  # noqa: F401  (NumPy knows bfloat16 from then on)
+import ml_dtypes
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
@@ -19,6 +19,7 @@ from weft.dialects.array.graph import Graph, expand
 from weft.dialects.array.node import Aval, Node, ResultOp
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.params import aval_of
+from weft.dialects.dtypes import bfloat16
 
 Step = tuple[str, Callable[..., Any], list[int], dict[str, Any], list[int], list[Aval]]
 """An op's name and rule, the numbers of its operands, its parameters, the numbers of its results and their avals."""
@@ -135,7 +136,7 @@ def _last_uses(steps: Sequence[Step], outputs: Sequence[int]) -> list[list[int]]
 
 
 def _dtype(aval: Aval) -> np.dtype:
-    return np.dtype(aval.dtype.name)
+    return np.dtype(ml_dtypes.bfloat16 if aval.dtype is bfloat16 else aval.dtype.name)
 
 
 def fit(name: str, out: Any, avals: Sequence[Aval]) -> list[np.ndarray]:

@@ -505,7 +505,7 @@ def _each_part(cls: type[ArrayOp], *args: Any, **params: Any) -> Any:
     return Parts(real, imaginary) if isinstance(real, Node) else tuple(map(Parts, real, imaginary))
 
 
-each_part = classmethod(_each_part)
+each_part: Any = classmethod(_each_part)
 """`on_parts` of an op that moves elements, or is linear with real factors: it does the same with the real and with the imaginary parts."""
 
 

@@ -273,12 +273,13 @@ class BitcastOp(Unary):
             place = b.op(arith.MuliOp, b.index(index[-1]), b.const(narrow.bits, int32))
             piece = b.op(arith.ShRUIOp, bits, emit.convert(b, place, int32, wide))
             return _reinterpret(b, emit.convert(b, piece, wide, narrow), narrow, dtype)
-        bits = None
-        for k in range(dtype.bits // source.bits):
-            piece = _reinterpret(b, b.read(args[0], (*index, Expr(k))), source, narrow)
-            piece = emit.convert(b, piece, narrow, wide)
-            piece = b.op(arith.ShLIOp, piece, b.const(k * narrow.bits, wide)) if k else piece
-            bits = piece if bits is None else b.op(arith.OrIOp, bits, piece)
+        pieces = [
+            emit.convert(b, _reinterpret(b, b.read(args[0], (*index, Expr(k))), source, narrow), narrow, wide)
+            for k in range(dtype.bits // source.bits)
+        ]
+        bits = pieces[0]
+        for k, piece in enumerate(pieces[1:], 1):
+            bits = b.op(arith.OrIOp, bits, b.op(arith.ShLIOp, piece, b.const(k * narrow.bits, wide)))
         return _reinterpret(b, bits, wide, dtype)
 
 

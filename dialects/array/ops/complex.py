@@ -22,6 +22,7 @@ from weft.dialects.array.op import (
     linear,
 )
 from weft.dialects.array.ops.algebra import conj, imag, make_complex, neg, real, zero_of
+from weft.dialects.array.ops.parts import by_parts
 from weft.dialects.dtypes import complex_of
 
 
@@ -82,7 +83,7 @@ class RealOp(_Part):
 
     jvp, transpose = linear(lambda ct, z: make_complex(ct, zero_of(ct)))
     reference = staticmethod(lambda np, z: z.real)
-    on_parts = classmethod(lambda cls, z: z.re)
+    on_parts = by_parts(lambda z: z.re)
 
 
 @irdl_op_definition
@@ -99,7 +100,7 @@ class ImagOp(_Part):
 
     jvp, transpose = linear(lambda ct, z: make_complex(zero_of(ct), neg(ct)))
     reference = staticmethod(lambda np, z: z.imag)
-    on_parts = classmethod(lambda cls, z: z.im)
+    on_parts = by_parts(lambda z: z.im)
 
 
 @irdl_op_definition
@@ -116,4 +117,4 @@ class ConjOp(Unary):
 
     jvp, transpose = linear(lambda ct, z: conj(ct))
     reference = staticmethod(lambda np, z: np.conj(z))
-    on_parts = classmethod(lambda cls, z: Parts(z.re, neg(z.im)))
+    on_parts = by_parts(lambda z: Parts(z.re, neg(z.im)))

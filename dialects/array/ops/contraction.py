@@ -114,7 +114,7 @@ class DotOp(ArrayOp):
         ),
     )
 
-    on_parts = classmethod(_parts_of_products)
+    on_parts: Any = classmethod(_parts_of_products)
 
     @classmethod
     def batch(
@@ -332,7 +332,7 @@ class ConvOp(ArrayOp):
         lambda ct, x, w, **params: ConvOp._for_w(ct, x, w, **params),
     )
 
-    on_parts = classmethod(_parts_of_products)
+    on_parts: Any = classmethod(_parts_of_products)
 
     @classmethod
     def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Any) -> tuple[Node, int]:

@@ -137,7 +137,7 @@ class ConvertOp(Unary):
     @classmethod
     def on_parts(cls, x: Parts | Node, *, dtype: DType, weak_type: bool = False) -> Parts | Node:
         if dtype.kind != "c":
-            return convert(x[0], dtype)
+            return convert(x.re if isinstance(x, Parts) else x, dtype)
         re, im = x if isinstance(x, Parts) else (x, zeros(x))
         return Parts(convert(re, dtype.part), convert(im, dtype.part))
 
