@@ -346,7 +346,9 @@ def _install() -> None:
     for name, source in _METHODS.items():
         if (function := getattr(wnp, source, None)) is None:  # weft.numpy lacks it, so arrays do
             delattr(Array, name)
-        elif name in _BINARY:
+            continue
+        function = getattr(function, "_call", function)  # of a ufunc
+        if name in _BINARY:
             setattr(Array, name, _binary(function))
             if source not in _COMPARISONS:
                 setattr(Array, f"__r{name[2:]}", _binary(function, swapped=True))

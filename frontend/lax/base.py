@@ -141,6 +141,12 @@ def axis_index(axis: Any, ndim: int) -> int:
     return index % ndim
 
 
+def refuse_out(out: Any, name: str) -> None:
+    """Raises NotImplementedError for an `out` argument: arrays never change."""
+    if out is not None:
+        raise NotImplementedError(f"The 'out' argument to jnp.{name} is not supported.")
+
+
 def axis_indices(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Non-negative axes of an `axis` argument: one, several, or None for all. Raises ValueError if one is out of range or comes twice."""
     if axis is None:

@@ -7,19 +7,31 @@ from math import nan as nan
 from math import pi as pi
 
 from weft.array import Array as Array
+from weft.numpy.calculus import *
 from weft.numpy.creation import *
 from weft.numpy.dtypes import *
 from weft.numpy.dtypes import bool_
+from weft.numpy.editing import *
 from weft.numpy.elementwise import *
+from weft.numpy.exchange import *
+from weft.numpy.grids import *
 from weft.numpy.histograms import *
+from weft.numpy.integers import *
+from weft.numpy.interpolation import *
 from weft.numpy.linear import *
 from weft.numpy.manipulation import *
+from weft.numpy.mapping import *
 from weft.numpy.padding import *
+from weft.numpy.polynomials import *
 from weft.numpy.quantiles import *
 from weft.numpy.reductions import *
 from weft.numpy.selection import *
 from weft.numpy.sets import *
 from weft.numpy.sorting import *
+from weft.numpy.statistics import *
+from weft.numpy.ufunc import *
+from weft.numpy.ufuncs import *
+from weft.numpy.windows import *
 
 ndarray = Array
 bool = bool_

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import builtins
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.dtypes import bool_
-from weft.lax.base import ArrayLike, axis_index, constant, convert, default_int, integers
+from weft.host import canonical
+from weft.lax.base import ArrayLike, DTypeLike, axis_index, constant, convert, default_int, integers, refuse_out
 from weft.numpy.creation import array as make_array
-from weft.numpy.elementwise import clip, remainder, where
+from weft.numpy.elementwise import clip, divmod, remainder, where
 from weft.numpy.indexing import getitem, places_of
 from weft.numpy.manipulation import broadcast_arrays, broadcast_to, moveaxis, ravel, stack
+from weft.numpy.promotion import like
 
 __all__ = [
     "argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero", "put_along_axis", "ravel_multi_index",
@@ -95,19 +97,24 @@ def put_along_axis(
 
 def nonzero(a: ArrayLike, *, size: int | None = None, fill_value: Any = None) -> tuple[Array, ...]:
     """The indices of elements that are not zero, one vector per axis. With `size` (how many there shall be at most, `fill_value` or 0 for the rest) also of traced arrays."""
-    x = wrap(convert(lift(a), bool_))
+    x = wrap(lift(a))
+    x = lax.ne(x, like(0, x)) if x.dtype is not bool_ else x
     if x.ndim == 0:
         raise ValueError("Calling nonzero on 0d arrays is not allowed. Use jnp.atleast_1d(scalar).nonzero() instead.")
     if size is None:
         return tuple(places_of(x))
+    size = operator.index(size)
     flat = ravel(x)
-    count = lax.cumsum(wrap(convert(flat._node, default_int())), 0)
-    order = lax.iota(default_int(), size)
-    hits = lax.expand_dims(count, (0,)) <= lax.expand_dims(order, (1,))
-    place = lax.reduce_sum(wrap(convert(hits._node, default_int())), (1,))  # how many prefixes hold no more than k
+    rank = lax.cumsum(wrap(convert(flat._node, default_int())), 0) - 1
+    numbers = lax.iota(default_int(), flat.size)
+    missing = constant(flat.size, (size,), default_int())
+    place = missing.at[where(flat, rank, size)].set(numbers, mode="drop") if flat.size and size else missing
     inside = lax.lt(place, constant(flat.size, (), place.dtype))
     fills = fill_value if isinstance(fill_value, (tuple, list)) else [0 if fill_value is None else fill_value] * x.ndim
-    return tuple(where(inside, i, f) for i, f in zip(unravel_index(place, x.shape), fills, strict=True))
+    if len(fills) != x.ndim:
+        raise ValueError(f"fill_value must be a scalar or have one entry per axis ({x.ndim}), got {fill_value!r}")
+    columns = unravel_index(place, x.shape) if flat.size else [place] * x.ndim
+    return tuple(where(inside, i, lax.convert_element_type(f, i.dtype)) for i, f in zip(columns, fills, strict=True))
 
 
 def flatnonzero(a: ArrayLike, *, size: int | None = None, fill_value: Any = None) -> Array:
@@ -117,53 +124,101 @@ def flatnonzero(a: ArrayLike, *, size: int | None = None, fill_value: Any = None
 
 def argwhere(a: ArrayLike, *, size: int | None = None, fill_value: Any = None) -> Array:
     """The indices of elements that are not zero, one row each."""
-    return stack(nonzero(a, size=size, fill_value=fill_value), 1)
+    x = wrap(lift(a))
+    if x.ndim:
+        return stack(nonzero(x, size=size, fill_value=fill_value), 1)
+    (found,) = nonzero(lax.reshape(x, (1,)), size=size, fill_value=fill_value)
+    return constant(0, (found.size, 0), default_int())
 
 
-def extract(condition: ArrayLike, arr: ArrayLike) -> Array:
-    """The elements where a known condition holds."""
-    return getitem(ravel(arr), ravel(wrap(convert(lift(condition), bool_))))
+def extract(condition: ArrayLike, arr: ArrayLike, *, size: int | None = None, fill_value: ArrayLike = 0) -> Array:
+    """The elements where a condition holds. With `size` (how many there shall be, `fill_value` for the rest) also where the condition is traced."""
+    return compress(ravel(condition), ravel(arr), size=size, fill_value=fill_value)
 
 
-def compress(condition: ArrayLike, a: ArrayLike, axis: int | None = None) -> Array:
-    """The parts along an axis where a known condition holds."""
+def compress(
+    condition: ArrayLike,
+    a: ArrayLike,
+    axis: int | None = None,
+    *,
+    size: int | None = None,
+    fill_value: ArrayLike = 0,
+    out: None = None,
+) -> Array:
+    """The parts along an axis where a condition holds. With `size` (how many there shall be, `fill_value` for the rest) also where the condition is traced."""
+    refuse_out(out, "compress")
+    mask = wrap(convert(lift(make_array(condition) if isinstance(condition, (list, tuple)) else condition), bool_))
+    if mask.ndim != 1:
+        raise ValueError("condition must be a 1D array")
     x = ravel(a) if axis is None else moveaxis(a, axis, 0)
-    mask = wrap(convert(lift(make_array(condition)), bool_))
-    found = getitem(x, places_of(mask)[0])
+    if mask.size > x.shape[0]:
+        if any(mask[x.shape[0] :].tolist()):
+            raise ValueError("condition contains entries that are out of bounds")
+        mask = mask[: x.shape[0]]
+    (places,) = nonzero(mask, size=size, fill_value=x.shape[0])
+    found = take(x, places, 0, mode=None if size is None else "fill", fill_value=fill_value)
     return found if axis is None else moveaxis(found, 0, axis)
 
 
 def choose(a: ArrayLike, choices: Sequence[ArrayLike], out: None = None, mode: str = "raise") -> Array:
-    """From several arrays, element by element, the one that an index names; out of range: "clip" or "wrap"."""
-    if mode == "raise":
-        raise NotImplementedError("The 'raise' mode to choose is not supported: use mode='clip' or mode='wrap'.")
+    """From several arrays, element by element, the one that an index names; out of range: "clip" or "wrap", or an error (of a known index)."""
+    refuse_out(out, "choose")
     index, *arrays = broadcast_arrays(a, *choices)
-    index = remainder(index, len(arrays)) if mode == "wrap" else clip(index, 0, len(arrays) - 1)
+    if not index.dtype.is_integer:
+        raise ValueError("`a` array must be integer typed")
+    if mode == "raise":
+        if not all(0 <= i < len(arrays) for i in ravel(index).tolist()):
+            raise ValueError("invalid entry in choice array")
+    elif mode == "wrap":
+        index = remainder(index, len(arrays))
+    elif mode != "clip":
+        raise ValueError(f"mode={mode!r} not understood. Must be 'raise', 'wrap', or 'clip'")
+    index = clip(index, 0, len(arrays) - 1)
     return lax.squeeze(take_along_axis(stack(arrays), lax.expand_dims(index, (0,)), 0), (0,))
 
 
-def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]:
-    """Indices among all elements as indices along each axis."""
-    rest = wrap(lift(indices))
+def unravel_index(indices: ArrayLike, shape: int | Sequence[int]) -> tuple[Array, ...]:
+    """Indices among all elements as indices along each axis. A negative one counts from the end; what is out of range names the nearest element."""
+    rest = wrap(lift(make_array(indices) if isinstance(indices, (list, tuple)) else indices))
+    sizes = integers(shape)
     found = []
-    for n in reversed(integers(shape)):
-        size = constant(builtins.max(n, 1), (), rest.dtype)
-        found.append(lax.rem(rest, size))
-        rest = lax.div(rest, size)
-    return tuple(reversed(found))
+    for n in reversed(sizes):
+        rest, place = divmod(rest, n)
+        found.append(place)
+    above, below = rest > 0, (rest < -1 if rest.dtype.kind == "i" else False)
+    return tuple(where(above, n - 1, where(below, 0, i)) for n, i in zip(sizes, reversed(found), strict=True))
 
 
 def ravel_multi_index(
-    multi_index: Sequence[ArrayLike], dims: Sequence[int], mode: str = "raise", order: str = "C"
+    multi_index: Sequence[ArrayLike],
+    dims: Sequence[int],
+    mode: str = "raise",
+    order: str = "C",
+    *,
+    dtype: DTypeLike = None,
 ) -> Array:
-    """Indices along each axis as indices among all elements; out of range: "clip" or "wrap"."""
-
+    """Indices along each axis as indices among all elements; out of range: "clip" or "wrap", or an error (of known indices)."""
     sizes = integers(dims)
     if len(multi_index) != len(sizes):
         raise ValueError("len(multi_index) != len(dims)")
-    total: Any = 0
-    pairs = list(zip(multi_index, sizes, strict=True))
-    for index, n in pairs if order == "C" else reversed(pairs):
-        place = remainder(index, n) if mode == "wrap" else clip(index, 0, n - 1) if mode == "clip" else index
-        total = total * n + wrap(lift(place))
+    if order not in ("C", "F"):
+        raise ValueError(f"invalid order={order!r}. Expected 'C' or 'F'")
+    if mode not in ("raise", "clip", "wrap"):
+        raise ValueError(f"invalid mode={mode!r}. Expected 'raise', 'wrap', or 'clip'")
+    arrays = [wrap(lift(i)) for i in multi_index]
+    for x in arrays:
+        if not x.dtype.is_integer:
+            raise TypeError(f"only int indices permitted, got {x.dtype}")
+    wanted = default_int() if dtype is None else canonical(dtype)
+    total = constant(0, (), wanted)
+    for index, n in list(zip(arrays, sizes, strict=True))[:: 1 if order == "C" else -1]:
+        if mode == "raise":
+            if not all(0 <= i < n for i in ravel(index).tolist()):
+                raise ValueError(
+                    "invalid entry in coordinates array. To use ravel_multi_index() with traced indices, pass mode='wrap' or mode='clip'."
+                )
+            place = index
+        else:
+            place = remainder(index, n) if mode == "wrap" else clip(index, 0, n - 1)
+        total = total * n + wrap(convert(place._node, wanted))
     return total

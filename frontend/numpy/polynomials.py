@@ -1,0 +1,131 @@
+"""Polynomials by their coefficients, the highest power first: NumPy's older interface, which JAX has.
+
+Products are convolutions; derivatives and integrals multiply by falling factorials, which are known.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+from weft import lax
+from weft.array import Array, wrap
+from weft.lax.base import ArrayLike, constant, convert
+from weft.numpy.creation import array as make_array
+from weft.numpy.creation import ones, zeros
+from weft.numpy.dtypes import finfo
+from weft.numpy.editing import trim_zeros
+from weft.numpy.elementwise import true_divide, where
+from weft.numpy.linear import convolve
+from weft.numpy.manipulation import atleast_1d, concatenate
+from weft.numpy.promotion import same_dtype, to_inexact
+
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyint", "polymul", "polysub", "polyval"]
+
+
+def _inexact(*xs: ArrayLike) -> list[Array]:
+    """Operands in one floating or complex dtype, each in its own shape."""
+    nodes = same_dtype(*xs)
+    wanted = to_inexact(nodes[0].dtype)
+    return [wrap(convert(n, wanted)) for n in nodes]
+
+
+def poly(seq_of_zeros: ArrayLike) -> Array:
+    """The coefficients of the polynomial with the given roots, or of the characteristic polynomial of a square matrix."""
+    (x,) = _inexact(seq_of_zeros)
+    x = atleast_1d(x)
+    if x.ndim != 1:
+        raise ValueError("input must be 1d or non-empty square 2d array.")
+    if not x.size:
+        return ones((), x.dtype)
+    found = ones((1,), x.dtype)
+    for k in range(x.shape[0]):
+        shifted = lax.pad(found, constant(0, (), x.dtype), [(1, 0, 0)])
+        found = lax.pad(found, constant(0, (), x.dtype), [(0, 1, 0)]) - x[k] * shifted
+    return found
+
+
+def polyval(p: ArrayLike, x: ArrayLike, *, unroll: int = 16) -> Array:
+    """The value of a polynomial at x, by Horner's rule. Further axes of p are so many polynomials, broadcast against x."""
+    coefficients, x = (wrap(n) for n in same_dtype(p, x))
+    shape = lax.broadcast_shapes(coefficients.shape[1:], x.shape)
+    found = zeros(shape, x.dtype)
+    for k in range(coefficients.shape[0]):
+        found = found * x + coefficients[k]
+    return found
+
+
+def _padded(x: Array, size: int) -> Array:
+    return lax.pad(x, constant(0, (), x.dtype), [(size - x.shape[0], 0, 0)])
+
+
+def polyadd(a1: ArrayLike, a2: ArrayLike) -> Array:
+    """The sum of two polynomials."""
+    x, y = (wrap(n) for n in same_dtype(a1, a2))
+    size = max(x.shape[0], y.shape[0])
+    return lax.add(_padded(x, size), _padded(y, size))
+
+
+def polysub(a1: ArrayLike, a2: ArrayLike) -> Array:
+    """The difference of two polynomials."""
+    return polyadd(a1, lax.neg(a2))
+
+
+def polymul(a1: ArrayLike, a2: ArrayLike, *, trim_leading_zeros: bool = False) -> Array:
+    """The product of two polynomials. Trimming leading zeros first needs known values."""
+    x, y = _inexact(a1, a2)
+    if trim_leading_zeros and (x.size > 1 or y.size > 1):
+        x, y = trim_zeros(x, "f"), trim_zeros(y, "f")
+    x, y = (v if v.size else zeros((1,), v.dtype) for v in (x, y))
+    return convolve(x, y)
+
+
+def polydiv(u: ArrayLike, v: ArrayLike, *, trim_leading_zeros: bool = False) -> tuple[Array, Array]:
+    """Quotient and remainder of two polynomials. The remainder keeps its leading zeros, unless they shall be trimmed (which needs known values)."""
+    rest, divisor = _inexact(u, v)
+    steps, size = rest.shape[0] - divisor.shape[0] + 1, divisor.shape[0]
+    quotient = []
+    for k in range(steps):
+        d = lax.div(rest[k], divisor[0])
+        quotient.append(d)
+        rest = rest.at[k : k + size].add(-d * divisor)
+    found = lax.concatenate([lax.reshape(d, (1,)) for d in quotient], 0) if quotient else zeros((1,), rest.dtype)
+    if trim_leading_zeros:
+        small = lax.abs(rest) < math.sqrt(float(finfo(rest.dtype).eps))
+        rest = trim_zeros(where(small, constant(0, (), rest.dtype), rest), "f")
+    return found, rest
+
+
+def _factorials(size: int, m: int, dtype: Any) -> Array:
+    """What differentiating the powers size - 1, …, m, all m times, multiplies by."""
+    return make_array([float(math.perm(k, m)) for k in range(size - 1, m - 1, -1)], dtype)
+
+
+def polyder(p: ArrayLike, m: int = 1) -> Array:
+    """The m-th derivative."""
+    m = operator.index(m)
+    if m < 0:
+        raise ValueError("Order of derivative must be positive")
+    (x,) = _inexact(p)
+    if m == 0:
+        return x
+    return x[:-m] * _factorials(x.shape[0], m, x.dtype)
+
+
+def polyint(p: ArrayLike, m: int = 1, k: Any = None) -> Array:
+    """The m-th antiderivative, with the constants k of the integrations, the first one's first."""
+    m = operator.index(m)
+    if m < 0:
+        raise ValueError("Order of integral must be positive")
+    x, constants = _inexact(p, 0 if k is None else k)
+    constants = atleast_1d(constants)
+    if constants.shape[0] == 1:
+        constants = lax.broadcast_in_dim(lax.reshape(constants, ()), (m,), ())
+    if constants.shape != (m,):
+        raise ValueError("k must be a scalar or a rank-1 array of length 1 or m.")
+    if m == 0:
+        return x
+    powers = range(x.shape[0] - 1, -1, -1)
+    divisors = [float(math.perm(p + m, m)) for p in powers] + [float(math.factorial(p)) for p in range(m - 1, -1, -1)]
+    return true_divide(concatenate([x, constants]), make_array(divisors, x.dtype))
