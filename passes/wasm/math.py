@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 from weft.passes.wasm import coefficients
-from weft.passes.wasm.vectors import F32, F64, Builder, Value, Vec, fma, polynomial
+from weft.passes.wasm.vectors import F32, F64, Builder, Format, Value, Vec, fma, polynomial
 
 BOUNDS = {
     "exp": 2, "exp2": 2, "expm1": 4, "log": 2, "log2": 3, "log10": 3, "log1p": 3, "sin": 3, "cos": 3, "tan": 4, "sinh": 4, "cosh": 3, "tanh": 4,
@@ -49,14 +49,19 @@ def _reduce_exp(x: Vec, table: dict[str, tuple[float, ...]] | None = None) -> tu
     magic = x.format.magic
     shifted = fma(x, 1 / LN2, magic)
     n = shifted - magic
+    return _expm1_near(_less_multiple(x, n), table), _quotient(shifted)
+
+
+def _less_multiple(x: Vec, n: Vec) -> Vec:
+    """x - n * ln 2."""
     high, low = LN2_PARTS[x.format]
-    r = fma(n, -low, fma(n, -high, x))
-    return _expm1_near(r, table), _quotient(shifted)
+    return fma(n, -low, fma(n, -high, x))
 
 
 def _expm1_near(r: Vec, table: dict[str, tuple[float, ...]] | None = None) -> Vec:
     """expm1 for |r| <= ln(2) / 2."""
-    return fma(r * r, polynomial(r, (table or _table(r))["exp"]), r)
+    square = r * r
+    return fma(square, polynomial(r, (table or _table(r))["exp"], square), r)
 
 
 def _quotient(shifted: Vec) -> Vec:
@@ -69,10 +74,19 @@ def _power_of_two(n: Vec) -> Vec:
     return n.int_add(n.format.bias).shifted_left(n.format.mantissa)
 
 
-def _scaled(y: Vec, n: Vec) -> Vec:
-    """y * 2**n, in two steps, so that results may be denormal or overflow."""
-    half = n.shifted_right(1, signed=True)
-    return y * _power_of_two(half) * _power_of_two(n.int_sub(half))
+def _centre(form: Format) -> float:
+    """A number that rounds what is added to it to an integer n, like `form.magic`, and leaves n + 2 * bias in the low bits."""
+    return form.magic + 2 * form.bias
+
+
+def _scaled(p: Vec, shifted: Vec) -> Vec:
+    """(p + 1) * 2**n for shifted = n + `_centre`: by half of n at a time, so that results may be denormal or overflow.
+
+    The low bits of `shifted` are the sum of both halves' exponents, biased; what stands above them shifts out.
+    """
+    half = shifted.shifted_right(1)
+    lower, upper = (k.shifted_left(p.format.mantissa) for k in (half, shifted.int_sub(half)))
+    return fma(p, lower, lower) * upper
 
 
 def _clamped(x: Vec) -> Vec:
@@ -81,16 +95,18 @@ def _clamped(x: Vec) -> Vec:
 
 
 def exp(x: Vec) -> Vec:
-    p, n = _reduce_exp(_clamped(x))
-    return _scaled(p + 1.0, n)
+    x = _clamped(x)
+    centre = _centre(x.format)
+    shifted = fma(x, 1 / LN2, centre)
+    return _scaled(_expm1_near(_less_multiple(x, shifted - centre)), shifted)
 
 
 def exp2(x: Vec) -> Vec:
     low, high, _ = LIMITS[x.format]
     x = x.at_least(math.floor(low / LN2) - 1).at_most(math.ceil(high / LN2))
-    shifted = x + x.format.magic
-    p = _expm1_near((x - (shifted - x.format.magic)) * LN2)
-    return _scaled(p + 1.0, _quotient(shifted))
+    centre = _centre(x.format)
+    shifted = x + centre
+    return _scaled(_expm1_near((x - (shifted - centre)) * LN2), shifted)
 
 
 def _half_expm1(x: Vec) -> Vec:
@@ -414,11 +430,11 @@ def _power(x: Vec, y: Vec, table: dict[str, tuple[float, ...]]) -> Vec:
     usual = (a > 0.0) & (a < math.inf) & (abs(y) < math.inf)
     # beyond these |y| * log2|x| decides by its sign alone, and infinities must not meet
     sum_ = usual.choose(whole + part, _log_special(a, k + rest) * y).at_least(-1100.0).at_most(1100.0)
-    shifted = sum_ + F64.magic
-    n = shifted - F64.magic
+    shifted = sum_ + _centre(F64)
+    n = shifted - _centre(F64)
     within = usual & (abs(sum_) < 1100.0)
     r = within.choose((whole - n) + part, sum_ - n)
-    power = _scaled(_expm1_near(r * LN2, table) + 1.0, _quotient(shifted))
+    power = _scaled(_expm1_near(r * LN2, table), shifted)
     odd = (y.floor().equals(y)) & (y * 0.5).floor().differs(y * 0.5) & (abs(y) < math.inf)
     signed = power ^ (odd & x.sign())
     undefined = (x < 0.0) & (a < math.inf) & y.floor().differs(y)
