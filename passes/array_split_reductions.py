@@ -1,6 +1,6 @@
-"""array-split-reductions: a long reduction to few results becomes two, so that a whole GPU has work.
+"""array-split-reductions: a long reduction to few results becomes two, so that a whole GPU, or every thread, has work.
 
-A reduction is one workgroup's (or one invocation's) work for each result. Where there are few results, the outermost reduced axis is cut into pieces: the first
+A reduction is one workgroup's (or one invocation's, one thread's) work for each result. Where there are few results, the outermost reduced axis is cut into pieces: the first
 reduction gives a partial result for each piece, the second combines them. (The step is known as rfactor.) On an NVIDIA H200 pieces of 4096 contiguous elements sum at the
 speed of memory.
 """
@@ -18,18 +18,25 @@ from xdsl.passes import ModulePass
 
 from weft.dialects.array.ops import ReduceOp, ReshapeOp
 
+PAGE = 1024
+"""Elements of a page, at most."""
+
 
 @dataclass(frozen=True)
 class ArraySplitReductionsPass(ModulePass):
     """Splits reductions of at least `least` elements.
 
-    `piece`: elements of a partial reduction along contiguous memory. `invocations`: results wanted where the reduced axes are not contiguous.
+    `piece`: elements of a partial reduction along contiguous memory. `few`: results below which such a reduction is split. `invocations`: results wanted where the reduced
+    axes are not contiguous. `rows`: how many elements such a reduction may have at most, if each lies in another page of memory (0: any number): more pages than a processor
+    keeps the addresses of cost a walk through its tables for every element.
     """
 
     name = "array-split-reductions"
 
     least: int = 1 << 17
     piece: int = 4096
+    few: int = 1024
+    rows: int = 0
     invocations: int = 1 << 17
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -43,9 +50,11 @@ class ArraySplitReductionsPass(ModulePass):
         reduced = prod(shape[a] for a in axes)
         results = prod(shape) // reduced
         if len(shape) - 1 in axes:
-            wanted = min(reduced // self.piece, max(1, 4 * self.piece // results)) if results < 1024 else 1
+            wanted = min(reduced // self.piece, max(1, 4 * self.piece // results)) if results < self.few else 1
         else:
             wanted = min(reduced // 64, self.invocations // results)
+            if self.rows and results >= PAGE:
+                wanted = max(wanted, reduced // self.rows)
         extent = shape[min(axes)]
         return max((k for k in range(1, min(wanted, extent) + 1) if extent % k == 0), default=1)
 

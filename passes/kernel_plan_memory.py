@@ -265,13 +265,14 @@ class _Planner:
             for k, new in enumerate(step.outs):
                 if new.first != t or new.buffer is not None:
                     continue
-                for j, old in enumerate(step.ins):
+                for old in step.ins:
                     if (
                         old.buffer is None
                         and old.last == t
                         and old.first < t
                         and old.nbytes == new.nbytes
-                        and same_index(step.nest, j, k)
+                        and old not in step.outs
+                        and all(same_index(step.nest, j, k) for j, s in enumerate(step.ins) if s is old)
                     ):
                         self._replace(new, old)
                         break
@@ -323,17 +324,30 @@ class _Planner:
 
 
 def same_index(nest: NestOp, read: int, written: int) -> bool:
-    """Whether a nest reads its operand `read` only at the index at which it writes output `written`, so that the two may be one buffer."""
+    """Whether a nest reads its operand `read` only at the index at which it writes output `written`, so that the two may be one buffer.
+
+    Where it writes several, all must go the same way, and what is written must have been computed from the operand: then no other reads it later.
+    """
     source, target = nest.block.args[read], nest.block.args[len(nest.ins) + written]
     if nest.ins[read].type != nest.outs[written].type or any(a.role == "red" for a in nest.axes.data):
         return False
-    stores = [u.operation for u in target.uses]
-    if len(stores) != 1 or not isinstance(store := stores[0], StoreOp) or store.symbols or store.conditions is not None:
+    stores = [op for op in nest.block.ops if isinstance(op, StoreOp)]
+    mine = [op for op in stores if op.buffer is target]
+    if len(mine) != 1 or any(u.operation is not mine[0] for u in target.uses):
         return False
-    return all(
-        isinstance(u.operation, LoadOp) and u.operation.map == store.map and u.operation.conditions is None
-        for u in source.uses
-    )
+    store = mine[0]
+    if any(s.map != store.map or s.symbols or s.conditions is not None or s.combine is not None for s in stores):
+        return False
+    loads = [u.operation for u in source.uses]
+    if not all(isinstance(o, LoadOp) and o.map == store.map and o.conditions is None for o in loads):
+        return False
+    if len(stores) == 1:
+        return True
+    computed: set[object] = set()
+    for op in nest.block.ops:
+        if op in loads or not computed.isdisjoint(op.operands):
+            computed.update(op.results)
+    return store.value in computed and all(s.buffer.type == target.type for s in stores)
 
 
 # -- places -------------------------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,9 @@ from weft.passes.kernel_plan_memory import KernelPlanMemoryPass
 from weft.passes.kernel_schedule import KernelSchedulePass
 from weft.passes.kernel_simplify import KernelSimplifyPass
 
+SPLIT_FOR_THREADS = ArraySplitReductionsPass(least=1 << 20, piece=1 << 15, few=16, invocations=64, rows=128)
+"""Threads want tens of pieces, each worth its loop; sums over columns want few pages at a time."""
+
 WEBGPU_BUFFERS = 8
 """Storage buffers that every WebGPU adapter lets one shader bind."""
 
@@ -32,9 +35,10 @@ def to_wasm(donate: tuple[int, ...] = (), relaxed: bool = True) -> tuple[ModuleP
     return (
         ArrayDecomposePass(),
         ArraySplitComplexPass(),
+        SPLIT_FOR_THREADS,
         ArraySimplifyPass(),
         ArrayToKernelPass(),
-        KernelPlanMemoryPass("wasm", donate),
+        KernelPlanMemoryPass("wasm", donate, in_place=True),
         KernelSimplifyPass(),
         KernelSchedulePass("wasm"),
         KernelApplySchedulePass(),

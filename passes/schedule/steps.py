@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 
-from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim
+from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, dim, linearize
 from weft.dialects.kernel.attributes import LEVELS, AxesAttr, Axis, ConditionsAttr, MapAttr
 from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp
 
@@ -332,13 +332,14 @@ def _rewrite(nest: NestOp, loops: Loops, guarded: bool) -> None:
 
 def may_alias(nest: NestOp) -> bool:
     """Whether memory planning may give an output the buffer of an input: some load reads exactly where a store writes."""
-    stores = [(op.map, op.buffer.type) for op in nest.block.ops if isinstance(op, StoreOp)]
-    return any(
-        load.map == map and getattr(load.buffer.type, "element_type", None) == getattr(type, "element_type", None)
-        for load in nest.block.ops
-        if isinstance(load, LoadOp)
-        for map, type in stores
-    )
+    read, written = ({_element(op) for op in nest.block.ops if isinstance(op, kind)} for kind in (LoadOp, StoreOp))
+    return not read.isdisjoint(written)
+
+
+def _element(op: LoadOp | StoreOp) -> tuple[object, Expr]:
+    """What an access means in memory: its type of element, and where it lies."""
+    type = op.buffer.type
+    return type.element_type, linearize(op.map.data, type.get_shape())  # type: ignore[attr-defined]
 
 
 # -- what choosers ask ----------------------------------------------------------------------------------------------------------------------

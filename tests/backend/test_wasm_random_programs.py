@@ -1,4 +1,6 @@
-"""Random programs, fused and scheduled however small their nests are, on one thread and on three: the same integers as the interpreter."""
+"""Random programs, fused and scheduled however small their nests are, on one thread and on three, with arguments donated
+and not: the same integers as the interpreter.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from weft.backends.base import get_backend
 from weft.backends.numpy.interpreter import evaluate
@@ -21,14 +24,14 @@ from random_programs import programs
 
 @pytest.mark.parametrize("nthreads", [1, 3])
 @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-@given(programs())
-def test_equals_the_interpreter(nthreads, case):
+@given(programs(), st.booleans())
+def test_equals_the_interpreter(nthreads, case, donated):
     graph, arrays = case
     backend = get_backend("wasm")
     before = chooser.SMALL, program.WORTH_THREADS, backend.num_threads
     chooser.SMALL, program.WORTH_THREADS, backend.num_threads = 0, 0, nthreads
     try:
-        run = backend.compile(stage(graph))
+        run = backend.compile(stage(graph), tuple(range(len(arrays))) if donated else ())
         results = run([backend.put(np.ascontiguousarray(a), n.aval) for a, n in zip(arrays, graph.ins, strict=True)])
         found = [
             np.frombuffer(backend.get(buffer, n.aval), n.dtype.name).reshape(n.shape)
