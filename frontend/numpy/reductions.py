@@ -21,7 +21,7 @@ from weft.numpy.promotion import highest, lowest, promote_arrays, to_inexact
 __all__ = [
     "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "array_equiv", "average",
     "count_nonzero", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "ediff1d", "max", "mean",
-    "min", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum",
+    "min", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum",
     "trapezoid", "var",
 ]  # fmt: skip
 
@@ -423,3 +423,17 @@ def nanstd(
 ) -> Array:
     """The standard deviation over axes of what is not NaN."""
     return lax.sqrt(nanvar(a, axis, dtype, ddof=ddof, keepdims=keepdims))
+
+
+def _running_ignoring(running: Callable[..., Array], neutral: int) -> Callable[..., Array]:
+    def f(a: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: None = None) -> Array:
+        x = wrap(lift(a))
+        if x.dtype.is_inexact:
+            x = where(isnan(x), constant(neutral, (), x.dtype), x)
+        return running(x, axis, dtype)
+
+    return f
+
+
+nancumsum = _named(_running_ignoring(cumsum, 0), "nancumsum", "Running sums along an axis, NaN counted as 0.")
+nancumprod = _named(_running_ignoring(cumprod, 1), "nancumprod", "Running products along an axis, NaN counted as 1.")

@@ -348,6 +348,17 @@ def _cumulate(d: Draw):
     return (x / 2 + np.sign(x) / 2 if d.smooth else x,), params
 
 
+@samples(ops.RunningOp)
+def _running(d: Draw):
+    shape, chunk = d.of((5,), (2, 7), (1,), (12,), (3, 9)), d.int(1, 4)
+    params = {"kind": d.of("add", "mul", "max", "min"), "axis": d.int(0, len(shape) - 1), "reverse": d.of(False, True)}
+    dtype = d.dtype("iuf")
+    starts = tuple(-(-n // chunk) if k == params["axis"] else n for k, n in enumerate(shape))
+    x, start = d.array(shape, dtype), d.array(starts, dtype)
+    operands = (np.abs(x) / 2 + 0.5, np.abs(start) / 2 + 0.51) if d.smooth else (x, start)
+    return operands, {**params, "chunk": chunk}
+
+
 @samples(ops.ArgsortOp)
 def _argsort(d: Draw):
     shape = d.of((5,), (0, 3), (1,), (2, 70), (33, 2), (2, 3, 4), (100,))

@@ -12,25 +12,28 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, Parts, batch_front, broadcast, full, literal, move_axis, zeros
+from weft.dialects.array.op import ArrayOp, Parts, Write, batch_front, broadcast, full, literal, move_axis, zeros
 from weft.dialects.array.ops import emit, parts
 from weft.dialects.array.ops.algebra import (
     compare,
     convert,
     div,
+    imag,
     iota,
+    make_complex,
     maximum,
     minimum,
     mul,
     pad,
     plus,
+    real,
     reduce,
     reshape,
     slice_axis,
     transpose,
     where,
 )
-from weft.dialects.array.ops.shape import Dims, Index, Ints, check_axes, inverse, up
+from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Index, Ints, ReverseOp, SliceOp, check_axes, inverse, up
 from weft.dialects.dtypes import DType, as_dtype, int32
 
 KINDS = {"add": "iufc", "mul": "iufc", "max": "iufbc", "min": "iufbc", "and": "iub", "or": "iub"}
@@ -215,10 +218,7 @@ class ArgreduceOp(ArrayOp):
 
 
 BLOCK = 32
-"""How many elements a block of `cumulate` has.
-
-It does BLOCK steps per element, and again for every BLOCK-th element.
-"""
+"""Elements of a line that `cumulate` takes one after another: up to so many, all at once by a masked reduction; of longer lines, those of one chunk."""
 
 
 @irdl_op_definition
@@ -228,8 +228,8 @@ class CumulateOp(ArrayOp):
 
     %y = array.cumulate add %x axis 0 reverse false : tensor<8xf32>
 
-    JAX: `lax.cumsum` and its like. Blocks are cumulated by a masked reduction each, all at once; then the blocks'
-    totals are, and combined with the blocks that follow.
+    JAX: `lax.cumsum` and its like. Of a long line the totals of chunks are cumulated first; then each chunk goes on from
+    the total of those before it (`array.running`): every element is read twice and written once.
     """
 
     name = "array.cumulate"
@@ -252,7 +252,7 @@ class CumulateOp(ArrayOp):
             return None if tangents[0] is None else cls.bind(tangents[0], **params)
         from weft.dialects.array.walks import jvp_call
 
-        return jvp_call(lambda x: [cls.decompose(x, **params)], primals, tangents)[1][0]
+        return jvp_call(lambda x: [_pairwise(x, **params)], primals, tangents)[1][0]
 
     @classmethod
     def transpose(
@@ -275,27 +275,28 @@ class CumulateOp(ArrayOp):
 
     @classmethod
     def decompose(cls, x: Node, *, kind: str, axis: int, reverse: bool) -> Node:
-        wide = convert(move_axis(x, axis, x.ndim - 1), emit.accumulator(x.dtype))
-        return convert(move_axis(_cumulate_last(wide, kind, reverse), x.ndim - 1, axis), x.dtype)
+        if x.dtype.kind == "c":
+            if kind != "add":
+                return _pairwise(x, kind=kind, axis=axis, reverse=reverse)
+            return make_complex(*(cls.bind(v, kind=kind, axis=axis, reverse=reverse) for v in (real(x), imag(x))))
+        wide = convert(x, emit.accumulator(x.dtype))
+        if x.shape[axis] <= BLOCK:
+            lined = _masked(move_axis(wide, axis, x.ndim - 1), kind, reverse)
+            return convert(move_axis(lined, x.ndim - 1, axis), x.dtype)
+        totals = reduce(_chunks(wide, kind, axis, BLOCK), kind, [axis + 1])
+        running = cls.bind(totals, kind=kind, axis=axis, reverse=reverse)
+        low = tuple((-1 if reverse else 1) if k == axis else 0 for k in range(x.ndim))
+        start = pad(running, literal(identity(kind, wide.dtype), wide.dtype), low, [-n for n in low])
+        return convert(RunningOp.bind(wide, start, kind=kind, axis=axis, reverse=reverse, chunk=BLOCK), x.dtype)
 
 
-def _cumulate_last(x: Node, kind: str, reverse: bool) -> Node:
-    """`cumulate` along the last axis."""
-    *outer, n = x.shape
-    if n <= BLOCK:
-        return _masked(x, kind, reverse)
-    blocks = -(-n // BLOCK)
-    neutral = identity(kind, x.dtype)
-    last = len(outer)
-    padded = pad(x, literal(neutral, x.dtype), [0] * (last + 1), [0] * last + [blocks * BLOCK - n])
-    inner = _masked(reshape(padded, (*outer, blocks, BLOCK)), kind, reverse)
-    edge = 0 if reverse else BLOCK - 1
-    totals = reshape(slice_axis(inner, last + 1, edge, edge + 1), (*outer, blocks))
-    running = _cumulate_last(totals, kind, reverse)
-    shift = ([0] * last + [-1 if reverse else 1], [0] * last + [1 if reverse else -1])
-    before = pad(running, literal(neutral, x.dtype), *shift)
-    combined = COMBINE[kind](inner, broadcast(before, inner.shape, range(last + 1)))
-    return slice_axis(reshape(combined, (*outer, blocks * BLOCK)), last, 0, n)
+def _chunks(x: Node, kind: str, axis: int, chunk: int) -> Node:
+    """x with an axis in two, chunks and their elements; the last chunk is filled up."""
+    n = x.shape[axis]
+    count = -(-n // chunk)
+    high = [count * chunk - n if k == axis else 0 for k in range(x.ndim)]
+    padded = pad(x, literal(identity(kind, x.dtype), x.dtype), [0] * x.ndim, high)
+    return reshape(padded, (*x.shape[:axis], count, chunk, *x.shape[axis + 1 :]))
 
 
 def _masked(x: Node, kind: str, reverse: bool) -> Node:
@@ -311,4 +312,113 @@ def _masked(x: Node, kind: str, reverse: bool) -> Node:
     return reduce(where(mask, every, identity(kind, x.dtype)), kind, [last + 1])
 
 
+def _pairwise(x: Node, *, kind: str, axis: int, reverse: bool) -> Node:
+    """`cumulate` by combining neighbours, cumulating the pairs, and filling in between: what it is differentiated as, so that
+    equal extremes share as they do in JAX.
+    """
+    if reverse:
+        backwards = _pairwise(ReverseOp.bind(x, dimensions=(axis,)), kind=kind, axis=axis, reverse=False)
+        return ReverseOp.bind(backwards, dimensions=(axis,))
+    n = x.shape[axis]
+    if n < 2:
+        return x
+
+    def every_other(v: Node, start: int, limit: int) -> Node:
+        starts = tuple(start if k == axis else 0 for k in range(v.ndim))
+        limits = tuple(limit if k == axis else m for k, m in enumerate(v.shape))
+        return SliceOp.bind(v, start=starts, limit=limits, strides=tuple(2 if k == axis else 1 for k in range(v.ndim)))
+
+    pairs = COMBINE[kind](every_other(x, 0, n - 1), every_other(x, 1, n))
+    odd = _pairwise(pairs, kind=kind, axis=axis, reverse=False)
+    before = odd if n % 2 else slice_axis(odd, axis, 0, odd.shape[axis] - 1)
+    even = slice_axis(x, axis, 0, 1)
+    if n > 2:
+        even = ConcatenateOp.bind(even, COMBINE[kind](before, every_other(x, 2, n)), dimension=axis)
+    if even.shape[axis] > odd.shape[axis]:  # one to fill up, which is cut off again
+        odd = ConcatenateOp.bind(odd, slice_axis(even, axis, 0, 1), dimension=axis)
+    columns = [reshape(v, (*v.shape[: axis + 1], 1, *v.shape[axis + 1 :])) for v in (even, odd)]
+    woven = ConcatenateOp.bind(*columns, dimension=axis + 1)
+    return slice_axis(reshape(woven, (*x.shape[:axis], 2 * even.shape[axis], *x.shape[axis + 1 :])), axis, 0, n)
+
+
 COMBINE = {"add": plus, "mul": mul, "max": maximum, "min": minimum}
+SCALARS = {"add": emit.ADD, "mul": emit.MUL, "max": emit.MAX, "min": emit.MIN}
+
+
+@irdl_op_definition
+class RunningOp(ArrayOp):
+    """`array.cumulate` within chunks of an axis, each of which goes on from a start of its own.
+
+    %y = array.running add %x, %s axis 0 reverse false chunk 32 : tensor<70xf32>, tensor<3xf32> -> tensor<70xf32>
+
+    A nest's point takes a chunk, one element after the other.
+    """
+
+    name = "array.running"
+    LEAD: ClassVar = "kind"
+    PUSHES: ClassVar = True
+
+    x = operand_def(TensorType)
+    start = operand_def(TensorType)
+    kind = prop_def()
+    axis = prop_def()
+    reverse = prop_def()
+    chunk = prop_def()
+
+    @classmethod
+    def infer(cls, x: Aval, start: Aval, *, kind: str, axis: int, reverse: bool, chunk: int) -> Aval:
+        check_kind("running", kind, x, tuple(COMBINE))
+        if x.dtype.kind == "c":
+            raise TypeError(f"running does not accept dtype {x.dtype}: give it the parts.")
+        check_axes("running", "axis", (axis,), x.ndim)
+        expected = aval((*x.shape[:axis], -(-x.shape[axis] // chunk), *x.shape[axis + 1 :]), x.dtype)
+        if (start.shape, start.dtype) != (expected.shape, expected.dtype):
+            raise TypeError(f"running: the starts of chunks of {chunk} elements must be {expected}, got {start}.")
+        return aval(x.shape, x.dtype)
+
+    @classmethod
+    def jvp(cls, primals: Sequence[Node], tangents: Sequence[Node | None], out: Node, **params: Any) -> Node | None:
+        from weft.dialects.array.walks import jvp_call
+
+        return jvp_call(lambda x, start: [cls._written_out(x, start, **params)], primals, tangents)[1][0]
+
+    @staticmethod
+    def _written_out(x: Node, start: Node, *, kind: str, axis: int, reverse: bool, chunk: int) -> Node:
+        """The same without pushing."""
+        parts = _pairwise(_chunks(x, kind, axis, chunk), kind=kind, axis=axis + 1, reverse=reverse)
+        going_on = COMBINE[kind](parts, spread(start, parts.shape, [axis + 1]))
+        size = parts.shape[axis] * chunk
+        return slice_axis(reshape(going_on, (*x.shape[:axis], size, *x.shape[axis + 1 :])), axis, 0, x.shape[axis])
+
+    @classmethod
+    def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Any) -> tuple[Node, int]:
+        args = [batch_front(size, x, d) for x, d in zip(args, dims, strict=True)]
+        return cls.bind(*args, **{**params, "axis": params["axis"] + 1}), 0
+
+    @staticmethod
+    def reference(np: Any, x: Any, start: Any, *, kind: str, axis: int, reverse: bool, chunk: int) -> Any:
+        parts, count = [], start.shape[axis]
+        combine = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}[kind]
+        for k in range(count):
+            part = np.take(x, range(k * chunk, min((k + 1) * chunk, x.shape[axis])), axis)
+            running = CumulateOp.reference(np, part, kind=kind, axis=axis, reverse=reverse)
+            parts.append(combine(running, np.take(start, [k], axis)))
+        return np.concatenate(parts, axis) if parts else x
+
+    @classmethod
+    def space(cls, args: Sequence[Any], **params: Any) -> Ints:
+        return args[1].shape
+
+    @classmethod
+    def to_kernel(
+        cls, b: Any, index: Index, args: Sequence[Any], *, kind: str, axis: int, reverse: bool, chunk: int
+    ) -> list[Write]:
+        x, start = args
+        combine, neutral = SCALARS[kind][x.dtype.kind], b.const(identity(kind, x.dtype), x.dtype)
+        value, writes = b.read(start, index), []
+        for k in reversed(range(chunk)) if reverse else range(chunk):
+            place = index[axis] * chunk + k
+            at, there = (*index[:axis], place, *index[axis + 1 :]), [(place, 0, x.shape[axis])]
+            value = b.op(combine, value, b.inside(there, lambda at=at: b.read(x, at), neutral))
+            writes.append(Write(value, at, there))
+        return writes

@@ -28,6 +28,7 @@ from weft.dialects.array.ops.algebra import (
     bitcast,
     compare,
     convert,
+    imag,
     iota,
     logical_and,
     logical_or,
@@ -35,6 +36,7 @@ from weft.dialects.array.ops.algebra import (
     neg,
     pad,
     plus,
+    real,
     reduce,
     reshape,
     slice_axis,
@@ -68,7 +70,8 @@ def _check_keys(name: str, keys: Sequence[Aval]) -> None:
 @irdl_op_definition
 class ArgsortOp(ArrayOp):
     """Where the elements stand that come first, second, … in ascending order along an axis: by the first key, among equals by the
-    next one, at last by place (the order is stable). NaNs come last, -0 and 0 are equal.
+    next one, at last by place (the order is stable). NaNs come last, -0 and 0 are equal; a complex key is two, its real and its
+    imaginary part.
 
     %i = array.argsort %k, %l axis 0 : tensor<8xf32>, tensor<8xi32> -> tensor<8xi32>
 
@@ -85,8 +88,6 @@ class ArgsortOp(ArrayOp):
     def infer(cls, *keys: Aval, axis: int) -> Aval:
         _check_keys("argsort", keys)
         check_axes("argsort", "axis", (axis,), keys[0].ndim)
-        if any(k.dtype.kind == "c" for k in keys):
-            raise TypeError("argsort does not accept complex keys: give their real and imaginary parts.")
         return aval(keys[0].shape, int32)
 
     @classmethod
@@ -99,7 +100,8 @@ class ArgsortOp(ArrayOp):
             k = k.astype(np.float32) if k.dtype.kind not in "biuf" else k
             return np.moveaxis(k + 0 if k.dtype.kind == "f" else k, axis, -1)
 
-        return np.moveaxis(np.lexsort([plain(k) for k in reversed(keys)], axis=-1), -1, axis).astype(np.int32)
+        parts = [p for k in keys for p in ((k.real, k.imag) if k.dtype.kind == "c" else (k,))]
+        return np.moveaxis(np.lexsort([plain(k) for k in reversed(parts)], axis=-1), -1, axis).astype(np.int32)
 
     @classmethod
     def decompose(cls, *keys: Node, axis: int) -> Node:
@@ -109,7 +111,8 @@ class ArgsortOp(ArrayOp):
         n, lines = shape[-1], prod(shape[:-1])
         if n <= 1 or not lines:
             return full(0, aval(keys[0].shape, int32))
-        order = _order([ordered(reshape(k, (lines, n))) for k in lined])
+        parts = [p for k in lined for p in ((real(k), imag(k)) if k.dtype.kind == "c" else (k,))]
+        order = _order([ordered(reshape(k, (lines, n))) for k in parts])
         return move_axis(reshape(order, shape), last, axis)
 
 

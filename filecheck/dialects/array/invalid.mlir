@@ -914,6 +914,14 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x100xi32>) {
 
 // -----
 
+// CHECK: running: the starts of chunks of 32 elements must be float32[3], got float32[2].
+func.func @running(%x : tensor<70xf32>, %s : tensor<2xf32>) {
+  %0 = array.running add %x, %s axis 0 reverse false chunk 32 : tensor<70xf32>, tensor<2xf32> -> tensor<70xf32>
+  func.return
+}
+
+// -----
+
 // CHECK: bisect: side must be left or right, got 'middle'
 func.func @bisect(%a : tensor<8xi32>, %v : tensor<4xi32>) {
   %0 = array.bisect middle %a, %v : tensor<8xi32>, tensor<4xi32> -> tensor<4xi32>

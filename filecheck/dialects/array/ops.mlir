@@ -618,6 +618,13 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x96x
   func.return %p : tensor<4x96xi32>
 }
 
+// CHECK-LABEL: @running(
+// CHECK: %y = array.running add %x, %s axis 0 reverse false chunk 32 : tensor<70xf32>, tensor<3xf32> -> tensor<70xf32>
+func.func @running(%x : tensor<70xf32>, %s : tensor<3xf32>) -> tensor<70xf32> {
+  %y = array.running add %x, %s axis 0 reverse false chunk 32 : tensor<70xf32>, tensor<3xf32> -> tensor<70xf32>
+  func.return %y : tensor<70xf32>
+}
+
 // CHECK-LABEL: @bisect(
 // CHECK: %i = array.bisect left %a, %v : tensor<8xi32>, tensor<4x5xi32> -> tensor<4x5xi32>
 func.func @bisect(%a : tensor<8xi32>, %v : tensor<4x5xi32>) -> tensor<4x5xi32> {
