@@ -3,6 +3,7 @@
 # ruff: noqa: F403
 from weft.lax.contraction import *
 from weft.lax.elementwise import *
+from weft.lax.fourier import *
 from weft.lax.indexing import *
 from weft.lax.reduction import *
 from weft.lax.shape import *

@@ -7,6 +7,7 @@ from math import nan as nan
 from math import pi as pi
 
 from weft.array import Array as Array
+from weft.numpy import fft as fft
 from weft.numpy.calculus import *
 from weft.numpy.creation import *
 from weft.numpy.dtypes import *

@@ -47,7 +47,7 @@ def bincount(x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0,
     minlength = operator.index(minlength)
     if length is None:
         try:
-            length = builtins.max(minlength, int(max_of(values, initial=-1)) + 1 if values.size else 0)
+            length = builtins.max(minlength, int(max_of(values)) + 1 if values.size else 0)
         except ConcretizationTypeError as error:
             raise ConcretizationTypeError(
                 "The length of the result of jnp.bincount depends on values that are not known while a function is traced: pass the argument `length`."

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
-from weft.dialects.dtypes import int32
+from weft.dialects.dtypes import complex64, int32, promote_types
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, constant, convert, default_int
 from weft.lax.sorting import descending as descending_order
 from weft.lax.sorting import order as ascending_order
@@ -17,7 +17,7 @@ from weft.numpy.elementwise import where
 from weft.numpy.manipulation import ravel
 from weft.numpy.promotion import same_dtype
 
-__all__ = ["argpartition", "argsort", "digitize", "lexsort", "partition", "searchsorted", "sort"]
+__all__ = ["argpartition", "argsort", "digitize", "lexsort", "partition", "searchsorted", "sort", "sort_complex"]
 
 
 def _checked(a: ArrayLike, axis: int | None, kind: None, order: None, name: str) -> tuple[Array, int]:
@@ -47,6 +47,12 @@ def sort(
     x, axis = _checked(a, axis, kind, order, "sort")
     found = lax.sort(x, axis)
     return lax.rev(found, (axis,)) if descending else found
+
+
+def sort_complex(a: ArrayLike) -> Array:
+    """The elements along the last axis in ascending order, as complex numbers: by their real parts, then by the imaginary ones."""
+    x = wrap(lift(a))
+    return sort(wrap(convert(x._node, promote_types(x.dtype, complex64)[0])))
 
 
 def argsort(

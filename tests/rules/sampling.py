@@ -384,6 +384,19 @@ def _bisect(d: Draw):
     return (sequence, d.array((*outer, *d.shape(hi=2)), dtype) // 4), {"side": d.of("left", "right")}
 
 
+@samples(ops.FftOp)
+def _fft(d: Draw):
+    kind = d.of("FFT", "IFFT", "RFFT", "IRFFT")
+    lengths = d.of((1,), (2,), (3,), (8,), (12,), (17,), (67,), (3, 4), (2, 5, 3))
+    shape = (*d.ints(d.int(0, 1), 1, 3), *lengths)
+    if kind == "IRFFT":
+        shape = (*shape[:-1], lengths[-1] // 2 + 1)
+    wide = d.smooth or d.int(0, 1)
+    dtype = as_dtype(("float64" if wide else "float32") if kind == "RFFT" else ("complex128" if wide else "complex64"))
+    x = d.array(shape, dtype)
+    return (np.where(np.isfinite(x), x, 1.0).astype(dtype.name),), {"kind": kind, "lengths": lengths}
+
+
 @samples(ops.DotOp)
 def _dot(d: Draw):
     sizes, dtype = d.ints(4, 1 if d.smooth else 0, 4), d.dtype("iufc")

@@ -12,6 +12,7 @@ from weft.dialects.array.ops.complex import *
 from weft.dialects.array.ops.contraction import *
 from weft.dialects.array.ops.creation import *
 from weft.dialects.array.ops.elementary import *
+from weft.dialects.array.ops.fourier import *
 from weft.dialects.array.ops.indexing import *
 from weft.dialects.array.ops.logic import *
 from weft.dialects.array.ops.lu import *

@@ -914,6 +914,14 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x100xi32>) {
 
 // -----
 
+// CHECK: IRFFT input shape (4, 4) minor dimensions must be (5,) for fft_lengths (8,)
+func.func @fft(%x : tensor<4x4xcomplex<f32>>) {
+  %0 = array.fft IRFFT %x lengths [8] : tensor<4x4xcomplex<f32>> -> tensor<4x8xf32>
+  func.return
+}
+
+// -----
+
 // CHECK: running: the starts of chunks of 32 elements must be float32[3], got float32[2].
 func.func @running(%x : tensor<70xf32>, %s : tensor<2xf32>) {
   %0 = array.running add %x, %s axis 0 reverse false chunk 32 : tensor<70xf32>, tensor<2xf32> -> tensor<70xf32>

@@ -618,6 +618,15 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x96x
   func.return %p : tensor<4x96xi32>
 }
 
+// CHECK-LABEL: @fft(
+// CHECK: %y = array.fft FFT %x lengths [8] : tensor<4x8xcomplex<f32>>
+// CHECK: %z = array.fft RFFT %v lengths [8] : tensor<4x8xf32> -> tensor<4x5xcomplex<f32>>
+func.func @fft(%x : tensor<4x8xcomplex<f32>>, %v : tensor<4x8xf32>) -> (tensor<4x8xcomplex<f32>>, tensor<4x5xcomplex<f32>>) {
+  %y = array.fft FFT %x lengths [8] : tensor<4x8xcomplex<f32>>
+  %z = array.fft RFFT %v lengths [8] : tensor<4x8xf32> -> tensor<4x5xcomplex<f32>>
+  func.return %y, %z : tensor<4x8xcomplex<f32>>, tensor<4x5xcomplex<f32>>
+}
+
 // CHECK-LABEL: @running(
 // CHECK: %y = array.running add %x, %s axis 0 reverse false chunk 32 : tensor<70xf32>, tensor<3xf32> -> tensor<70xf32>
 func.func @running(%x : tensor<70xf32>, %s : tensor<3xf32>) -> tensor<70xf32> {
