@@ -63,7 +63,7 @@ def value_and_grad(
 
         outs, pull_back = vjp_call(run, nodes)
         found = pull_back([literal(1.0, outs[0]), *[None] * (len(outs) - 1)])
-        gradient = tree.unflatten([wrap(_instantiated(ct, n)) for ct, n in zip(found, nodes, strict=True)])
+        gradient = tree.unflatten([wrap(_cotangent(ct, n)) for ct, n in zip(found, nodes, strict=True)])
         value, *extra = [wrap(n) for n in outs]
         return ((value, aux.rebuild(extra)) if aux else value), gradient
 
@@ -103,7 +103,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         ins = [t for t in tangents if t is not None]
         found = dict(zip(ins, transpose_walk([t for t, _ in pairs], [ct for _, ct in pairs], ins), strict=True))
         return tree.unflatten(
-            [wrap(_instantiated(None if t is None else found[t], n)) for t, n in zip(tangents, nodes, strict=True)]
+            [wrap(_cotangent(None if t is None else found[t], n)) for t, n in zip(tangents, nodes, strict=True)]
         )
 
     _keep(pull_back, tangents_out, tangents)
@@ -351,6 +351,15 @@ def _direction(x: Any, primal: Node) -> Node | None:
 def _instantiated(n: Node | None, like: Node) -> Node:
     """A tangent or cotangent that may be zero, as an array."""
     return zeros(aval(like.shape, like.dtype)) if n is None else n
+
+
+def _cotangent(ct: Node | None, primal: Node) -> Node:
+    """A cotangent that may be zero, as an array that is as weak as what it belongs to."""
+    if ct is not None and primal.aval.weak_type and not ct.aval.weak_type and ct.dtype is primal.dtype:
+        from weft.dialects.array.ops import ConvertOp
+
+        return ConvertOp.bind(ct, dtype=ct.dtype, weak_type=True)
+    return _instantiated(ct, primal)
 
 
 def _keep(linear: Any, tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> None:
