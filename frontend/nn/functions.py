@@ -11,7 +11,7 @@ from weft.array import Array
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "identity", "leaky_relu",
-    "log_sigmoid", "log_softmax", "logmeanexp", "logsumexp", "mish", "one_hot", "relu", "relu6", "selu", "sigmoid",
+    "log1mexp", "log_sigmoid", "log_softmax", "logmeanexp", "logsumexp", "mish", "one_hot", "relu", "relu6", "selu", "sigmoid",
     "silu", "soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus", "standardize",
     "swish", "tanh",
 ]  # fmt: skip
@@ -43,7 +43,7 @@ def relu(x: ArrayLike) -> Array:
 
 def relu6(x: ArrayLike) -> Array:
     """min(max(x, 0), 6)."""
-    return wnp.minimum(relu(x), 6)
+    return wnp.minimum(relu(x), 6.0)
 
 
 def sigmoid(x: ArrayLike) -> Array:
@@ -59,6 +59,17 @@ def log_sigmoid(x: ArrayLike) -> Array:
 def softplus(x: ArrayLike) -> Array:
     """log(1 + exp(x))."""
     return wnp.logaddexp(_float(x), 0.0)
+
+
+def log1mexp(x: ArrayLike) -> Array:
+    """log(1 - exp(-x)) for x > 0, exact near 0 and far from it. M. Mächler, "Accurately computing log(1 - exp(-|a|))", 2012."""
+    x = _float(x)
+    near = x < math.log(2)
+    small, large = (
+        wnp.where(near, x, 1.0),
+        wnp.where(near, 1.0, x),
+    )  # keeps the derivative of the branch not taken finite
+    return wnp.where(near, wnp.log(-wnp.expm1(-small)), wnp.log1p(-wnp.exp(-large)))
 
 
 def sparse_plus(x: ArrayLike) -> Array:
@@ -164,14 +175,32 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
 # -- over an axis -------------------------------------------------------------------------------------------------------------------------
 
 
-def logsumexp(a: ArrayLike, axis: Axis = None, b: ArrayLike | None = None, keepdims: bool = False) -> Array:
-    """log(sum(b * exp(a))), without overflow."""
+def logsumexp(
+    a: ArrayLike,
+    axis: Axis = None,
+    b: ArrayLike | None = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
+    where: ArrayLike | None = None,
+) -> Any:
+    """log(|sum(b * exp(a))|), without overflow; with `return_sign`, and the sign of the sum. A negative sum is NaN without it. Elements outside of `where` count for nothing."""
     a = _float(a)
-    top = lax.stop_gradient(wnp.max(a, axis=axis, keepdims=True))
+    if b is not None:
+        a, b = wnp.broadcast_arrays(a, wnp.asarray(b, a.dtype))
+        a = wnp.where(b == 0, -wnp.inf, a)  # 0 times infinity is nothing
+    if where is not None:
+        a = wnp.where(where, a, -wnp.inf)
+    top = lax.stop_gradient(wnp.max(a, axis=axis, keepdims=True, initial=-wnp.inf))
     top = wnp.where(wnp.isfinite(top), top, 0.0)
     terms = wnp.exp(a - top)
-    total = wnp.log(wnp.sum(terms if b is None else b * terms, axis=axis, keepdims=True)) + top
-    return total if keepdims else wnp.squeeze(total, axis=axis)
+    total = wnp.sum(terms if b is None else wnp.where(terms == 0, 0.0, b * terms), axis=axis, keepdims=True)
+    sign = wnp.sign(total)
+    out = wnp.log(wnp.abs(total) if return_sign or b is not None else total) + top
+    if not keepdims:
+        out, sign = wnp.squeeze(out, axis=axis), wnp.squeeze(sign, axis=axis)
+    if return_sign:
+        return out, sign
+    return out if b is None else wnp.where(sign < 0, wnp.nan, out)
 
 
 def logmeanexp(x: ArrayLike, axis: Axis = None, where: ArrayLike | None = None, keepdims: bool = False) -> Array:
@@ -179,7 +208,7 @@ def logmeanexp(x: ArrayLike, axis: Axis = None, where: ArrayLike | None = None, 
     x = _float(x)
     mask = wnp.ones(x.shape, bool) if where is None else wnp.broadcast_to(where, x.shape)
     count = wnp.sum(mask, axis=axis, keepdims=keepdims, dtype=x.dtype)
-    return logsumexp(wnp.where(mask, x, -wnp.inf), axis=axis, keepdims=keepdims) - wnp.log(count)
+    return logsumexp(x, axis=axis, keepdims=keepdims, where=where) - wnp.log(count)
 
 
 def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Array:
@@ -202,19 +231,46 @@ def log_softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -
     return found if where is None else wnp.where(where, found, -wnp.inf)
 
 
-def standardize(x: ArrayLike, axis: Axis = -1, epsilon: ArrayLike = 1e-5) -> Array:
-    """x with mean 0 and variance 1 along `axis`."""
+def standardize(
+    x: ArrayLike,
+    axis: Axis = -1,
+    mean: ArrayLike | None = None,
+    variance: ArrayLike | None = None,
+    epsilon: ArrayLike = 1e-5,
+    where: ArrayLike | None = None,
+    *,
+    algorithm: str = "fast",
+) -> Array:
+    """x with mean 0 and variance 1 along `axis`, or less the mean and over the root of the variance that are given.
+
+    The algorithm "stable" takes the mean first; "fast" goes over x once, and loses digits where the mean is far greater than the deviation. Raises ValueError for another.
+    """
     x = _float(x)
-    mean = wnp.mean(x, axis=axis, keepdims=True)
-    variance = wnp.mean(wnp.square(x - mean), axis=axis, keepdims=True)
-    return (x - mean) * lax.rsqrt(variance + epsilon)
+    if algorithm not in ("fast", "stable"):
+        raise ValueError(f"Unknown algorithm '{algorithm}'. Expected 'fast' or 'stable'.")
+    if mean is None:
+        mean = wnp.mean(x, axis=axis, keepdims=True, where=where)
+    if variance is None:
+        if algorithm == "stable":
+            variance = wnp.mean(wnp.square(x - mean), axis=axis, keepdims=True, where=where)
+        else:
+            variance = wnp.mean(wnp.square(x), axis=axis, keepdims=True, where=where) - wnp.square(mean)
+            variance = wnp.maximum(variance, 0)  # rounding may take it below
+    return wnp.subtract(x, mean) * lax.rsqrt(variance + epsilon)
 
 
-def one_hot(x: ArrayLike, num_classes: int, *, dtype: Any = float, axis: int = -1) -> Array:
-    """1 at the place that each element names, 0 elsewhere (everywhere for a number out of range); `axis` is where the classes lie."""
+def one_hot(x: ArrayLike, num_classes: int, *, dtype: Any = None, axis: Any = -1) -> Array:
+    """1 at the place that each element names, 0 elsewhere (everywhere for a number out of range); `axis` is where the classes lie: a number, or the name of a vmapped axis."""
     if num_classes < 0:
         raise ValueError(f"one_hot: num_classes must not be negative, got {num_classes}")
     x = wnp.asarray(x)
+    dtype = float if dtype is None else dtype
+    if not isinstance(axis, int):
+        if num_classes != lax.axis_size(axis):
+            raise ValueError(
+                f"Expected num_classes to match the size of axis {axis}, but {num_classes} != {lax.axis_size(axis)}"
+            )
+        return wnp.equal(x, lax.axis_index(axis).astype(x.dtype)).astype(dtype)
     axis = axis % (x.ndim + 1)
     classes = wnp.arange(num_classes, dtype=x.dtype).reshape((num_classes,) + (1,) * (x.ndim - axis))
     return wnp.equal(wnp.expand_dims(x, axis), classes).astype(dtype)

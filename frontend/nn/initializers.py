@@ -17,34 +17,68 @@ TRUNCATED_DEVIATION = 0.87962566103423978
 """The standard deviation of the standard normal distribution between -2 and 2."""
 
 
-def zeros(key: Array, shape: Sequence[int], dtype: Any = float) -> Array:
+def zeros(key: Array, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
     """All 0."""
     return wnp.zeros(shape, dtype)
 
 
-def ones(key: Array, shape: Sequence[int], dtype: Any = float) -> Array:
+def ones(key: Array, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
     """All 1."""
     return wnp.ones(shape, dtype)
 
 
-def constant(value: Any, dtype: Any = float) -> Initializer:
+def constant(value: Any, dtype: Any = None) -> Initializer:
     """All `value`."""
-    return lambda key, shape, dtype=dtype: wnp.full(shape, value, dtype)
+    return lambda key, shape, dtype=dtype: wnp.full(shape, value, float if dtype is None else dtype)
 
 
-def uniform(scale: float = 1e-2, dtype: Any = float) -> Initializer:
+def uniform(scale: float = 1e-2, dtype: Any = None) -> Initializer:
     """Uniform in [0, scale)."""
     return lambda key, shape, dtype=dtype: random.uniform(key, shape, dtype) * scale
 
 
-def normal(stddev: float = 1e-2, dtype: Any = float) -> Initializer:
+def normal(stddev: float = 1e-2, dtype: Any = None) -> Initializer:
     """Normal with mean 0."""
     return lambda key, shape, dtype=dtype: random.normal(key, shape, dtype) * stddev
 
 
-def truncated_normal(stddev: float = 1e-2, dtype: Any = float, lower: float = -2.0, upper: float = 2.0) -> Initializer:
+def truncated_normal(stddev: float = 1e-2, dtype: Any = None, lower: float = -2.0, upper: float = 2.0) -> Initializer:
     """Normal with mean 0, cut off at `lower` and `upper` standard deviations; `stddev` is that of the distribution before."""
     return lambda key, shape, dtype=dtype: random.truncated_normal(key, lower, upper, shape, dtype) * stddev
+
+
+def _orthogonal(scale: Any, column_axis: int, key: Array, shape: Sequence[int], dtype: Any) -> Array:
+    if len(shape) < 2:
+        raise ValueError("orthogonal initializer requires at least a 2D shape")
+    dtype = wnp.result_type(float if dtype is None else dtype)
+    if 0 in shape:
+        return wnp.zeros(shape, dtype)
+    columns = shape[column_axis]
+    rest = [n for i, n in enumerate(shape) if i != column_axis % len(shape)]
+    found = random.orthogonal(key, math.prod(rest), (), dtype, columns)
+    return wnp.array(scale, dtype) * wnp.moveaxis(found.reshape(*rest, columns), -1, column_axis)
+
+
+def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """Uniform orthogonal matrices (the other axes taken as one). A. Saxe, J. McClelland, S. Ganguli, ICLR 2014. Raises ValueError for a rank below 2."""
+    return lambda key, shape, dtype=dtype: _orthogonal(scale, column_axis, key, shape, dtype)
+
+
+def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """Windows of convolutions that are orthogonal in the middle and 0 elsewhere. L. Xiao et al., ICML 2018.
+
+    Shapes are (spatial…, in, out) with one to three spatial axes and no more inputs than outputs: ValueError otherwise.
+    """
+
+    def initialize(key: Array, shape: Sequence[int], dtype: Any = dtype) -> Array:
+        if len(shape) not in (3, 4, 5):
+            raise ValueError("Delta orthogonal initializer requires a 3D, 4D or 5D shape.")
+        if shape[-1] < shape[-2]:
+            raise ValueError("`fan_in` must be less or equal than `fan_out`. ")
+        matrix = _orthogonal(scale, column_axis, key, shape[-2:], dtype)
+        return wnp.zeros(shape, matrix.dtype).at[tuple((n - 1) // 2 for n in shape[:-2])].set(matrix)
+
+    return initialize
 
 
 def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[float, float]:
@@ -68,7 +102,7 @@ def variance_scaling(
     in_axis: Axes = -2,
     out_axis: Axes = -1,
     batch_axis: Sequence[int] = (),
-    dtype: Any = float,
+    dtype: Any = None,
 ) -> Initializer:
     """Random weights with variance scale / fan. Raises ValueError for an unknown mode or distribution, or a shape of rank below 2."""
 
@@ -90,9 +124,7 @@ def variance_scaling(
 
 
 def _scaling(scale: float, mode: Any, distribution: Any, doc: str) -> Callable[..., Initializer]:
-    def make(
-        in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Sequence[int] = (), dtype: Any = float
-    ) -> Initializer:
+    def make(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Sequence[int] = (), dtype: Any = None) -> Initializer:
         return variance_scaling(scale, mode, distribution, in_axis, out_axis, batch_axis, dtype)
 
     make.__doc__ = doc
