@@ -9,6 +9,7 @@ from weft.array import lift, wrap
 from weft.dialects.array.node import Node
 from weft.dialects.array.op import broadcast_batch, move_axis
 from weft.dialects.array.walks import batch_call
+from weft.dialects.dtypes import int32
 from weft.function import check_callable, describe_function, named_after, on_nodes, parameter_names
 from weft.tree_util import broadcast_prefix, keystr, tree_flatten, tree_leaves, tree_leaves_with_path
 
@@ -19,11 +20,14 @@ def vmap(
     out_axes: Any = 0,
     axis_name: Any = None,
     axis_size: int | None = None,
+    spmd_axis_name: Any = None,
+    sum_match: bool = False,
 ) -> Callable[..., Any]:
     """A function that applies `fun` to each example of a batch at once.
 
     `in_axes` says along which axis of an argument the examples lie: an int, None for what is the same for all, or a tuple of these (or of pytrees of these that are prefixes
     of the arguments). `out_axes` says likewise where they go. Arguments given by name have them along axis 0. `axis_size` is needed only where nothing tells it.
+    Collectives (`lax.psum` and its kin) know the axis by `axis_name`. `spmd_axis_name` and `sum_match` are about several devices, and mean nothing here.
     """
     check_callable(fun, "vmap")
     if isinstance(in_axes, list):
@@ -50,11 +54,28 @@ def vmap(
         dims = [_axis(d, n, "in_axes") for d, n in zip(dims, nodes, strict=True)]
         size = _size(fun, nodes, dims, axis_size, (args, kwargs))
         run = on_nodes(lambda args, kwargs: fun(*args, **kwargs), tree)
-        outs = batch_call(run, size, nodes, dims)
+        outs = _run(run, axis_name, size, nodes, dims)
         wanted = _broadcast(out_axes, run.out_tree.unflatten(range(len(outs))), "out_axes")
         return run.out_tree.unflatten([wrap(_placed(n, d, w, size)) for (n, d), w in zip(outs, wanted, strict=True)])
 
     return named_after(batched, fun, "vmap")
+
+
+def _run(
+    run: Callable[..., list[Node]], axis_name: Any, size: int, nodes: Sequence[Node], dims: Sequence[int | None]
+) -> list[tuple[Node, int | None]]:
+    """The batched results. An axis with a name has its index for a further argument."""
+    if axis_name is None:
+        return batch_call(run, size, nodes, dims)
+    from weft.axes import named_axis
+    from weft.dialects.array.ops import IotaOp
+
+    def with_axis(*nodes: Node) -> list[Node]:
+        with named_axis(axis_name, nodes[-1], size):
+            return run(*nodes[:-1])
+
+    index = IotaOp.bind(shape=(size,), dimension=0, dtype=int32)
+    return batch_call(with_axis, size, [*nodes, index], [*dims, 0])
 
 
 def _broadcast(axes: Any, tree: Any, name: str) -> list[int | None]:

@@ -1,6 +1,7 @@
 """The strict operators that everything else is written with (JAX's `jax.lax`): nothing is promoted, nothing is broadcast but scalars and axes of size 1."""
 
 # ruff: noqa: F403
+from weft.lax.collectives import *
 from weft.lax.contraction import *
 from weft.lax.elementwise import *
 from weft.lax.fourier import *

@@ -7,7 +7,7 @@ import pytest
 
 import weft
 import weft.numpy as jnp
-from weft import grad, jit, vmap
+from weft import grad, jit, lax, vmap
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 Y = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
@@ -85,3 +85,25 @@ def test_wrong_calls(call, kind, message):
     with pytest.raises(kind, match=f"(?s){message}"):
         call()
     close(vmap(jnp.sum)(X), X.sum(1))
+
+
+def test_axis_names_that_nobody_bound() -> None:
+    for wrong in (
+        lambda: lax.psum(jnp.ones(3), "i"),
+        lambda: lax.axis_index("i"),
+        lambda: weft.vmap(lambda x: lax.psum(x, "j"), axis_name="i")(jnp.ones(3)),
+    ):
+        with pytest.raises(NameError, match="unbound axis name"):
+            wrong()
+
+
+def test_permutations_that_leave_examples_out() -> None:
+    x = jnp.arange(1.0, 4.0)
+    f = weft.vmap(lambda v: lax.ppermute(v, "i", [(0, 1), (1, 2)]), axis_name="i")
+    assert f(x).tolist() == [0, 1, 2]
+    assert weft.grad(lambda v: (f(v) ** 2).sum())(x).tolist() == [2, 4, 0]
+    assert weft.vmap(lambda v: lax.pbroadcast(v, "i", 1), axis_name="i")(x).tolist() == [2, 2, 2]
+    with pytest.raises(ValueError, match="must be unique"):
+        weft.vmap(lambda v: lax.ppermute(v, "i", [(0, 1), (0, 2)]), axis_name="i")(x)
+    with pytest.raises(ValueError, match="axis size"):
+        weft.vmap(lambda v: lax.psum_scatter(v, "i"), axis_name="i")(jnp.ones((2, 3)))
