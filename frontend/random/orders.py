@@ -123,7 +123,7 @@ def choice(
         if replace:
             passed = wnp.cumsum(weights)
             r = passed[-1] * (1 - uniform(words, shape, passed.dtype))
-            index = wnp.sum(passed < wnp.expand_dims(r, -1), axis=-1)
+            index = wnp.searchsorted(passed, r)
         else:
             score = gumbel(words, (inputs,), weights.dtype, mode) + lax.log(weights)
             index = lax.top_k(score, draws)[1].reshape(shape)
