@@ -354,8 +354,8 @@ def _instantiated(n: Node | None, like: Node) -> Node:
 
 
 def _cotangent(ct: Node | None, primal: Node) -> Node:
-    """A cotangent that may be zero, as an array that is as weak as what it belongs to."""
-    if ct is not None and primal.aval.weak_type and not ct.aval.weak_type and ct.dtype is primal.dtype:
+    """A cotangent that may be zero, as an array that is as weak as what it belongs to (JAX converts weak floats on their way in, and their cotangents on the way out)."""
+    if ct is not None and primal.aval.weak_type and not ct.aval.weak_type and ct.dtype.kind == "f":
         from weft.dialects.array.ops import ConvertOp
 
         return ConvertOp.bind(ct, dtype=ct.dtype, weak_type=True)
