@@ -6,7 +6,7 @@ That scalar is an argument of the mapped function which the user does not see, s
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Generator, Hashable
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ _AXES = _Axes()
 
 
 @contextmanager
-def named_axis(name: Hashable, index: Node, size: int) -> Iterator[None]:
+def named_axis(name: Hashable, index: Node, size: int) -> Generator[None]:
     """The axis has this name within; an outer one of the same name is hidden."""
     outer = _AXES.named
     _AXES.named = {**outer, name: NamedAxis(index, size)}

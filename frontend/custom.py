@@ -15,7 +15,7 @@ from weft.array import Array, lift, wrap
 from weft.dialects.array.checkpoint import CheckpointCall
 from weft.dialects.array.custom import CustomJvpCall, CustomVjpCall
 from weft.dialects.array.graph import Graph, close
-from weft.dialects.array.node import STATE, Node, mark_of, transform
+from weft.dialects.array.node import STATE, Node, computed, mark_of, transform
 from weft.dialects.array.node import wrap as wrap_node
 from weft.function import OnNodes, check_callable, describe_function, lift_result, positional, same_structure
 from weft.tree_util import PyTreeDef, tree_flatten, tree_map
@@ -43,6 +43,8 @@ class _Custom:
             return self.fun(*given)
         run = OnNodes(lambda *dynamic: self.fun(*_merged(fixed, dynamic)), tree)
         graph, captures = _graph(run, nodes)
+        # What was read inside is captured, with the way that it was computed by; the rule says what the derivative is, not that way.
+        captures = [n if n.value is None else computed(n.aval, n.value, n.device) for n in captures]
         outs = self._bind(graph, nodes, captures, fixed, tree, run.out_tree)
         return run.out_tree.unflatten([wrap(n) for n in outs])
 

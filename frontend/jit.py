@@ -17,6 +17,7 @@ from typing import Any
 from weft import eager
 from weft.array import Array, lift, wrap
 from weft.backends.base import Executable
+from weft.callbacks import collecting, keep, no_place
 from weft.config import config
 from weft.devices import Device, current_device, get_device
 from weft.dialects.array.graph import Graph, close, inline
@@ -102,8 +103,12 @@ class Program:
         "traced",
     )
 
-    def __init__(self, graph: Graph, count: int, out_tree: PyTreeDef, donated: set[int], device: Device | None):
-        self.graph, self.out_tree, self.avals = graph, out_tree, graph.out_avals
+    def __init__(
+        self, graph: Graph, count: int, out_tree: PyTreeDef, donated: set[int], device: Device | None, tokens: int = 0
+    ):
+        self.graph, self.out_tree = graph, out_tree
+        self.avals = graph.out_avals[: len(graph.outs) - tokens]
+        """Of the results; behind them the graph may have tokens of callbacks, which nobody reads."""
         self.captures = graph.ins[count:]
         self.traced = bool(mark_of(self.captures))
         """Whether something was captured from a transform that lives: the graph is good for nothing else then."""
@@ -151,7 +156,7 @@ class Program:
         inputs = (*nodes, *self.captures)
         outs = [
             Array(computed(a, results[k], committed)) if k >= 0 else wrap(inputs[~k])
-            for k, a in zip(self.plan, self.avals, strict=True)
+            for k, a in zip(self.plan, self.avals, strict=False)
         ]
         if config.debug_nans:
             for out in outs:
@@ -227,7 +232,10 @@ class Jit:
             if not found.traced:
                 self._programs[key] = found
         if STATE.pending is None or found.traced or (STATE.live and mark_of(nodes)):
-            return found.out_tree.unflatten([wrap(n) for n in inline(found.graph, (*nodes, *found.captures))])
+            outs = inline(found.graph, (*nodes, *found.captures))
+            if len(outs) > (count := len(found.avals)):
+                keep(outs[count:])
+            return found.out_tree.unflatten([wrap(n) for n in outs[:count]])
         return found.out_tree.unflatten(found.run(nodes, found.device or current_device(), found.device))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -287,9 +295,12 @@ class Jit:
             ins = [leaf(n.aval, mark=mark, device=device) for n in nodes]
             for i, n in enumerate(ins):
                 n.params = {"argument": partial(self._origin, tree, i)}
-            outs = run(*ins)
-        graph, _ = close(ins, outs, since=mark)
-        return Program(graph, len(ins), run.out_tree, self._donated(tree, fixed), device)
+            with collecting() as tokens:
+                outs = run(*ins)
+        graph, captures = close(ins, [*outs, *tokens], since=mark)
+        if tokens and any(n.value is None and n.mark not in STATE.live for n in captures):
+            raise no_place()
+        return Program(graph, len(ins), run.out_tree, self._donated(tree, fixed), device, len(tokens))
 
     def _call(self, fixed: dict[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """The user's function, with the static arguments in their places."""

@@ -38,9 +38,17 @@ def program(graph: Graph, device: Device, donate: tuple[int, ...] = ()) -> Execu
     key = (graph.key, device, donate)
     found = _programs.get(key)
     if found is None:
-        with _without_collection():
-            found = _programs[key] = device.backend.compile(stage(graph), donate, graph.key)
+        found = _programs[key] = _compiled(graph, device, donate)
     return found
+
+
+def _compiled(graph: Graph, device: Device, donate: tuple[int, ...]) -> Executable:
+    from weft.callbacks import CutProgram, has_calls  # written with arrays, which are written with programs
+
+    if has_calls(graph):
+        return CutProgram(graph, device, donate)
+    with _without_collection():
+        return device.backend.compile(stage(graph), donate, graph.key)
 
 
 @contextmanager

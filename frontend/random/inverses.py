@@ -9,13 +9,14 @@ from typing import Any
 import weft.numpy as wnp
 from weft import lax
 from weft.array import Array, lift
+from weft.host import canonical
 from weft.lax.base import shape_of
 from weft.random.keys import single, split
 from weft.random.uniforms import MANTISSA, TINY, bits, float_dtype, int_dtype, rademacher, spread, uniform
 
 __all__ = [
     "cauchy", "double_sided_maxwell", "exponential", "geometric", "gumbel", "laplace", "logistic", "lognormal",
-    "maxwell", "multivariate_normal", "normal", "orthogonal", "pareto", "rayleigh", "triangular", "truncated_normal",
+    "maxwell", "normal", "pareto", "rayleigh", "triangular", "truncated_normal",
     "wald", "weibull_min",
 ]  # fmt: skip
 
@@ -25,7 +26,7 @@ def normal(key: Any, shape: Sequence[int] = (), dtype: Any = None, *, out_shardi
     words, shape = single(key, "normal"), shape_of(shape)
     kind = wnp.dtype(float if dtype is None else dtype)
     if kind.kind == "c":
-        part = "float64" if wnp.empty((), kind).dtype.bits == 128 else "float32"
+        part = "float64" if canonical(kind).bits == 128 else "float32"
         real, imaginary = (normal(k, shape, part) for k in split(words))
         return lax.complex(real, imaginary) / wnp.array(math.sqrt(2), part)
     dtype = float_dtype(dtype, "normal")
@@ -51,65 +52,6 @@ def truncated_normal(
     infinite = wnp.array(math.inf, dtype)
     low, high = lax.stop_gradient(low), lax.stop_gradient(high)
     return wnp.clip(found, wnp.nextafter(low, infinite), wnp.nextafter(high, -infinite))
-
-
-def multivariate_normal(
-    key: Any,
-    mean: Any,
-    cov: Any,
-    shape: Sequence[int] | None = None,
-    dtype: Any = None,
-    method: str = "cholesky",
-    *,
-    out_sharding: Any = None,
-) -> Array:
-    """Normal vectors with a mean and a matrix of covariances, which may have leading axes. `method` ("cholesky", "eigh", "svd") is how its root is taken."""
-    words = single(key, "multivariate_normal")
-    if method not in ("svd", "eigh", "cholesky"):
-        raise ValueError("method must be one of {'svd', 'eigh', 'cholesky'}")
-    mean, cov = wnp.asarray(mean), wnp.asarray(cov)
-    common = wnp.result_type(mean, cov)
-    common = common if common.kind == "f" else wnp.dtype("float32")
-    mean, cov = mean.astype(common), cov.astype(common)
-    dtype = float_dtype(common if dtype is None else dtype, "multivariate_normal")
-    if mean.ndim < 1:
-        raise ValueError(f"multivariate_normal requires mean.ndim >= 1, got mean.ndim == {mean.ndim}")
-    if cov.ndim < 2:
-        raise ValueError(f"multivariate_normal requires cov.ndim >= 2, got cov.ndim == {cov.ndim}")
-    size = mean.shape[-1]
-    if cov.shape[-2:] != (size, size):
-        raise ValueError(
-            f"multivariate_normal requires cov.shape == (..., n, n) for n={size}, but got cov.shape == {cov.shape}."
-        )
-    batch = wnp.broadcast_shapes(mean.shape[:-1], cov.shape[:-2])
-    shape = batch if shape is None else spread("multivariate_normal", shape, wnp.zeros(batch))
-    if method == "svd":
-        u, s, _ = wnp.linalg.svd(cov)
-        root = u * wnp.sqrt(s[..., None, :])
-    elif method == "eigh":
-        values, vectors = wnp.linalg.eigh(cov)
-        root = vectors * wnp.sqrt(values[..., None, :])
-    else:
-        root = wnp.linalg.cholesky(cov)
-    drawn = normal(words, (*shape, size), dtype)
-    return mean + wnp.einsum("...ij,...j->...i", root, drawn)
-
-
-def orthogonal(
-    key: Any,
-    n: int,
-    shape: Sequence[int] = (),
-    dtype: Any = None,
-    m: int | None = None,
-    *,
-    out_sharding: Any = None,
-) -> Array:
-    """Uniform orthogonal n x n matrices (or n x m, with orthonormal columns or rows). F. Mezzadri, Notices of the AMS 54, 2007."""
-    words, dtype = single(key, "orthogonal"), float_dtype(dtype, "orthogonal")
-    columns = n if m is None else m
-    q, r = wnp.linalg.qr(normal(words, (*shape_of(shape), max(n, columns), min(n, columns)), dtype))
-    found = q * wnp.expand_dims(wnp.sign(wnp.diagonal(r, axis1=-2, axis2=-1)), -2)
-    return wnp.matrix_transpose(found) if n < columns else found
 
 
 def exponential(key: Any, shape: Sequence[int] = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
@@ -141,7 +83,7 @@ def _finest_gumbel(words: Array, shape: tuple[int, ...]) -> Array:
     """From 64 bits, taken as a fraction from 0 or down from 1: each tail has the precision of a float."""
     drawn = bits(words, (2, *shape))
     negated = ~drawn
-    carry = wnp.stack([(negated[1] == wnp.uint32(0xFFFFFFFF)).astype("uint32"), wnp.ones(shape, "uint32")])
+    carry = wnp.stack([wnp.equal(negated[1], wnp.uint32(0xFFFFFFFF)).astype("uint32"), wnp.ones(shape, "uint32")])
     negated = negated + carry
     low_half = drawn[0] < wnp.uint32(1 << 31)
     upper, lower = wnp.where(low_half, drawn, negated)

@@ -37,10 +37,10 @@ def categorical(
     logits = wnp.asarray(logits)
     axis = axis_index(axis, logits.ndim)
     batch = logits.shape[:axis] + logits.shape[axis + 1 :]
-    shape = batch if shape is None else shape_of(shape)
-    if shape[len(shape) - len(batch) :] != batch:
-        raise ValueError(f"categorical: shape {shape} must end in the logits' batch shape {batch}")
-    front = shape[: len(shape) - len(batch)]
+    wanted = batch if shape is None else shape_of(shape)
+    if wanted[len(wanted) - len(batch) :] != batch:
+        raise ValueError(f"categorical: shape {wanted} must end in the logits' batch shape {batch}")
+    front = wanted[: len(wanted) - len(batch)]
     if replace:
         drawn = gumbel(words, (*front, *logits.shape), logits.dtype, mode)
         return wnp.argmax(drawn + logits, axis=len(front) + axis)
@@ -51,7 +51,7 @@ def categorical(
         )
     scores = wnp.moveaxis(logits + gumbel(words, logits.shape, logits.dtype, mode), axis, -1)
     chosen = lax.top_k(scores, count)[1]
-    return wnp.moveaxis(chosen, -1, 0).reshape(shape)
+    return wnp.moveaxis(chosen, -1, 0).reshape(wanted)
 
 
 def _shuffled(words: Array, x: Array, axis: int) -> Array:
