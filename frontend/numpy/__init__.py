@@ -13,6 +13,7 @@ from weft.numpy.creation import *
 from weft.numpy.dtypes import *
 from weft.numpy.dtypes import bool_
 from weft.numpy.editing import *
+from weft.numpy.einsum import *
 from weft.numpy.elementwise import *
 from weft.numpy.exchange import *
 from weft.numpy.grids import *
@@ -22,6 +23,7 @@ from weft.numpy.interpolation import *
 from weft.numpy.linear import *
 from weft.numpy.manipulation import *
 from weft.numpy.mapping import *
+from weft.numpy.nans import *
 from weft.numpy.padding import *
 from weft.numpy.polynomials import *
 from weft.numpy.quantiles import *

@@ -377,7 +377,7 @@ def _triangle(m: ArrayLike, k: int, lower: bool) -> Array:
         )
     mask = tri(*x.shape[-2:], k=k if lower else k - 1, dtype=bool)
     mask = lax.broadcast_in_dim(mask, x.shape, (x.ndim - 2, x.ndim - 1))
-    zero = constant(0, x.shape, x.dtype)
+    zero = constant(0, x.shape, x.dtype, x.weak_type)
     return lax.select(mask, x, zero) if lower else lax.select(mask, zero, x)
 
 
@@ -420,10 +420,12 @@ def diag(v: ArrayLike, k: int = 0) -> Array:
     if x.ndim != 1:
         raise ValueError("diag input must be 1d or 2d")
     size = x.shape[0] + abs(k)
-    padded = lax.pad(x, constant(0, (), x.dtype), [(max(0, k), max(0, -k), 0)])
+    padded = lax.pad(x, constant(0, (), x.dtype, x.weak_type), [(max(0, k), max(0, -k), 0)])
     rows = lax.broadcast_in_dim(padded, (size, size), (1,))
     offset = _offset(size, size)
-    return lax.select(lax.eq(offset, constant(k, (), offset.dtype)), rows, constant(0, (size, size), x.dtype))
+    return lax.select(
+        lax.eq(offset, constant(k, (), offset.dtype)), rows, constant(0, (size, size), x.dtype, x.weak_type)
+    )
 
 
 def diagflat(v: ArrayLike, k: int = 0) -> Array:
@@ -443,7 +445,8 @@ def trace(
 
 def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Array:
     """Powers of a vector's elements, one row each."""
-    x = wrap(lift(x))
+    node = lift(x)
+    x = wrap(convert(node, node.dtype))
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array")
     count = x.shape[0] if N is None else operator.index(N)

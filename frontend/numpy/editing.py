@@ -128,7 +128,7 @@ def insert(arr: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None)
     old = constant(True, (size + count,), bool_).at[places].set(False)
     (rest,) = nonzero(old, size=size)
     front = [slice(None)] * axis
-    found = constant(0, [size + count if k == axis else n for k, n in enumerate(x.shape)], x.dtype)
+    found = constant(0, [size + count if k == axis else n for k, n in enumerate(x.shape)], x.dtype, x.weak_type)
     return found.at[(*front, rest)].set(x).at[(*front, places)].set(new)
 
 

@@ -12,7 +12,7 @@ from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.dtypes import bool_, uint8
-from weft.lax.base import ArrayLike, constant, convert, number
+from weft.lax.base import ArrayLike, constant, convert, number, refuse_out
 from weft.numpy.promotion import like, promote, promote_arrays, spread
 
 __all__ = [
@@ -122,9 +122,10 @@ def divmod(x: ArrayLike, y: ArrayLike, /) -> tuple[Array, Array]:
 
 def modf(x: ArrayLike, /, out: None = None) -> tuple[Array, Array]:
     """The fractional and the integral part."""
+    refuse_out(out, "modf")
     (x,) = promote_arrays(x, inexact=True)
     whole = trunc(x)
-    return where(isinf(x), lax.mul(like(0, x), lax.sign(x)), x - whole), whole
+    return x - whole, whole
 
 
 def square(x: ArrayLike, /) -> Array:
@@ -168,7 +169,7 @@ log2 = _unary("log2", ops.Log2Op, inexact=True)
 def log10(x: ArrayLike, /) -> Array:
     """The logarithm to base 10."""
     (x,) = promote_arrays(x, inexact=True)
-    return lax.log(x) * (1 / ln(10))
+    return lax.log(x) * constant(1 / ln(10), (), x.dtype)
 
 
 def power(x1: ArrayLike, x2: ArrayLike, /) -> Array:
@@ -285,22 +286,26 @@ radians, degrees = deg2rad, rad2deg
 def _rounding(name: str, op: type[ArrayOp]) -> Callable[[ArrayLike], Array]:
     def f(x: ArrayLike, /) -> Array:
         node = lift(x)
-        return wrap(
-            op.bind(node) if node.dtype.is_inexact else node if node.dtype.is_integer else convert(node, lift(1).dtype)
-        )
+        return wrap(op.bind(node) if node.dtype.is_inexact else node)
 
     return _named(f, name, op.__doc__)
 
 
 floor = _rounding("floor", ops.FloorOp)
 ceil = _rounding("ceil", ops.CeilOp)
-trunc = _rounding("trunc", ops.TruncOp)
-rint = _rounding("rint", ops.RoundOp)
+rint = _unary("rint", ops.RoundOp, inexact=True)
+
+
+def trunc(x: ArrayLike) -> Array:
+    """Rounded towards zero."""
+    node = lift(x)
+    return wrap(ops.TruncOp.bind(node) if node.dtype.is_inexact else node)
 
 
 def round(a: ArrayLike, decimals: int = 0, out: None = None) -> Array:
     """Rounded to a number of decimals, halfway to even."""
     node = lift(a)
+    refuse_out(out, "round")
     if node.dtype.kind == "c":
         return lax.complex(*(round(wrap(op.bind(node)), decimals) for op in (ops.RealOp, ops.ImagOp)))
     if node.dtype.is_integer or node.dtype is bool_:
@@ -309,7 +314,7 @@ def round(a: ArrayLike, decimals: int = 0, out: None = None) -> Array:
         return wrap(node)
     if decimals == 0:
         return rint(a)
-    factor = constant(10**decimals, (), node.dtype)
+    factor = like(10**decimals, wrap(node))
     return lax.div(rint(lax.mul(a, factor)), factor)
 
 
@@ -365,14 +370,16 @@ def isinf(x: ArrayLike, /) -> Array:
     return lax.eq(lax.abs(x), like(inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
 
 
-def isposinf(x: ArrayLike, /) -> Array:
+def isposinf(x: ArrayLike, /, out: None = None) -> Array:
     """Whether an element is positive infinity."""
+    refuse_out(out, "isposinf")
     x = wrap(lift(x))
     return lax.eq(x, like(inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
 
 
-def isneginf(x: ArrayLike, /) -> Array:
+def isneginf(x: ArrayLike, /, out: None = None) -> Array:
     """Whether an element is negative infinity."""
+    refuse_out(out, "isneginf")
     x = wrap(lift(x))
     return lax.eq(x, like(-inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
 
@@ -450,12 +457,22 @@ bitwise_right_shift = right_shift
 # -- choices
 
 
-def where(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None, /, **options: Any) -> Any:
-    """x where the condition holds, else y. With the condition alone: the indices where it holds (`nonzero`)."""
+def where(
+    condition: ArrayLike,
+    x: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    /,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    """x where the condition holds, else y. With the condition alone: the indices where it holds (`nonzero`, which takes `size` and `fill_value`)."""
     if x is None and y is None:
         from weft.numpy.selection import nonzero
 
-        return nonzero(condition, **options)
+        return nonzero(condition, size=size, fill_value=fill_value)
+    if size is not None or fill_value is not None:
+        raise ValueError("size and fill_value arguments cannot be used in three-term where function.")
     if x is None or y is None:
         raise ValueError("Either both or neither of the x and y arguments should be provided to where, got one.")
     return wrap(ops.SelectOp.bind(*_where_operands(condition, x, y)))
@@ -500,15 +517,15 @@ def nan_to_num(
     return where(isposinf(x), fixed(high), where(isneginf(x), fixed(low), x))
 
 
-def fmax(x: ArrayLike, y: ArrayLike, /) -> Array:
+def fmax(x1: ArrayLike, x2: ArrayLike) -> Array:
     """The greater element, or the one that is not NaN."""
-    x, y = promote_arrays(x, y)
+    x, y = promote_arrays(x1, x2)
     return where(greater(x, y) | isnan(y), x, y)
 
 
-def fmin(x: ArrayLike, y: ArrayLike, /) -> Array:
+def fmin(x1: ArrayLike, x2: ArrayLike) -> Array:
     """The lesser element, or the one that is not NaN."""
-    x, y = promote_arrays(x, y)
+    x, y = promote_arrays(x1, x2)
     return where(less(x, y) | isnan(y), x, y)
 
 
@@ -537,6 +554,7 @@ def angle(z: ArrayLike, deg: bool = False) -> Array:
     """The angle of complex numbers, in radians or degrees."""
     (z,) = promote_arrays(z, inexact=True)
     found = lax.atan2(imag(z), real(z))
+    found = wrap(convert(found._node, found.dtype))
     return rad2deg(found) if deg else found
 
 

@@ -321,6 +321,11 @@ def _update(
     unique_indices: bool = False,
     mode: Any = None,
 ) -> Array:
+    found = _updated(x, index, values, kind, unique_indices, mode)
+    return wrap(convert(found._node, x.dtype, True)) if x.weak_type else found
+
+
+def _updated(x: Array, index: Any, values: ArrayLike, kind: str, unique_indices: bool, mode: Any) -> Array:
     new = lax.convert_element_type(values, x.dtype)
     if not new.ndim and isinstance(index, Array) and index.dtype is bool_ and index.shape == x.shape:
         return where(index, _COMBINE[kind](x, lax.full_like(x, new)), x)  # the mask may be traced then

@@ -32,9 +32,8 @@ def interp(
         if isinstance(side, str) and side != "extrapolate":
             raise ValueError(f"the only valid string value of `{name}` is 'extrapolate', but got: {side}")
     nodes = same_dtype(x, xp)
-    at, places = (wrap(convert(n, to_inexact(n.dtype))) for n in nodes)
+    at, places = (wrap(convert(n, to_inexact(n.dtype), n.aval.weak_type)) for n in nodes)
     (values,) = promote_arrays(fp, inexact=True)
-    values = wrap(convert(values._node, values.dtype))
     if places.ndim != 1 or places.shape != values.shape:
         raise ValueError("xp and fp must be one-dimensional arrays of equal size")
     if period is not None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 from weft import lax
-from weft.array import Array, lift, wrap
+from weft.array import Array, wrap
 from weft.host import canonical
-from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, convert, size_of
+from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, convert
 from weft.numpy.elementwise import conj
 from weft.numpy.manipulation import broadcast_to, moveaxis, ravel
-from weft.numpy.promotion import promote_arrays, same_dtype
+from weft.numpy.promotion import promote_arrays, same_dtype, to_inexact
 
 __all__ = [
-    "convolve", "correlate", "cross", "dot", "einsum", "inner", "kron", "matmul", "outer", "tensordot", "vdot",
-    "vecdot",
+    "convolve", "correlate", "cross", "dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot",
+    "vecmat",
 ]  # fmt: skip
 
 
@@ -84,6 +83,28 @@ def vecdot(
         lax.expand_dims(x, (x.ndim - 1,)), lax.expand_dims(y, (y.ndim,)), preferred_element_type=preferred_element_type
     )
     return lax.squeeze(out, (out.ndim - 2, out.ndim - 1))
+
+
+def matvec(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """Matrices times vectors, the axes before them broadcast."""
+    x, y = _cores(x1, x2, 2, 1, "matvec")
+    return lax.squeeze(found := matmul(x, lax.expand_dims(y, (y.ndim,))), (found.ndim - 1,))
+
+
+def vecmat(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """Conjugated vectors times matrices, the axes before them broadcast."""
+    x, y = _cores(x1, x2, 1, 2, "vecmat")
+    return lax.squeeze(found := matmul(lax.expand_dims(conj(x), (x.ndim - 1,)), y), (found.ndim - 2,))
+
+
+def _cores(x1: ArrayLike, x2: ArrayLike, first: int, second: int, name: str) -> tuple[Array, Array]:
+    x, y = _pair(x1, x2)
+    for position, (v, rank) in enumerate(((x, first), (y, second))):
+        if v.ndim < rank:
+            raise ValueError(
+                f"{name} input operand {position} must have ndim at least {rank}, but it has ndim {v.ndim}"
+            )
+    return x, y
 
 
 def inner(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike = None) -> Array:
@@ -155,172 +176,42 @@ def convolve(
     a: ArrayLike, v: ArrayLike, mode: str = "full", *, precision: Any = None, preferred_element_type: DTypeLike = None
 ) -> Array:
     """The discrete convolution of two vectors: full, same, or valid."""
-    x, y = _pair(a, v)
-    if x.ndim != 1 or y.ndim != 1:
-        raise ValueError("convolve() only support 1-dimensional inputs.")
-    if not x.size or not y.size:
-        raise ValueError(f"convolve: inputs cannot be empty, got shapes {x.shape} and {y.shape}.")
+    x, y = _signals(a, v, "convolve")
     if x.size < y.size:
         x, y = y, x
-    size = y.size
-    pads = {"full": (size - 1, size - 1), "same": (size // 2, size - size // 2 - 1), "valid": (0, 0)}
-    if mode not in pads:
-        raise ValueError("mode must be one of ['full', 'same', 'valid']")
-    out = lax.conv_general_dilated(
-        x[None, None], lax.rev(y, (0,))[None, None], (1,), [pads[mode]], preferred_element_type=preferred_element_type
-    )
-    return out[0, 0]
+    return _sliding(x, lax.rev(y, (0,)), mode, precision, preferred_element_type)
 
 
 def correlate(
     a: ArrayLike, v: ArrayLike, mode: str = "valid", *, precision: Any = None, preferred_element_type: DTypeLike = None
 ) -> Array:
-    """The cross-correlation of two vectors: full, same, or valid."""
-    flipped = lax.rev(v, (0,))
-    found = convolve(a, flipped, mode, preferred_element_type=preferred_element_type)
-    return lax.rev(found, (0,)) if mode == "valid" and lift(v).aval.size > lift(a).aval.size else found
+    """The cross-correlation of two vectors, the second one conjugated: full, same, or valid."""
+    x, y = _signals(a, v, "correlate")
+    y = conj(y)
+    if x.size >= y.size:
+        return _sliding(x, y, mode, precision, preferred_element_type)
+    return lax.rev(_sliding(y, x, mode, precision, preferred_element_type), (0,))
 
 
-# -- einsum
+def _signals(a: ArrayLike, v: ArrayLike, name: str) -> tuple[Array, Array]:
+    x, y = (wrap(convert(n, to_inexact(n.dtype), n.aval.weak_type)) for n in same_dtype(a, v))
+    if x.ndim != 1 or y.ndim != 1:
+        raise ValueError(f"{name}() only support 1-dimensional inputs.")
+    if not x.size or not y.size:
+        raise ValueError(f"{name}: inputs cannot be empty, got shapes {x.shape} and {y.shape}.")
+    return x, y
 
 
-def einsum(
-    subscripts: Any,
-    /,
-    *operands: Any,
-    out: None = None,
-    optimize: Any = "auto",
-    precision: Any = None,
-    preferred_element_type: DTypeLike = None,
-) -> Array:
-    """Einstein's summation: "ij,jk->ik" sums the products over the labels that the result lacks. "..." stands for axes that broadcast.
-
-    Operands are contracted in pairs, each time the pair whose result is smallest.
-    """
-    text, given = (subscripts, operands) if isinstance(subscripts, str) else _from_lists(subscripts, operands)
-    arrays = [wrap(n) for n in same_dtype(*given)] if given else []
-    terms, result = _parse(text, arrays)
-    labelled = [_diagonals(x, term) for x, term in zip(arrays, terms, strict=True)]
-    sizes: dict[str, int] = {}
-    for position, (x, term) in enumerate(labelled):
-        for label, n in zip(term, x.shape, strict=True):
-            if sizes.setdefault(label, n) not in (n, 1) and n != 1:
-                raise ValueError(
-                    f"Size of label '{label}' for operand {position} ({n}) does not match previous terms ({sizes[label]})."
-                )
-            sizes[label] = max(sizes[label], n)
-    while len(labelled) > 1:
-        i, j = _cheapest([set(t) for _, t in labelled], set(result), sizes)
-        first, second = labelled[i], labelled[j]
-        rest = [p for k, p in enumerate(labelled) if k not in (i, j)]
-        kept = set(result).union(*(t for _, t in rest))
-        labelled = [*rest, _contract(first, second, kept, preferred_element_type)]
-    x, term = labelled[0]
-    x, term = _summed(x, term, set(result))
-    return _typed(lax.transpose(x, [term.index(label) for label in result]), preferred_element_type)
-
-
-def _from_lists(first: Any, rest: Sequence[Any]) -> tuple[str, list[Any]]:
-    """The form einsum(x, [0, 1], y, [1, 2], [0, 2]) as the one with a string."""
-    parts = [first, *rest]
-    has_result = len(parts) % 2 == 1
-    lists = parts[1::2] if not has_result else [*parts[1:-1:2]]
-    operands = parts[0:-1:2] if has_result else parts[0::2]
-
-    def text(labels: Any) -> str:
-        return "".join(
-            "..." if k is Ellipsis else chr(ord("a") + k) if k < 26 else chr(ord("A") + k - 26) for k in labels
-        )
-
-    return ",".join(map(text, lists)) + ("->" + text(parts[-1]) if has_result else ""), operands
-
-
-def _parse(subscripts: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
-    """One string of labels per operand and for the result; an ellipsis becomes digits, the same for axes that broadcast against each other."""
-    left, arrow, right = subscripts.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != len(arrays):
-        raise ValueError(
-            f"Number of einsum subscripts, {len(terms)}, must be equal to the number of operands, {len(arrays)}."
-        )
-    widest, expanded = 0, []
-    for term, x in zip(terms, arrays, strict=True):
-        hidden = x.ndim - len(term.replace("...", ""))
-        if hidden < 0 or (hidden and "..." not in term):
-            raise ValueError(
-                f"Einstein sum subscript '{term}' does not contain the correct number of indices for operand of shape {x.shape}."
-            )
-        widest = max(widest, hidden)
-        expanded.append((term, hidden))
-    digits = "".join(chr(0x100 + k) for k in range(widest))
-    found = [term.replace("...", digits[widest - hidden :]) for term, hidden in expanded]
-    if arrow:
-        result = right.replace("...", digits)
-    else:
-        labels = left.replace(",", "").replace("...", "")
-        result = digits + "".join(sorted(c for c in set(labels) if labels.count(c) == 1))
-    for label in result:
-        if not any(label in t for t in found):
-            raise ValueError(f"Output character '{label}' did not appear in the input")
-        if result.count(label) > 1:
-            raise ValueError(f"Output character '{label}' appeared more than once in the output.")
-    return found, result
-
-
-def _diagonals(x: Array, term: str) -> tuple[Array, str]:
-    """Axes with one label made into one."""
-    from weft.numpy.creation import diagonal
-
-    for label in dict.fromkeys(term):
-        while term.count(label) > 1:
-            i = term.index(label)
-            j = term.index(label, i + 1)
-            if x.shape[i] != x.shape[j]:
-                raise ValueError(f"Size of label '{label}' differs within one operand: {x.shape[i]} and {x.shape[j]}.")
-            x = diagonal(x, 0, i, j)
-            term = "".join(c for k, c in enumerate(term) if k not in (i, j)) + label
-    return x, term
-
-
-def _summed(x: Array, term: str, kept: set[str]) -> tuple[Array, str]:
-    axes = tuple(k for k, label in enumerate(term) if label not in kept)
-    return (lax.reduce_sum(x, axes), "".join(c for c in term if c in kept)) if axes else (x, term)
-
-
-def _cheapest(terms: Sequence[set[str]], result: set[str], sizes: dict[str, int]) -> tuple[int, int]:
-    """The pair whose contraction leaves the least, compared with what it takes away."""
-
-    def cost(i: int, j: int) -> int:
-        kept = result.union(*(t for k, t in enumerate(terms) if k not in (i, j)))
-
-        def volume(labels: set[str]) -> int:
-            return size_of([sizes[c] for c in labels])
-
-        return volume((terms[i] | terms[j]) & kept) - volume(terms[i]) - volume(terms[j])
-
-    pairs = [(i, j) for i in range(len(terms)) for j in range(i + 1, len(terms))]
-    return min(pairs, key=lambda p: cost(*p))
-
-
-def _contract(
-    first: tuple[Array, str], second: tuple[Array, str], kept: set[str], preferred: DTypeLike
-) -> tuple[Array, str]:
-    (x, s), (y, t) = first, second
-    x, s = _summed(x, s, kept | set(t))
-    y, t = _summed(y, t, kept | set(s))
-    for label in set(s) & set(t):  # an axis of size 1 broadcasts: it leaves the side that has it
-        if x.shape[s.index(label)] != y.shape[t.index(label)]:
-            if x.shape[s.index(label)] == 1:
-                x, s = lax.squeeze(x, (s.index(label),)), s.replace(label, "")
-            else:
-                y, t = lax.squeeze(y, (t.index(label),)), t.replace(label, "")
-    shared = [c for c in s if c in t]
-    batch, contract = [c for c in shared if c in kept], [c for c in shared if c not in kept]
-    free = [c for c in s if c not in shared], [c for c in t if c not in shared]
-
-    def places(term: str, labels: Sequence[str]) -> tuple[int, ...]:
-        return tuple(term.index(c) for c in labels)
-
-    numbers = ((places(s, contract), places(t, contract)), (places(s, batch), places(t, batch)))
-    out = lax.dot_general(x, y, numbers, None, preferred)
-    return _summed(out, "".join([*batch, *free[0], *free[1]]), kept)
+def _sliding(x: Array, window: Array, mode: str, precision: Any, preferred_element_type: DTypeLike) -> Array:
+    """The sums of products as a window, which is the shorter one, slides over x."""
+    size = window.size
+    pads = {"full": (size - 1, size - 1), "same": (size // 2, size - size // 2 - 1), "valid": (0, 0)}
+    if mode not in pads:
+        raise ValueError("mode must be one of ['full', 'same', 'valid']")
+    weak = x.weak_type
+    x, window = (lax.reshape(v, (1, 1, v.size)) for v in (x, window))
+    out = lax.conv_general_dilated(
+        x, window, (1,), [pads[mode]], precision=precision, preferred_element_type=preferred_element_type
+    )
+    out = lax.reshape(out, (out.shape[-1],))
+    return wrap(convert(out._node, out.dtype, weak))

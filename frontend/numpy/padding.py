@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from weft import lax
 from weft.array import Array, lift, wrap
-from weft.lax.base import ArrayLike, axis_index
+from weft.lax.base import ArrayLike, axis_index, constant, convert
 from weft.numpy import reductions
 from weft.numpy.creation import linspace
 
@@ -21,7 +21,8 @@ def pad(array: ArrayLike, pad_width: Any, mode: str | Callable[..., Any] = "cons
     `pad_width` is a number, (before, after), or one such pair per axis (or a dict from axes to them). Modes: constant (constant_values), edge, reflect and symmetric (reflect_type="even"), wrap,
     empty, linear_ramp (end_values), maximum, minimum, mean.
     """
-    x = wrap(lift(array))
+    node = lift(array)
+    x = wrap(convert(node, node.dtype))
     widths = _pairs(pad_width, x.ndim, "pad_width")
     widths = [tuple(operator.index(w) for w in pair) for pair in widths]
     if any(w < 0 for pair in widths for w in pair):
@@ -32,7 +33,9 @@ def pad(array: ArrayLike, pad_width: Any, mode: str | Callable[..., Any] = "cons
             for value, config in ((before, (low, 0, 0)), (after, (0, high, 0))):
                 fill = lax.convert_element_type(value, x.dtype)
                 x = lax.pad(x, fill, [config if k == axis else (0, 0, 0) for k in range(x.ndim)])
-        return x
+        return wrap(convert(x._node, x.dtype, node.aval.weak_type))
+    if callable(mode):
+        return _by_function(x, widths, mode, kwargs)
     if mode not in _PADDINGS:
         raise NotImplementedError(f"Unimplemented padding mode {mode!r} for np.pad.")
     for axis, (low, high) in enumerate(widths):
@@ -40,6 +43,17 @@ def pad(array: ArrayLike, pad_width: Any, mode: str | Callable[..., Any] = "cons
             if not x.shape[axis]:
                 raise ValueError(f"Cannot apply '{mode}' padding to empty axis {axis}")
             x = _PADDINGS[mode](x, axis, low, high, kwargs)
+    return wrap(convert(x._node, x.dtype, node.aval.weak_type))
+
+
+def _by_function(x: Array, widths: Sequence[tuple[Any, ...]], function: Callable[..., Any], options: Any) -> Array:
+    """Zeros around the array, which a function of each vector along each axis replaces."""
+    from weft.numpy.mapping import apply_along_axis
+
+    zero = constant(0, (), x.dtype)
+    x = lax.pad(x, zero, [(*pair, 0) for pair in widths])
+    for axis in range(x.ndim):
+        x = apply_along_axis(function, axis, x, widths[axis], axis, options)
     return x
 
 

@@ -28,7 +28,7 @@ def _inexact(*xs: ArrayLike) -> list[Array]:
     """Operands in one floating or complex dtype, each in its own shape."""
     nodes = same_dtype(*xs)
     wanted = to_inexact(nodes[0].dtype)
-    return [wrap(convert(n, wanted)) for n in nodes]
+    return [wrap(convert(n, wanted, n.aval.weak_type)) for n in nodes]
 
 
 def poly(seq_of_zeros: ArrayLike) -> Array:

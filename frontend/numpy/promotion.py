@@ -63,8 +63,8 @@ def same_dtype(*xs: ArrayLike) -> list[Node]:
 
 
 def like(value: Any, x: Array) -> Array:
-    """A known number in the dtype of x."""
-    return constant(value, (), x.dtype)
+    """A known number in the dtype of x, as weak as x."""
+    return constant(value, (), x.dtype, x.weak_type)
 
 
 def lowest(dtype: DType) -> float | int | bool:

@@ -13,7 +13,18 @@ from weft.dialects.array import ops
 from weft.dialects.array.node import Node
 from weft.dialects.dtypes import DType, bool_
 from weft.host import canonical
-from weft.lax.base import ArrayLike, Axis, DTypeLike, axis_index, axis_indices, constant, convert, default_int, size_of
+from weft.lax.base import (
+    ArrayLike,
+    Axis,
+    DTypeLike,
+    axis_index,
+    axis_indices,
+    constant,
+    convert,
+    default_int,
+    refuse_out,
+    size_of,
+)
 from weft.numpy.elementwise import isnan, where
 from weft.numpy.manipulation import broadcast_to, ravel, reshape
 from weft.numpy.promotion import highest, lowest, promote_arrays, to_inexact
@@ -21,7 +32,7 @@ from weft.numpy.promotion import highest, lowest, promote_arrays, to_inexact
 __all__ = [
     "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "array_equiv", "average",
     "count_nonzero", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "ediff1d", "max", "mean",
-    "min", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum",
+    "min", "prod", "ptp", "std", "sum",
     "trapezoid", "var",
 ]  # fmt: skip
 
@@ -49,7 +60,7 @@ def _sum_dtype(x: Node, dtype: DTypeLike, promote_integers: bool) -> DType:
     return x.dtype
 
 
-def _total(kind: str, neutral: int, combine: Callable[[Any, Any], Array]) -> Callable[..., Array]:
+def _total(name: str, kind: str, neutral: int, combine: Callable[[Any, Any], Array]) -> Callable[..., Array]:
     def f(
         a: ArrayLike,
         axis: Axis = None,
@@ -61,9 +72,10 @@ def _total(kind: str, neutral: int, combine: Callable[[Any, Any], Array]) -> Cal
         promote_integers: bool = True,
     ) -> Array:
         node = lift(a)
+        refuse_out(out, name)
         axes = axis_indices(axis, node.ndim)
         wanted = _sum_dtype(node, dtype, promote_integers)
-        x = _masked(wrap(convert(node, wanted, node.aval.weak_type and wanted is node.dtype)), where, neutral)
+        x = _masked(wrap(convert(node, wanted)), where, neutral)
         found = _reduce(x, kind, axes, keepdims)
         return found if initial is None else combine(found, lax.convert_element_type(initial, wanted))
 
@@ -79,7 +91,9 @@ def _extreme(kind: str, neutral: Callable[[DType], Any], combine: Callable[[Any,
         initial: ArrayLike | None = None,
         where: Where = None,
     ) -> Array:
-        x = wrap(lift(a))
+        node = lift(a)
+        x = wrap(convert(node, node.dtype))
+        refuse_out(out, kind)
         axes = axis_indices(axis, x.ndim)
         if where is not None and initial is None:
             raise ValueError(
@@ -99,20 +113,24 @@ def _named(f: Callable[..., Array], name: str, doc: str) -> Callable[..., Array]
     return f
 
 
-sum = _named(_total("add", 0, lax.add), "sum", "The sum over axes (all if None) of the elements where a mask holds.")
-prod = _named(_total("mul", 1, lax.mul), "prod", "The product over axes of the elements where a mask holds.")
+sum = _named(
+    _total("sum", "add", 0, lax.add), "sum", "The sum over axes (all if None) of the elements where a mask holds."
+)
+prod = _named(_total("prod", "mul", 1, lax.mul), "prod", "The product over axes of the elements where a mask holds.")
 max = amax = _named(_extreme("max", lowest, lax.max), "max", "The greatest element over axes; NaN if there is one.")
 min = amin = _named(_extreme("min", highest, lax.min), "min", "The least element over axes; NaN if there is one.")
 
 
 def all(a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: Where = None) -> Array:
     """Whether all elements over axes are true."""
+    refuse_out(out, "all")
     x = wrap(convert(lift(a), bool_))
     return _reduce(_masked(x, where, True), "and", axis_indices(axis, x.ndim), keepdims)
 
 
 def any(a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: Where = None) -> Array:
     """Whether one of the elements over axes is true."""
+    refuse_out(out, "any")
     x = wrap(convert(lift(a), bool_))
     return _reduce(_masked(x, where, False), "or", axis_indices(axis, x.ndim), keepdims)
 
@@ -170,6 +188,7 @@ def mean(
 ) -> Array:
     """The mean over axes of the elements where a mask holds. 16-bit floats are added up in float32."""
     node = lift(a)
+    refuse_out(out, "mean")
     axes = axis_indices(axis, node.ndim)
     wanted = canonical(dtype) if dtype is not None else to_inexact(node.dtype)
     compute = to_inexact(wanted)
@@ -177,7 +196,7 @@ def mean(
     return wrap(convert(lax.div(total, _count(node, axes, where, keepdims, compute))._node, wanted))
 
 
-_mean = mean  # where an argument has that name
+_mean, _where = mean, where  # where an argument has that name
 
 
 def average(
@@ -227,6 +246,7 @@ def var(
 ) -> Array:
     """The variance over axes: squared distances from the mean, divided by the count minus ddof."""
     node = lift(a)
+    refuse_out(out, "var")
     axes = axis_indices(axis, node.ndim)
     if correction is not None and ddof:
         raise ValueError("ddof and correction can't be provided simultaneously.")
@@ -235,7 +255,8 @@ def var(
     center = _mean(x, axes, keepdims=True, where=where) if mean is None else mean
     squares = lax.square(x - center)
     count = _count(node, axes, where, keepdims, x.dtype, ddof if correction is None else correction)
-    found = lax.div(sum(squares, axes, keepdims=keepdims, where=where), count)
+    total = sum(squares, axes, keepdims=keepdims, where=where)
+    found = _where(count > 0, lax.div(total, _where(count > 0, count, 1)), math.nan)
     return wrap(convert(found._node, wanted))
 
 
@@ -252,11 +273,13 @@ def std(
     correction: float | None = None,
 ) -> Array:
     """The standard deviation over axes: the root of the variance."""
-    return lax.sqrt(var(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction))
+    refuse_out(out, "std")
+    return lax.sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
 
 
 def ptp(a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = False) -> Array:
     """The greatest element over axes less the least."""
+    refuse_out(out, "ptp")
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
 
@@ -266,6 +289,7 @@ def ptp(a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = Fals
 def _argument(kind: str) -> Callable[..., Array]:
     def f(a: ArrayLike, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Array:
         x = wrap(lift(a))
+        refuse_out(out, f"arg{kind}")
         rank = x.ndim
         if axis is None:
             x, place = ravel(x), 0
@@ -285,10 +309,11 @@ argmin = _named(_argument("min"), "argmin", "Where the least element stands: the
 # -- running
 
 
-def _running(kind: str) -> Callable[..., Array]:
+def _running(name: str, kind: str) -> Callable[..., Array]:
     def f(a: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: None = None) -> Array:
         node = lift(a)
-        x = wrap(convert(node, _sum_dtype(node, dtype, True), node.aval.weak_type and dtype is None))
+        refuse_out(out, name)
+        x = wrap(convert(node, _sum_dtype(node, dtype, False)))
         if axis is None:
             x, axis = ravel(x), 0
         place = axis_index(axis, x.ndim)
@@ -297,14 +322,15 @@ def _running(kind: str) -> Callable[..., Array]:
     return f
 
 
-cumsum = _named(_running("add"), "cumsum", "Running sums along an axis, or of all elements if None.")
-cumprod = _named(_running("mul"), "cumprod", "Running products along an axis, or of all elements if None.")
+cumsum = _named(_running("cumsum", "add"), "cumsum", "Running sums along an axis, or of all elements if None.")
+cumprod = _named(_running("cumprod", "mul"), "cumprod", "Running products along an axis, or of all elements if None.")
 
 
 def cumulative_sum(
     x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike = None, include_initial: bool = False
 ) -> Array:
-    """Running sums along an axis, with the empty one in front if `include_initial`."""
+    """Running sums along an axis, with the empty one in front if `include_initial`. Small integers are added up in int32 or uint32."""
+    dtype = _sum_dtype(lift(x), dtype, True)
     return _cumulative(x, axis, dtype, include_initial, cumsum, 0)
 
 
@@ -356,6 +382,8 @@ def diff(
     parts = [*([] if prepend is None else [end(prepend)]), x, *([] if append is None else [end(append)])]
     x = concatenate(parts, axis) if len(parts) > 1 else x
     for _ in range(n):
+        if not x.shape[axis]:
+            break
         after, before = lax.slice_in_dim(x, 1, None, 1, axis), lax.slice_in_dim(x, 0, -1, 1, axis)
         x = lax.ne(after, before) if x.dtype is bool_ else lax.sub(after, before)
     return x
@@ -379,61 +407,4 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axi
     else:
         places = promote_arrays(x, inexact=True)[0]
         steps = diff(places if places.ndim == 1 else moveaxis(places, axis, -1))
-    return 0.5 * sum(steps * (values[..., 1:] + values[..., :-1]), -1)
-
-
-# -- without NaN
-
-
-def _ignoring(f: Callable[..., Array], neutral: Callable[[DType], Any], refill: bool) -> Callable[..., Array]:
-    def g(a: ArrayLike, axis: Axis = None, *args: Any, keepdims: bool = False, **options: Any) -> Array:
-        x = wrap(lift(a))
-        if not x.dtype.is_inexact:
-            return f(x, axis, *args, keepdims=keepdims, **options)
-        found = f(
-            where(isnan(x), constant(neutral(x.dtype), (), x.dtype), x), axis, *args, keepdims=keepdims, **options
-        )
-        return where(all(isnan(x), axis, keepdims=keepdims), math.nan, found) if refill else found
-
-    return g
-
-
-nansum = _named(_ignoring(sum, lambda d: 0, False), "nansum", "The sum over axes, NaN counted as 0.")
-nanprod = _named(_ignoring(prod, lambda d: 1, False), "nanprod", "The product over axes, NaN counted as 1.")
-nanmax = _named(_ignoring(max, lowest, True), "nanmax", "The greatest element over axes that is not NaN.")
-nanmin = _named(_ignoring(min, highest, True), "nanmin", "The least element over axes that is not NaN.")
-
-
-def nanmean(
-    a: ArrayLike, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False
-) -> Array:
-    """The mean over axes of what is not NaN."""
-    return mean(a, axis, dtype, keepdims=keepdims, where=~isnan(a))
-
-
-def nanvar(
-    a: ArrayLike, axis: Axis = None, dtype: DTypeLike = None, out: None = None, ddof: int = 0, keepdims: bool = False
-) -> Array:
-    """The variance over axes of what is not NaN."""
-    return var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=~isnan(a))
-
-
-def nanstd(
-    a: ArrayLike, axis: Axis = None, dtype: DTypeLike = None, out: None = None, ddof: int = 0, keepdims: bool = False
-) -> Array:
-    """The standard deviation over axes of what is not NaN."""
-    return lax.sqrt(nanvar(a, axis, dtype, ddof=ddof, keepdims=keepdims))
-
-
-def _running_ignoring(running: Callable[..., Array], neutral: int) -> Callable[..., Array]:
-    def f(a: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: None = None) -> Array:
-        x = wrap(lift(a))
-        if x.dtype.is_inexact:
-            x = where(isnan(x), constant(neutral, (), x.dtype), x)
-        return running(x, axis, dtype)
-
-    return f
-
-
-nancumsum = _named(_running_ignoring(cumsum, 0), "nancumsum", "Running sums along an axis, NaN counted as 0.")
-nancumprod = _named(_running_ignoring(cumprod, 1), "nancumprod", "Running products along an axis, NaN counted as 1.")
+    return constant(0.5, (), values.dtype) * sum(steps * (values[..., 1:] + values[..., :-1]), -1)

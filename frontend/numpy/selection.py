@@ -174,7 +174,8 @@ def choose(a: ArrayLike, choices: Sequence[ArrayLike], out: None = None, mode: s
     elif mode != "clip":
         raise ValueError(f"mode={mode!r} not understood. Must be 'raise', 'wrap', or 'clip'")
     index = clip(index, 0, len(arrays) - 1)
-    return lax.squeeze(take_along_axis(stack(arrays), lax.expand_dims(index, (0,)), 0), (0,))
+    chosen = lax.squeeze(take_along_axis(stack(arrays), lax.expand_dims(index, (0,)), 0), (0,))
+    return wrap(convert(chosen._node, chosen.dtype))
 
 
 def unravel_index(indices: ArrayLike, shape: int | Sequence[int]) -> tuple[Array, ...]:
