@@ -11,6 +11,7 @@ only decides the kind.
 from __future__ import annotations
 
 from functools import cache
+from struct import pack, unpack
 
 from xdsl.dialects.builtin import (
     BFloat16Type,
@@ -115,6 +116,15 @@ _PARTS = {"complex64": float32, "complex128": float64}
 _BY_NAME = {d.name: d for d in ALL} | {"bool_": bool_, "float": float64, "int": int64, "complex": complex128}
 _BY_TYPE: dict[Attribute, DType] = {d.type: d for d in ALL}
 _PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
+
+
+def bfloat16_bits(value: float) -> int:
+    """The bits of a number as bfloat16: the upper half of a float32, rounded to the nearest, the even one of two."""
+    try:
+        (bits,) = unpack("<I", pack("<f", value))
+    except OverflowError:
+        bits = 0x7F800000 if value > 0 else 0xFF800000
+    return 0x7FC0 if value != value else (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
 
 
 def from_type(type: Attribute) -> DType:

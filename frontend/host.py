@@ -145,7 +145,7 @@ def pack(value: Any, dtype: DType) -> bytes:
     if dtype.kind == "c":
         return pack(value.real, dtype.part) + pack(value.imag, dtype.part)
     if dtype is dtypes.bfloat16:
-        return _bfloat16_bits(value).to_bytes(2, "little")
+        return dtypes.bfloat16_bits(value).to_bytes(2, "little")
     code = _CODES[dtype.name]
     if dtype.kind == "f":
         try:
@@ -156,12 +156,6 @@ def pack(value: Any, dtype: DType) -> bytes:
         return struct.pack(f"<{code}", value if dtype.kind != "b" else bool(value))
     except struct.error as error:
         raise OverflowError(f"Python int {value} too large to convert to {dtype}") from error
-
-
-def _bfloat16_bits(value: float) -> int:
-    """The upper half of a float32, rounded to the nearest, the even one of two."""
-    bits = int.from_bytes(pack(value, dtypes.float32), "little")
-    return 0x7FC0 if value != value else (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
 
 
 def clamped(value: Any, dtype: DType) -> Any:

@@ -15,11 +15,21 @@ from dataclasses import dataclass, field
 from math import prod
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type, IntegerType, MemRefType, ModuleOp, i32
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
+    Float32Type,
+    Float64Type,
+    IntegerType,
+    MemRefType,
+    ModuleOp,
+    i32,
+)
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
+from weft.dialects.dtypes import bfloat16_bits
 from weft.dialects.kernel.affine import Condition, Expr, linearize
 from weft.dialects.kernel.attributes import Axis, MapAttr
 from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
@@ -274,6 +284,8 @@ def constant_bytes(op: ConstantOp) -> bytes:
         if type.width.data == 1:
             return bytes(abs(int(v)) for v in values)  # type: ignore[arg-type]
         return b"".join((int(v) & mask).to_bytes(size, "little") for v in values)  # type: ignore[arg-type]
+    if isinstance(type, BFloat16Type):
+        return b"".join(bfloat16_bits(float(v)).to_bytes(2, "little") for v in values)  # type: ignore[arg-type]
     code = {Float16Type(): "e", Float32Type(): "f", Float64Type(): "d"}[type]  # type: ignore[index]
     return struct.pack(f"<{len(values)}{code}", *values)
 

@@ -1,6 +1,6 @@
 """The ops of arith and math on one element or on a vector of lanes.
 
-An element is a Wasm value (i1 is an i32 that is 0 or 1; f16 is computed as f32). A vector is a v128: f32x4, i32x4 or f64x2, and a mask of all-ones lanes for i1. What
+An element is a Wasm value (i1 is an i32 that is 0 or 1; narrower ones are explained in narrow.py). A vector is a v128: f32x4, i32x4 or f64x2, and a mask of all-ones lanes for i1. What
 has no vector form is done lane by lane; what has no scalar form (the functions of math.py) is lane 0 of the vector one. Integer division never traps: x / 0 is -1 and
 x % 0 is x, as in JAX.
 """
@@ -12,13 +12,23 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type, FloatAttr, IntegerAttr, IntegerType
+from xdsl.dialects.builtin import Float32Type, Float64Type, FloatAttr, IntegerAttr, IntegerType
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.code import Value
 from weft.passes.wasm import math
+from weft.passes.wasm.narrow import (
+    GROW,
+    UNSIGNED,
+    from_half,
+    half_bits,
+    is_half,
+    narrow_width,
+    wrapped,
+    zero_extended,
+)
 
 
 @cache
@@ -26,7 +36,7 @@ def scalar_name(type: Attribute) -> str:
     """The Wasm type of one element: i32, i64, f32 or f64."""
     if isinstance(type, IntegerType):
         return "i64" if type.width.data == 64 else "i32"
-    if isinstance(type, (Float16Type, Float32Type)):
+    if isinstance(type, Float32Type) or is_half(type):
         return "f32"
     if isinstance(type, Float64Type):
         return "f64"
@@ -76,7 +86,9 @@ class Lanes:
     # -- between elements and vectors ---------------------------------------------------------------------------------------------------
 
     def constant(self, value: float, type: Attribute, vector: bool) -> Value:
-        name = scalar_name(type)
+        name, width = scalar_name(type), narrow_width(type)
+        if width:
+            value = int(value) - (1 << width) if int(value) >> (width - 1) == 1 else int(value)
         if vector:
             if is_mask(type):
                 return self.b.const_v128("i32x4", -1 if value else 0)
@@ -136,6 +148,22 @@ class Lanes:
         """The result of an op of arith or math on elements, or on vectors."""
         name, type = op.name, op.operands[0].type
         b = self.b
+        if (width := narrow_width(type)) and name in UNSIGNED:
+            args = [zero_extended(b, a, type, vector) for a in args]
+        result = self._apply(op, args, vector)
+        if width and name == "math.ctlz":
+            above = self.constant(32 - width, type, vector)
+            return b.inst(f"{self._shape(type) if vector else 'i32'}.sub", result, above)
+        return (
+            wrapped(b, result, op.results[0].type, vector)
+            if name in GROW and narrow_width(op.results[0].type)
+            else result
+        )
+
+    def _apply(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
+        """The result of an op on values as wide as Wasm's."""
+        name, type = op.name, op.operands[0].type
+        b = self.b
         kind = self._shape(type) if vector else scalar_name(type)
         if (word := _BINARY.get(name)) is not None:
             if vector and word in ("and", "or", "xor"):
@@ -177,7 +205,7 @@ class Lanes:
             return self.extract(wide, type, 0)
         if vector:
             return self.lanewise(
-                lambda *xs: self.apply(op, xs, False), args, [v.type for v in op.operands], op.results[0].type
+                lambda *xs: self._apply(op, xs, False), args, [v.type for v in op.operands], op.results[0].type
             )
         raise PassFailedException(f"kernel-to-wasm: {name} is not supported in the body of a nest")
 
@@ -253,17 +281,17 @@ class Lanes:
     def _widen_int(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         source, target = op.operands[0].type, scalar_name(op.results[0].type)
         signed = op.name == "arith.extsi"
+        assert isinstance(source, IntegerType)
         if vector:
-            return args[0] if signed else self.b.inst("v128.and", args[0], self.constant(1, op.results[0].type, True))
+            mask = (1 << source.width.data) - 1
+            return (
+                args[0] if signed else self.b.inst("v128.and", args[0], self.constant(mask, op.results[0].type, True))
+            )
         value = args[0]
-        if isinstance(source, IntegerType) and source.width.data < 32:
-            width = source.width.data
-            if signed and width == 1:
-                value = self.b.inst("i32.sub", self.b.const_i32(0), value)
-            elif signed:
-                value = self.b.inst(f"i32.extend{width}_s", value)
-            else:
-                value = self.b.inst("i32.and", value, self.b.const_i32((1 << width) - 1))
+        if signed and is_mask(source):
+            value = self.b.inst("i32.sub", self.b.const_i32(0), value)
+        elif not signed and narrow_width(source):
+            value = zero_extended(self.b, value, source, False)
         if target == "i64" and scalar_name(source) == "i32":
             return self.b.inst(f"i64.extend_i32_{'s' if signed else 'u'}", value)
         return value
@@ -271,6 +299,8 @@ class Lanes:
     def _narrow_int(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         value = args[0]
         if vector:
+            if not is_mask(op.results[0].type):
+                return value
             one = self.b.inst("v128.and", value, self.b.const_v128("i32x4", 1))
             return self.b.inst("i32x4.neg", one)
         if scalar_name(op.operands[0].type) == "i64":
@@ -282,55 +312,25 @@ class Lanes:
         value = args[0]
         if scalar_name(source) != scalar_name(target):
             value = self.b.inst("f64.promote_f32" if scalar_name(target) == "f64" else "f32.demote_f64", value)
-        if isinstance(target, Float16Type):
-            value = value if vector else self.b.inst("f32x4.splat", value)
-            value = self.from_half(self.to_half(value))
-            return value if vector else self.b.inst("f32x4.extract_lane", value, imm=(0,))
-        return value
+        return self.from_half(self.half_bits(value, target, vector), target, vector) if is_half(target) else value
+
+    def half_bits(self, x: Value, type: Attribute, vector: bool) -> Value:
+        """A 16-bit float as its bits, with zeros above."""
+        bits = half_bits(self.b, x if vector else self.b.inst("f32x4.splat", x), type)
+        return bits if vector else self.b.inst("i32x4.extract_lane", bits, imm=(0,))
+
+    def from_half(self, bits: Value, type: Attribute, vector: bool) -> Value:
+        """A 16-bit float from its bits."""
+        value = from_half(self.b, bits if vector else self.b.inst("i32x4.splat", bits), type)
+        return value if vector else self.b.inst("f32x4.extract_lane", value, imm=(0,))
 
     def _bitcast(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         source, target = op.operands[0].type, op.results[0].type
         a, b = scalar_name(source), scalar_name(target)
-        if isinstance(source, Float16Type) != isinstance(target, Float16Type):
-            if vector:
-                return self.to_half(args[0]) if isinstance(source, Float16Type) else self.from_half(args[0])
-            if isinstance(source, Float16Type):
-                return self.b.inst("i32x4.extract_lane", self.to_half(self.b.inst("f32x4.splat", args[0])), imm=(0,))
-            return self.b.inst("f32x4.extract_lane", self.from_half(self.b.inst("i32x4.splat", args[0])), imm=(0,))
+        if source != target and (is_half(source) or is_half(target)):
+            bits = self.half_bits(args[0], source, vector) if is_half(source) else args[0]
+            return self.from_half(bits, target, vector) if is_half(target) else wrapped(self.b, bits, target, vector)
         return args[0] if vector or a == b else self.b.inst(f"{b}.reinterpret_{a}", args[0])
-
-    def to_half(self, x: Value) -> Value:
-        """float32 lanes as the bits of float16 in i32x4 lanes, rounded to nearest even."""
-        b = self.b
-
-        def inst(name: str, *args: Value) -> Value:
-            return b.inst(name, *args)
-
-        def lanes(value: int) -> Value:
-            return b.const_v128("i32x4", value)
-
-        a = inst("f32x4.abs", x)
-        sign = inst("i32x4.shr_u", inst("v128.and", x, lanes(-(1 << 31))), b.const_i32(16))
-        odd = inst("v128.and", inst("i32x4.shr_u", a, b.const_i32(13)), lanes(1))
-        normal = inst(
-            "i32x4.shr_u", inst("i32x4.add", inst("i32x4.add", a, odd), lanes(0xFFF - (112 << 23))), b.const_i32(13)
-        )
-        half = b.const_v128("f32x4", 0.5)  # its last place is float16's least denormal
-        denormal = inst("i32x4.sub", inst("f32x4.add", a, half), half)
-        result = inst("v128.bitselect", denormal, normal, inst("f32x4.lt", a, b.const_v128("f32x4", 2.0**-14)))
-        result = inst("v128.bitselect", lanes(0x7C00), result, inst("f32x4.ge", a, b.const_v128("f32x4", 65520.0)))
-        result = inst("v128.bitselect", lanes(0x7E00), result, inst("f32x4.ne", a, a))
-        return inst("v128.or", result, sign)
-
-    def from_half(self, h: Value) -> Value:
-        """float32 lanes from the bits of float16 in i32x4 lanes."""
-        b = self.b
-        magnitude = b.inst("v128.and", h, b.const_v128("i32x4", 0x7FFF))
-        sign = b.inst("i32x4.shl", b.inst("v128.and", h, b.const_v128("i32x4", 0x8000)), b.const_i32(16))
-        value = b.inst("f32x4.mul", b.inst("i32x4.shl", magnitude, b.const_i32(13)), b.const_v128("f32x4", 2.0**112))
-        special = b.inst("i32x4.ge_u", magnitude, b.const_v128("i32x4", 0x7C00))
-        special = b.inst("v128.and", special, b.const_v128("i32x4", 0x7F800000))
-        return b.inst("v128.or", b.inst("v128.or", value, special), sign)
 
     # -- the rest -----------------------------------------------------------------------------------------------------------------------
 
@@ -398,7 +398,8 @@ class Lanes:
         if kind in ("and", "or", "xor"):
             return b.inst(f"{'v128' if vector else t}.{kind}", x, y)
         if kind in ("add", "mul"):
-            return b.inst(f"{t}.{kind}", x, y)
+            total = b.inst(f"{t}.{kind}", x, y)
+            return wrapped(b, total, type, vector) if narrow_width(type) else total
         if floating:
             if not vector:
                 return b.inst(f"{t}.{kind}", x, y)

@@ -1,18 +1,19 @@
 """Elements in memory: how each element type is loaded and stored, one by one and as vectors.
 
-bool is one byte, 0 or 1; float16 two bytes, converted on the way by bit operations (lanes.py); vectors of narrow elements are widened to 32-bit lanes.
+bool is one byte, 0 or 1; 16-bit floats two, converted on the way by bit operations (narrow.py); vectors of narrow elements are widened to 32-bit lanes.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from xdsl.dialects.builtin import Float16Type, IntegerType, Signedness
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.wasm.code import Value
 from weft.passes.wasm.lanes import Lanes, is_mask, scalar_name
+from weft.passes.wasm.narrow import is_half
 
 
 @cache
@@ -20,7 +21,7 @@ def element_bytes(type: Attribute) -> int:
     """Bytes of one element in memory."""
     if isinstance(type, IntegerType):
         return max(1, type.width.data // 8)
-    if isinstance(type, Float16Type):
+    if is_half(type):
         return 2
     return {"f32": 4, "f64": 8}[scalar_name(type)]
 
@@ -32,16 +33,15 @@ def _suffix(type: Attribute) -> str:
     width = type.width.data
     if width >= 32:
         return ""
-    unsigned = type.signedness.data == Signedness.UNSIGNED or width == 1
-    return f"{max(8, width)}_{'u' if unsigned else 's'}"
+    return f"{max(8, width)}_{'u' if width == 1 else 's'}"
 
 
 def load_element(lanes: Lanes, type: Attribute, pointer: Value, offset: int) -> Value:
     """One element."""
     b = lanes.b
-    if isinstance(type, Float16Type):
+    if is_half(type):
         bits = b.load("i32.load16_u", pointer, offset)
-        return b.inst("f32x4.extract_lane", lanes.from_half(b.inst("i32x4.splat", bits)), imm=(0,))
+        return lanes.from_half(bits, type, False)
     name = scalar_name(type)
     return b.load(f"{name}.load{_suffix(type) if isinstance(type, IntegerType) else ''}", pointer, offset)
 
@@ -49,9 +49,8 @@ def load_element(lanes: Lanes, type: Attribute, pointer: Value, offset: int) -> 
 def store_element(lanes: Lanes, type: Attribute, pointer: Value, offset: int, value: Value) -> None:
     """Writes one element."""
     b = lanes.b
-    if isinstance(type, Float16Type):
-        bits = b.inst("i32x4.extract_lane", lanes.to_half(b.inst("f32x4.splat", value)), imm=(0,))
-        b.store("i32.store16", pointer, bits, offset)
+    if is_half(type):
+        b.store("i32.store16", pointer, lanes.half_bits(value, type, False), offset)
         return
     width = element_bytes(type) * 8
     b.store(f"{scalar_name(type)}.store{width if width < 32 else ''}", pointer, value, offset)
@@ -62,9 +61,9 @@ def load_vector(lanes: Lanes, type: Attribute, pointer: Value, offset: int) -> V
     b, size = lanes.b, element_bytes(type)
     if size >= 4:
         return b.load("v128.load", pointer, offset)
-    if isinstance(type, Float16Type):
+    if is_half(type):
         bits = b.inst("i32x4.extend_low_i16x8_u", b.load("v128.load64_zero", pointer, offset))
-        return lanes.from_half(bits)
+        return lanes.from_half(bits, type, True)
     assert isinstance(type, IntegerType)
     sign = _suffix(type)[-1]
     if size == 2:
@@ -79,8 +78,8 @@ def store_vector(lanes: Lanes, type: Attribute, pointer: Value, offset: int, val
     b, size = lanes.b, element_bytes(type)
     if size >= 4:
         b.store("v128.store", pointer, value, offset)
-    elif isinstance(type, Float16Type):
-        bits = b.inst("i16x8.narrow_i32x4_u", (half := lanes.to_half(value)), half)
+    elif is_half(type):
+        bits = b.inst("i16x8.narrow_i32x4_u", (half := lanes.half_bits(value, type, True)), half)
         b.store("v128.store64_lane", pointer, bits, offset, lane=0)
     elif isinstance(type, IntegerType):
         if is_mask(type):

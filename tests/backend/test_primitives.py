@@ -24,9 +24,9 @@ from weft.dialects.array.op import COMPLEX, ArrayOp
 from weft.dialects.array.stage import stage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rules"))
-from sampling import COMMON, PRIMITIVES, Case, cases
+from sampling import DEVICE_DTYPES, PRIMITIVES, Case, cases
 
-COUNT = 12
+COUNT = 16
 REAL_PRIMITIVES = [op for op in PRIMITIVES if getattr(op, "DTYPES", None) != COMPLEX and op is not ops.ComplexOp]
 
 
@@ -37,15 +37,15 @@ def device(request: pytest.FixtureRequest) -> Backend:
     return get_backend(request.param)
 
 
-def sampled(op: type[ArrayOp]) -> list[Case]:
-    """Cases of an op, the same at each run."""
+def sampled(op: type[ArrayOp], device: str) -> list[Case]:
+    """Cases of an op in the dtypes of a device, the same at each run."""
     found: list[Case] = []
 
     @settings(
         max_examples=COUNT, derandomize=True, database=None, deadline=None,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(cases(op, dtypes=COMMON))
+    @given(cases(op, dtypes=DEVICE_DTYPES[device]))
     def keep(case: Case) -> None:
         found.append(case)
 
@@ -77,7 +77,7 @@ def run(device: Backend, examples: list[Case]) -> Iterator[np.ndarray]:
 
 @pytest.mark.parametrize("op", REAL_PRIMITIVES, ids=lambda op: op.name)
 def test_agrees_with_the_oracle(op: type[ArrayOp], device: Backend):
-    examples = sampled(op)
+    examples = sampled(op, device.name)
     for case, found in zip(examples, run(device, examples), strict=True):
         expected = case.reference()
         try:

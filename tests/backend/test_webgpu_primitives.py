@@ -31,7 +31,12 @@ def run(case: Case) -> np.ndarray:
     ins = [leaf(a) for a in avals]
     out = case.bind(*ins)
     program = backend.compile(stage(Graph(ins, [out])))
-    (buffer,) = program([backend.put(np.ascontiguousarray(a), v) for a, v in zip(case.arrays, avals, strict=True)])
+    (buffer,) = program(
+        [
+            backend.put(np.ascontiguousarray(a).reshape(-1).view(np.uint8), v)
+            for a, v in zip(case.arrays, avals, strict=True)
+        ]
+    )
     result = case.infer()
     return np.frombuffer(backend.get(buffer, result), result.dtype.name).reshape(result.shape)
 

@@ -84,6 +84,7 @@ class Case(NamedTuple):
 
 DTYPES = ALL
 COMMON = tuple(as_dtype(n) for n in ("float32", "float16", "int32", "uint32", "bool"))
+DEVICE_DTYPES = {"cpu": ALL, "wasm": ALL, "webgpu": COMMON}
 TOLERANCE = {"bfloat16": 1.6e-2, "float16": 4e-3, "float32": 2e-5, "float64": 1e-12}
 DOMAINS = {  # where an op is smooth, if not everywhere in (-2, 2)
     **dict.fromkeys(("log", "log2", "sqrt", "rsqrt", "cbrt", "lgamma", "digamma"), (0.3, 3.0)),

@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
-from xdsl.irdl import irdl_op_definition
+from xdsl.irdl import irdl_op_definition, operand_def
 
 from weft.dialects.array.node import Aval, Node, aval
 from weft.dialects.array.op import (
     BOOL,
+    COMPLEX,
     FLOATING,
     INTEGER,
+    ArrayOp,
     Binary,
     Unary,
     batch_front,
-    common_dtype,
     elements,
     op_name,
     scalar,
@@ -225,7 +227,7 @@ class ClzOp(Unary):
 
 
 @irdl_op_definition
-class BitcastOp(Unary):
+class BitcastOp(ArrayOp):
     """The same bits as another dtype. The pieces of wider elements are on a last axis, low ones first.
 
     %y = array.bitcast %x : tensor<4xf32> -> tensor<4xui32>
@@ -235,13 +237,14 @@ class BitcastOp(Unary):
     """
 
     name = "array.bitcast"
-    DTYPES: ClassVar = INTEGER | FLOATING | BOOL
     NOT_DIFFERENTIABLE: ClassVar = True
+
+    x = operand_def(TensorType)
 
     @classmethod
     def infer(cls, x: Aval, *, dtype: DType) -> Aval:
-        source = common_dtype(cls, x)
-        if dtype.kind not in cls.DTYPES or (source.bits != dtype.bits and BOOL & {source.kind, dtype.kind}):
+        source, kinds = x.dtype, {x.dtype.kind, dtype.kind}
+        if kinds & COMPLEX or (source.bits != dtype.bits and kinds & BOOL):
             raise TypeError(f"{op_name(cls)} does not read {source} as {dtype}.")
         if source.bits >= dtype.bits:
             pieces = source.bits // dtype.bits
