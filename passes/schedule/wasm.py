@@ -317,9 +317,9 @@ def general(view: View) -> Schedule:
 
 def _lane_axis(view: View, axes: Sequence[Axis], width: int) -> Axis | None:
     """The axis along which most accesses are contiguous; stores count twice, and an access that jumps counts against it. Each counts as often as it happens: of a sum over
-    rows, the loads, not the store of the result.
+    rows, the loads, not the store of the result. No axis, if along each the accesses jump: then lanes are only put together and taken apart.
     """
-    best, best_score = None, 0.0
+    best, best_score = None, -1.0
     accesses = [*((load, 1, view.depends[load.result]) for load in view.loads)]
     accesses += [(store, 2, view.depends[store]) for store in view.stores]
     points = [prod(view.axes[n].extent for n in on) for _, _, on in accesses]
@@ -330,7 +330,8 @@ def _lane_axis(view: View, axes: Sequence[Axis], width: int) -> Axis | None:
         score = 0.0
         for (op, weight, _), often in zip(accesses, points, strict=True):
             step = view.stride(op, axis.name)
-            score += weight * (1 if step == 1 else 0 if step == 0 else -1) * often / most
+            jump = -0.25 if weight == 1 and step in (-1, 2, 3) else -1
+            score += (weight if step == 1 else 0 if step == 0 else jump) * often / most
         if any(axis.name in view.depends[s] for s in view.stores):
             score += 0.5
         if score > best_score:

@@ -5,7 +5,7 @@ A condition never guards an instruction by a branch where it can be avoided: a l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from xdsl.dialects.builtin import i1
@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from weft.dialects.kernel.affine import Dim, Expr, dim
 from weft.dialects.kernel.ops import LoadOp, ReduceOp, StoreOp
+from weft.dialects.wasm.code import Value
 from weft.passes.wasm.addressing import Addressing
 from weft.passes.wasm.memory import element_bytes, load_element, load_vector, store_element, store_vector
 from weft.passes.wasm.state import Access, Point, Val
@@ -29,7 +30,11 @@ class Accesses(Addressing):
         pointer, offset, stride = self.address(access, point)
         test = self.holds(access.conditions, access.symbols, point)
         if vector:
-            if stride != 1 or not self._can_load(access.element):
+            if stride is None or not self._can_load(access.element):
+                return self._pack(op.result, point)
+            if stride != 1:
+                if test is None and stride and self._fills_vector(access.element):
+                    return self._load_strided(pointer, offset, stride)
                 return self._pack(op.result, point)
             if test is not None and test.vector:
                 return self._load_inside(op, access, point, pointer, offset)
@@ -43,6 +48,36 @@ class Accesses(Addressing):
             value = load(self.lanes, access.element, safe, 0)
             zero = self.constant(0, op.result.type, vector)
             return Val(self.b.select(test.ssa, value, zero), level, vector)
+
+    def _load_strided(self, pointer: Val, offset: int, stride: int) -> Val:
+        """A vector of elements that lie a stride apart, none beyond them touched: two vectors and a shuffle if the stride is 2 or 3, one if it is -1, else lane by lane."""
+        b, count = self.b, self.lanes.count
+        size = 16 // count
+        with self._at(pointer.level):
+            start, places = self._places(pointer.ssa, offset, stride * size)
+            if stride == -1:
+                vectors = [b.load("v128.load", start, places[-1])] * 2
+                value = b.inst("i8x16.shuffle", *vectors, imm=_bytes(range(count - 1, -1, -1), size))
+            elif count == 4 and stride in (2, 3):
+                last = 3 * (stride - 1)  # where a vector begins that ends with the last element
+                vectors = [b.load("v128.load", start, at) for at in (places[0], places[0] + last * size)]
+                lanes = (k * stride if k < 2 else 4 + k * stride - last for k in range(4))
+                value = b.inst("i8x16.shuffle", *vectors, imm=_bytes(lanes, size))
+            else:
+                value = b.load(f"v128.load{8 * size}_zero", start, places[0])
+                for lane in range(1, count):
+                    value = b.load(f"v128.load{8 * size}_lane", start, places[lane], value, lane=lane)
+            return Val(value, pointer.level, True)
+
+    def _places(self, pointer: Value, offset: int, step: int) -> tuple[Value, list[int]]:
+        """For the elements of a vector, `step` bytes apart: a pointer, and the offset of each from it, none below 0."""
+        last = step * (self.lanes.count - 1)
+        if (least := offset + min(0, last)) < 0:
+            pointer, offset = self.b.inst("i32.add", pointer, self.number(least)), offset - least
+        return pointer, [offset + step * lane for lane in range(self.lanes.count)]
+
+    def _fills_vector(self, element: Attribute) -> bool:
+        return element_bytes(element) * self.lanes.count == 16
 
     def _load_splat(self, op: LoadOp, point: Point) -> Val | None:
         """An element loaded straight into all lanes, where there is an instruction for it and the element is not wanted by itself."""
@@ -119,27 +154,32 @@ class Accesses(Addressing):
             return
         pointer, offset, stride = self.address(access, point)
         test = self.holds(access.conditions, access.symbols, point)
-        if stride != 1 or op.combine is not None or not self._can_load(access.element):
+        whole = self._can_load(access.element) if stride == 1 else stride and self._fills_vector(access.element)
+        if not whole or op.combine is not None:
             for p in self._each_lane(point):
                 self._store_element(op, access, p)
             return
         value = self.wide(op.value, point)
+        start, places = self._places(pointer.ssa, offset, stride * element_bytes(access.element))  # type: ignore[operator]
         if test is None:
-            store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
+            self._store_lanes(access, start, places, value)
             return
-        if not test.vector:
-            with self.b.if_(test.ssa):
-                store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
+        with self.b.if_(self.b.inst("i32x4.all_true", test.ssa) if test.vector else test.ssa) as branch:
+            self._store_lanes(access, start, places, value)
+        if test.vector:
+            with branch.else_():
+                for lane, place in enumerate(places):
+                    with self.b.if_(self.lanes.extract(test.ssa, i1, lane)):
+                        element = self.lanes.extract(value.ssa, op.value.type, lane)
+                        store_element(self.lanes, access.element, start, place, element)
+
+    def _store_lanes(self, access: Access, start: Value, places: Sequence[int], value: Val) -> None:
+        """Writes a vector: side by side, or each lane at its own place."""
+        if places[1] - places[0] == element_bytes(access.element):
+            store_vector(self.lanes, access.element, start, places[0], value.ssa)
             return
-        full = self.b.inst("i32x4.all_true", test.ssa)
-        with self.b.if_(full) as branch:
-            store_vector(self.lanes, access.element, pointer.ssa, offset, value.ssa)
-        with branch.else_():
-            size = element_bytes(access.element)
-            for lane in range(self.lanes.count):
-                with self.b.if_(self.lanes.extract(test.ssa, i1, lane)):
-                    element = self.lanes.extract(value.ssa, op.value.type, lane)
-                    store_element(self.lanes, access.element, pointer.ssa, offset + lane * size, element)
+        for lane, place in enumerate(places):
+            self.b.store(f"v128.store{128 // self.lanes.count}_lane", start, value.ssa, place, lane=lane)
 
     def _store_element(self, op: StoreOp, access: Access, point: Point) -> None:
         value = self.demand(op.value, point)
@@ -221,3 +261,8 @@ class Accesses(Addressing):
         for value, (state, access) in self.kept.items():
             if state == "filling" and value.owner.attributes["keep"].data == self.levels[-1].axis:  # type: ignore[union-attr]
                 self.kept[value] = ("filled", access)
+
+
+def _bytes(lanes: Iterable[int], size: int) -> tuple[int, ...]:
+    """The immediates of a shuffle that picks these lanes (counted through both operands), `size` bytes each."""
+    return tuple(lane * size + byte for lane in lanes for byte in range(size))

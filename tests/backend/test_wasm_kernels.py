@@ -208,6 +208,29 @@ def test_in_place_with_a_tail_updates_each_element_once(n):
     np.testing.assert_array_equal(run(text, into=[x], schedule=VECTOR if n >= 4 else ())[0], x + x)
 
 
+@pytest.mark.parametrize("type", ["f32", "f64", "i32"])
+@pytest.mark.parametrize("stride", [-3, -2, -1, 2, 3, 4, 5])
+@pytest.mark.parametrize("n", [8, 11])
+def test_lanes_a_stride_apart(n, stride, type):
+    """Reading and writing every second, third … element, forwards and backwards, with a tail and without."""
+    size = abs(stride) * (n - 1) + 1
+    place = f"i * {stride} + {size - 1 if stride < 0 else 0}"
+    taken = slice(None, None, stride)
+    lanes = 2 if type == "f64" else 4
+    schedule = (f"split i {lanes}", "level i1 lane")
+
+    def moved(source: int, target: int, read: str, write: str) -> str:
+        body = f"%0 = kernel.load %x_[{read}] : @x\nkernel.store %0, %o_[{write}] : @o"
+        return kernel(f"i: par {n}", {"x": f"{source}x{type}"}, {"o": f"{target}x{type}"}, body)
+
+    x = np.arange(1, size + 1).astype({"f32": "f4", "f64": "f8", "i32": "i4"}[type])
+    np.testing.assert_array_equal(run(moved(size, n, place, "i"), x, schedule=schedule)[0], x[taken])
+    expected = np.zeros_like(x)
+    expected[taken] = x[:n]
+    found = run(moved(n, size, "i", place), x[:n], into=[np.zeros_like(x)], schedule=schedule)[0]
+    np.testing.assert_array_equal(found, expected)
+
+
 # -- views: index arithmetic ------------------------------------------------------------------------------------------------------------------
 
 
