@@ -1,7 +1,7 @@
 """Speed of single kernels on the webgpu device, from the general emitter and the chosen schedules, beside what the card copies in the same time.
 
-`python benchmarks/webgpu_kernels.py [--small] [NAME …]`. A time is the difference between 2n and n launches, so that what a submission costs drops out; the median of five.
-Bytes are those that must move: each input read once, each output written once. `--small` takes sizes that a software driver finishes, to see that all run; on such a driver it is the default, and the figures say nothing of speed.
+`python benchmarks/webgpu_kernels.py [--small] [NAME …]`. `us` is the time on the device: the difference between 2n and n runs recorded into one submission, the median of five. `call us` is
+the same of n calls from Python, each its own submission. Data is random. Bytes are those that must move: each input read once, each output written once. `--small` takes sizes that a software driver finishes, to see that all run; on such a driver it is the default, and the figures say nothing of speed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from weft.backends.base import get_backend
 from weft.dialects.array import ops
@@ -76,19 +78,37 @@ def cases(small: bool) -> dict[str, Case]:
     }
 
 
-def measure(run: Callable[[], object], finish: Callable[[], object]) -> float:
-    """Seconds of one run."""
+def measure(backend: Any, program: Any, buffers: Sequence[Any]) -> tuple[float, float]:
+    """Seconds of one run on the device, and of one call."""
+    outputs = [backend.pool.take(n) for n in program.program.outputs]
+    slots = [backend.pool.take(n) for n in program.program.slots]
+    table = [*(b.gpu for b in buffers), *outputs, *(b.gpu for b in program.constants), *slots]
 
-    def launched(count: int) -> float:
-        start = time.perf_counter()
+    def recorded(count: int) -> None:
+        encoder = backend.device.create_command_encoder()
         for _ in range(count):
-            run()
-        finish()
-        return time.perf_counter() - start
+            program.encode(encoder, table)
+        backend.queue.submit([encoder.finish()])
 
-    launched(2)
-    count = max(1, min(200, int(0.1 / max(launched(1), 1e-5))))
-    return statistics.median(launched(2 * count) - launched(count) for _ in range(5)) / count
+    def called(count: int) -> None:
+        for _ in range(count):
+            program(buffers)
+
+    def median(runs: Callable[[int], None]) -> float:
+        def timed(count: int) -> float:
+            start = time.perf_counter()
+            runs(count)
+            backend.finish()
+            return time.perf_counter() - start
+
+        timed(2)
+        count = max(1, min(400, int(0.06 / max(timed(1), 1e-5))))
+        return statistics.median(timed(2 * count) - timed(count) for _ in range(5)) / count
+
+    result = median(recorded), median(called)
+    for gpu_buffer in (*outputs, *slots):
+        backend.pool.give(gpu_buffer)
+    return result
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     backend: Any = get_backend("webgpu")
     software = backend.device.adapter.info["adapter_type"] == "CPU"
     print(backend.description)
-    print(f"{'kernel':12} {'compile ms':>11} {'kernels':>8} {'us':>10} {'GB/s':>8} {'GFLOP/s':>9}")
+    rng = np.random.default_rng(0)
+    print(f"{'kernel':12} {'compile ms':>11} {'kernels':>8} {'us':>10} {'call us':>10} {'GB/s':>8} {'GFLOP/s':>9}")
     for name, case in cases(options.small or software).items():
         if options.names and name not in options.names:
             continue
@@ -109,12 +130,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start = time.perf_counter()
         program = backend.compile(stage(graph))
         compiled = (time.perf_counter() - start) * 1e3
-        buffers = [backend.put(bytes(a.nbytes), a) for a in avals]
-        seconds = measure(lambda: program(buffers), backend.finish)  # noqa: B023
+        buffers = [backend.put(rng.standard_normal(a.shape, np.float32), a) for a in avals]
+        seconds, call = measure(backend, program, buffers)
         moved = sum(a.nbytes for a in avals) + graph.out_avals[0].nbytes
         flops = f"{case.flops / seconds / 1e9:9.0f}" if case.flops else f"{'':9}"
         print(
-            f"{name:12} {compiled:11.1f} {len(program.pipelines):8} {seconds * 1e6:10.1f} {moved / seconds / 1e9:8.1f} {flops}"
+            f"{name:12} {compiled:11.1f} {len(program.pipelines):8} {seconds * 1e6:10.1f} {call * 1e6:10.1f} {moved / seconds / 1e9:8.1f} {flops}"
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weft.backends.base import Backend
 from weft.backends.webgpu.adapter import open_device
 from weft.backends.webgpu.memory import Buffer, Pool, stored_bytes
+from weft.backends.webgpu.native import unchecked_module
 from weft.backends.webgpu.program import Executable, Kernel, Launch, padded, read_program
 from weft.passes.schedule.webgpu import Adapter
 
@@ -40,7 +41,7 @@ class WebGpuBackend(Backend):
         self.device = open_device()
         self.queue = self.device.queue
         self.pool = Pool(self.device)
-        self._pipelines: dict[str, Pipeline] = {}
+        self._pipelines: dict[tuple[str, bool], Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
 
     @property
@@ -174,11 +175,12 @@ class WebGpuBackend(Backend):
 
     def pipeline(self, kernel: Kernel) -> Pipeline:
         """The pipeline of a kernel, made once for each text."""
-        known = self._pipelines.get(kernel.text)
+        key = kernel.text, kernel.in_bounds
+        known = self._pipelines.get(key)
         if known is None:
             layout = self._layout(kernel.access)
             try:
-                shader = self.device.create_shader_module(label=kernel.name, code=kernel.text)
+                shader = self._shader(kernel)
                 whole = self.device.create_pipeline_layout(bind_group_layouts=[layout])
                 compiled = self.device.create_compute_pipeline(
                     label=kernel.name, layout=whole, compute={"module": shader, "entry_point": "main"}
@@ -186,8 +188,14 @@ class WebGpuBackend(Backend):
             except Exception as error:  # wgpu has several classes for it
                 raise RuntimeError(f"the adapter refuses the shader of kernel {kernel.name}: {error}") from error
             _record(kernel.text)
-            known = self._pipelines[kernel.text] = Pipeline(compiled, layout)
+            known = self._pipelines[key] = Pipeline(compiled, layout)
         return known
+
+    def _shader(self, kernel: Kernel) -> Any:
+        if kernel.in_bounds:
+            endless = "loop {" in kernel.text or "while " in kernel.text
+            return unchecked_module(self.device, kernel.name, kernel.text, endless)
+        return self.device.create_shader_module(label=kernel.name, code=kernel.text)
 
     def _layout(self, access: tuple[str, ...]) -> Any:
         if (known := self._layouts.get(access)) is None:

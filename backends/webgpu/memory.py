@@ -71,13 +71,12 @@ class Pool:
     def take(self, nbytes: int) -> Any:
         """A GPU buffer of at least this size. Raises MemoryError with the adapter's message."""
         size = rounded(nbytes)
-        free = self.free.get(size)
-        while free:
+        while free := self.free.get(size):
             self.kept -= size
             gpu = free.pop()
-            if (
-                gpu._internal is not None
-            ):  # a cycle that held both ends gives a buffer here, and then wgpu's own finalizer releases it
+            if not free:
+                del self.free[size]
+            if gpu._internal is not None:  # else a cycle held both ends, and wgpu's own finalizer has released it
                 return gpu
         if size > self.largest:
             raise MemoryError(
@@ -94,10 +93,24 @@ class Pool:
 
     def give(self, gpu: Any) -> None:
         """Takes a GPU buffer back."""
-        if self.kept + gpu.size > self.most:
-            return  # dropped: wgpu frees it when the queue is done with it
-        self.kept += gpu.size
-        self.free.setdefault(gpu.size, []).append(gpu)
+        size = gpu.size
+        free = self.free.pop(size, [])
+        free.append(gpu)
+        self.free[size] = free  # the sizes that were asked for last stand last
+        self.kept += size
+        while self.kept > self.most and len(self.free) > 1:
+            oldest = next(iter(self.free))
+            self._drop(oldest)
+        if self.kept > self.most:
+            self._drop(size)
+
+    def _drop(self, size: int) -> None:
+        """Lets go of a buffer of this size: wgpu frees it when the queue is done with it."""
+        free = self.free[size]
+        free.pop(0)
+        self.kept -= size
+        if not free:
+            del self.free[size]
 
     def trim(self) -> None:
         """Lets go of all free buffers."""

@@ -26,6 +26,7 @@ from xdsl.ir import SSAValue
 
 from weft.backends.base import Executable as BaseExecutable
 from weft.backends.webgpu.memory import Buffer, Pool
+from weft.backends.webgpu.native import Recorder
 from weft.dialects.gpu.ops import BindingOp
 from weft.dialects.gpu.wgsl import print_func
 from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, LaunchOp, ProgramOp
@@ -42,6 +43,8 @@ class Kernel:
     text: str
     access: tuple[str, ...]
     grid: tuple[int, int, int]
+    in_bounds: bool = False
+    """Whether the compiler has proven that no access leaves its buffer."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,13 @@ def kernel_of(module: gpu.ModuleOp) -> Kernel:
         (op for op in func.body.block.ops if isinstance(op, BindingOp)), key=lambda op: op.index.value.data
     )
     x, y, z = func.known_grid_size.get_values() if func.known_grid_size is not None else (1, 1, 1)
-    return Kernel(module.sym_name.data, print_func(func), tuple(b.access.data for b in bindings), (x, y, z))  # type: ignore[union-attr]
+    return Kernel(
+        module.sym_name.data,
+        print_func(func),
+        tuple(b.access.data for b in bindings),
+        (x, y, z),
+        "in_bounds" in func.attributes,
+    )  # type: ignore[union-attr]
 
 
 def read_program(module: ModuleOp) -> Program:
@@ -194,6 +203,12 @@ class Executable(BaseExecutable):
     def _record(self, table: list[Any]) -> list[Any]:
         """Encodes all steps and submits them; gives the buffers borrowed for copies of inputs that an output would have overwritten."""
         encoder = self.backend.device.create_command_encoder()
+        borrowed = self.encode(encoder, table)
+        self.backend.queue.submit([encoder.finish()])
+        return borrowed
+
+    def encode(self, encoder: Any, table: Sequence[Any]) -> list[Any]:
+        """Encodes all steps on numbered GPU buffers; gives the buffers that it borrowed."""
         borrowed: list[Any] = []
         compute = None
         for number, step in enumerate(self.program.steps):
@@ -214,13 +229,10 @@ class Executable(BaseExecutable):
                     compute = None
                 bound = self._apart(encoder, step.kernel.access, bound, borrowed)
             if compute is None:
-                compute = encoder.begin_compute_pass()
-            compute.set_pipeline(pipeline.pipeline)
-            compute.set_bind_group(0, self._group(number, pipeline, bound))
-            compute.dispatch_workgroups(*step.kernel.grid)
+                compute = Recorder(encoder)
+            compute.launch(pipeline.pipeline, self._group(number, pipeline, bound), step.kernel.grid)
         if compute is not None:
             compute.end()
-        self.backend.queue.submit([encoder.finish()])
         return borrowed
 
     def _apart(self, encoder: Any, access: Sequence[str], bound: list[Any], borrowed: list[Any]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 // Without a schedule: an invocation for each result, which asks whether there is work for it; the reduction is a loop, its sum of products a fused multiply-add.
 // CHECK-LABEL: gpu.module @dot {
-// CHECK-NEXT: gpu.func @main() kernel attributes {gpu.known_block_size = array<i32: 64, 1, 1>, gpu.known_grid_size = array<i32: 4, 1, 1>} {
+// CHECK-NEXT: gpu.func @main() kernel attributes {gpu.known_block_size = array<i32: 64, 1, 1>, gpu.known_grid_size = array<i32: 4, 1, 1>, in_bounds} {
 // CHECK: %x = gpu.binding 0 read : memref<600xf32, #gpu<address_space global>>
 // CHECK-NEXT: %y = gpu.binding 1 read : memref<300xf32, #gpu<address_space global>>
 // CHECK-NEXT: %o = gpu.binding 2 read_write : memref<200xf32, #gpu<address_space global>>

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from math import prod
 
 from xdsl.dialects import arith, gpu
-from xdsl.dialects.builtin import MemRefType, VectorType, i1, i32
+from xdsl.dialects.builtin import MemRefType, UnitAttr, VectorType, i1, i32
 from xdsl.ir import Region, SSAValue
 
 from weft.dialects.gpu import thread
@@ -22,6 +22,7 @@ from weft.dialects.kernel.affine import Condition, Expr, dim
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.host import FuncOp
 from weft.dialects.kernel.ops import StoreOp
+from weft.passes.gpu.bounds import in_bounds
 from weft.passes.gpu.emitter import INDEX, SLT, LoweringError, element_of, memory_type, vector_of
 from weft.passes.gpu.reductions import Reductions
 from weft.passes.gpu.values import never
@@ -73,13 +74,14 @@ class Lowering(Reductions):
         func = thread.FuncOp(
             "main", ([], []), Region(block), kernel=True, known_block_size=self._block_size(), known_grid_size=self.grid
         )
+        if in_bounds(self.nest) and all(tile.in_bounds() for tile in self.tiles.values()):
+            func.attributes["in_bounds"] = UnitAttr()
         return thread.ModuleOp.make(self.func.sym_name.data, func)
 
     def _block_size(self) -> tuple[int, int, int]:
         return (self.threads, 1, 1)
 
     def _bind(self) -> None:
-
         written = {op.buffer for op in self.stores}
         names = dict(zip(self.nest.operands, self.nest.block.args, strict=True))
         for number, arg in enumerate(self.func.body.block.args):

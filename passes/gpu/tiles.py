@@ -107,6 +107,11 @@ class Tile:
             (inner if names & inside else outer).append((atom, c))
         return Expr(expr.const, tuple(outer)), Expr(0, tuple(inner))
 
+    def in_bounds(self) -> bool:
+        """Whether every read of the tile is one of what was copied into it."""
+        low, high = self.position.bounds
+        return low >= 0 and high < self.size
+
     # -- how it is laid out -----------------------------------------------------------------------------------------------------------------
 
     def source_aligned(self) -> bool:

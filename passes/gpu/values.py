@@ -25,8 +25,10 @@ from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreO
 from weft.passes.gpu.emitter import INDEX, NE, Emitter, element_of, identity
 from weft.passes.gpu.tiles import Point, Tile, clamped
 
-WORKGROUP_SIZE = 64
-"""Invocations of a workgroup where the schedule says nothing."""
+WORKGROUP_SIZES = (64, 256)
+"""Invocations of a workgroup where the schedule says nothing; the larger one from `MANY` on, so that starting workgroups takes no time."""
+
+MANY = 1 << 16
 
 
 def never(condition: SSAValue | None) -> bool:
@@ -57,7 +59,7 @@ class Values(Emitter):
                 [],
             )
         if self.flat_axes:
-            self.threads = WORKGROUP_SIZE
+            self.threads = WORKGROUP_SIZES[prod(a.extent for a in self.flat_axes) >= MANY]
         self.loop_names = {
             a.name for a in nest.axes.data if a.level == "loop" or (a.level == "none" and a.role == "red")
         }

@@ -6,6 +6,7 @@ search may copy them freely. `apply` composes all steps into one substitution an
 
     split j 8        j becomes j0 (ceil(n / 8) rounds) and j1 (8); where 8 does not divide n, the last round starts at n - 8 (`clamp`)
     split k 8 zero   the last round reads zeros beyond the end instead (of products, which they do not change)
+    split i 4 pad    the last round runs beyond the end (where every buffer is padded, and what is there is nobody's)
     fuse i j         i and j, j just inside of i, become one axis ij
     level j1 lane    puts an axis on a level
     order i0 j0 k    the loops, outermost first; axes that are not named keep their places after these
@@ -32,7 +33,7 @@ from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp
 IDEMPOTENT = frozenset(("max", "min", "umax", "umin", "and", "or"))
 """Reductions that counting an element twice does not change."""
 
-TAILS = ("clamp", "zero")
+TAILS = ("clamp", "zero", "pad")
 
 
 class ScheduleError(ValueError):
@@ -231,7 +232,7 @@ class Loops:
                 parts[parts.index(name) : parts.index(name) + 1] = [outer.name, inner.name]
                 if n % factor and step.tail == "clamp":
                     self.once.setdefault(original, []).append(Condition(new - start, 0, factor))
-                elif n % factor:
+                elif n % factor and step.tail == "zero":
                     self.exists.setdefault(original, []).append(Condition(new, 0, n))
 
     def fuse(self, step: Fuse) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import Float32Type
+from xdsl.dialects.builtin import Float32Type, i32
 
-from weft.dialects.kernel.affine import Dim
+from weft.dialects.kernel.affine import Dim, linearize
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.ops import LoadOp, NestOp
 from weft.passes.schedule.steps import Level, Order, Schedule, Split, Stage, Step
@@ -35,7 +36,35 @@ GUARANTEED = Adapter()
 current: ContextVar[Adapter] = ContextVar("adapter", default=GUARANTEED)
 """The adapter that is compiled for."""
 
+
+class Block(NamedTuple):
+    """A tile of `tall` by `wide` results, multiplied `depth` deep at a time by threads that have `down` rows and `across` vectors each."""
+
+    tall: int
+    wide: int
+    down: int
+    across: int
+    depth: int
+
+    @property
+    def threads(self) -> int:
+        return (self.tall // self.down) * (self.wide // (4 * self.across))
+
+
+BLOCKS = (
+    Block(128, 256, 8, 4, 8),
+    Block(128, 128, 8, 2, 8),
+    Block(64, 64, 8, 1, 16),
+    Block(32, 32, 4, 1, 8),
+    Block(16, 16, 4, 1, 8),
+)
+"""What a matmul is cut into: the first that leaves enough tiles for all multiprocessors."""
+
+TILES = 128  # so many are enough
 LONG = 64  # a reduction from which on the invocations of a workgroup share it
+THREADS = 256  # of a workgroup in kernels that move data: with fewer, starting workgroups takes longer than their work
+EACH = 2  # vectors of each of these threads
+BUSY = 1 << 17  # vectors from which on this is worth a word
 REGISTERS = 8  # vectors of a row that one invocation keeps
 
 
@@ -82,6 +111,15 @@ def vectors_along(view: View, axis: Axis) -> bool:
     return axis.extent % 4 == 0 and all(s in (0, 1) for s in steps) and 1 in steps
 
 
+def padded_along(view: View, name: str) -> bool:
+    """Whether every access is the element that the axis counts, or none of it: vectors may then run into what pads the buffers."""
+    accesses = (*view.loads, *view.stores)
+    flats = [linearize(op.map.data, op.buffer.type.get_shape()) for op in accesses]  # type: ignore[union-attr]
+    whole = all(f == view.axes[name].expr or name not in f.dims() for f in flats)
+    words = all(op.buffer.type.element_type in (Float32Type(), i32) for op in accesses)  # type: ignore[union-attr]
+    return whole and words and all(op.conditions is None and not op.symbols for op in accesses)
+
+
 # -- sums of products -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -125,22 +163,21 @@ def matmul(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column
         return None
     others = [x.name for x in view.axes.values() if x.role == "par" and x.name not in (row.name, column.name)]
     batch = prod(view.axes[n].extent for n in others)
-    depth = 8 if k.extent >= 8 else k.extent
-    for tall, wide, down, across in (
-        (128, 256, 8, 4),
-        (128, 128, 8, 2),
-        (64, 64, 4, 2),
-        (64, 64, 4, 1),
-        (32, 32, 4, 1),
-        (16, 16, 4, 1),
-    ):
-        threads = (tall // down) * (wide // (4 * across))
-        tiles = -(-row.extent // tall) * -(-column.extent // wide) * batch
-        fits = threads <= adapter.invocations and 8 * depth * (tall + wide) <= adapter.workgroup_bytes
-        if fits and tall <= row.extent and wide <= column.extent and (tiles >= 64 or tall <= 32):
-            break
-    else:
+
+    def fits(block: Block) -> bool:
+        """Whether an adapter can run a block, and the matrix holds one."""
+        fetched = 8 * block.depth * (block.tall + block.wide)
+        small = block.tall <= row.extent and block.wide <= column.extent
+        return small and block.threads <= adapter.invocations and fetched <= adapter.workgroup_bytes
+
+    def tiles(block: Block) -> int:
+        return -(-row.extent // block.tall) * -(-column.extent // block.wide) * batch
+
+    possible = [block for block in BLOCKS if fits(block)]
+    if not possible:
         return None
+    tall, wide, down, across, depth = next((b for b in possible if tiles(b) >= TILES), possible[-1])
+    depth = min(depth, k.extent)
     i, j = row.name, column.name
     steps: list[Step] = [
         Split(i, tall),
@@ -222,7 +259,7 @@ def convolution(
     ]
     steps += [Level(f"{c}0", "loop"), Level(f"{c}1", "loop"), *(Level(n, "unroll") for n in inner)]
     steps.append(Order((*grid, *local, f"{c}0", f"{c}1", *inner, f"{i}11", f"{j}11")))
-    steps.append(Stage(view.loads.index(a), f"{c}0", (innermost(a, da), ("pipe", str(pipe)))))
+    steps.append(Stage(view.loads.index(a), f"{c}0", (innermost(a, da), ("pad", "4"), ("pipe", str(pipe)))))
     steps.append(Stage(view.loads.index(b), f"{c}0", (("pipe", str(pipe)),)))
     return tuple(steps)
 
@@ -348,10 +385,20 @@ def flat(view: View) -> Schedule:
         if short and axis.name not in stored_at:
             steps.append(Level(axis.name, "unroll"))
             total *= axis.extent
-    stored = [
-        a for a in view.axes.values() if a.role == "par" and all(view.stride(s, a.name) == 1 for s in view.stores)
-    ]
-    if len(stored) == 1 and vectors_along(view, stored[0]):
-        name = stored[0].name
+    parallel = [a for a in view.axes.values() if a.role == "par"]
+    stored = [a for a in parallel if all(view.stride(s, a.name) == 1 for s in view.stores)]
+    if len(stored) != 1:
+        return tuple(steps)
+    name, count = stored[0].name, -(-stored[0].extent // 4)
+    if vectors_along(view, stored[0]):
         steps += [Split(name, 4), Level(f"{name}1", "lane")]
+    elif len(view.axes) == 1 and stored[0].extent > LONG and padded_along(view, name):
+        steps += [Split(name, 4, "pad"), Level(f"{name}1", "lane")]
+    else:
+        return tuple(steps)
+    if len(view.axes) == 1 and count >= BUSY:
+        rounds, threads = f"{name}00", f"{name}01"
+        steps += [Split(f"{name}0", THREADS * EACH), Level(rounds, "grid")]
+        steps += [Split(threads, THREADS), Level(f"{threads}1", "local"), Level(f"{threads}0", "reg")]
+        steps.append(Order((rounds, f"{threads}1", f"{threads}0", f"{name}1")))
     return tuple(steps)

@@ -9,7 +9,7 @@ import pytest
 from gpu_machine import device, parse, requires_webgpu
 
 from weft.backends.webgpu import adapter
-from weft.backends.webgpu.memory import Buffer, rounded
+from weft.backends.webgpu.memory import Buffer, Pool, rounded
 from weft.backends.webgpu.program import Kernel
 from weft.dialects.array.node import aval
 from weft.dialects.universe import context
@@ -128,3 +128,21 @@ def test_grids_keep_to_the_limits(extents: list[int]) -> None:
     x, y, z = fold_grid(extents)
     assert max(x, y, z) <= 65535
     assert x * y * z >= np.prod(extents, dtype=int)
+
+
+def test_the_pool_lets_go_of_what_was_asked_for_least_recently() -> None:
+    pool = Pool(device().device)
+    pool.most = 3 << 10
+    old, new = (pool.take(n) for n in (1 << 10, 1 << 11))
+    pool.give(old)
+    pool.give(new)
+    again = pool.take(3 << 9)
+    pool.give(again)
+    assert pool.kept <= pool.most
+    assert pool.take(3 << 9) is again
+    assert pool.take(1 << 10) is not old
+
+
+def test_a_shader_without_checks_is_validated_like_any_other() -> None:
+    with pytest.raises(RuntimeError, match="refuses the shader"):
+        device().pipeline(Kernel("k", "fn main( {", ("read",), (1, 1, 1), in_bounds=True))

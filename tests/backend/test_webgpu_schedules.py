@@ -33,11 +33,11 @@ def test_matmul(shape: tuple[int, int, int]) -> None:
 
 
 def test_the_large_tile_needs_a_large_adapter() -> None:
-    text = matmul(1024, 2048, 32)
+    text = matmul(2048, 2048, 16)
     assert "split j 256" not in map(str, chosen(text))
     schedule = chosen(text, LARGE)
     assert "split j 256" in map(str, schedule)
-    x, y = uniform(1024, 32), uniform(32, 2048)
+    x, y = uniform(2048, 16), uniform(16, 2048)
     np.testing.assert_allclose(run(text, [x, y], schedule)[0], x @ y, rtol=1e-4, atol=1e-4)
 
 
