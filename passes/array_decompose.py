@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from weft.dialects.array.graph import expand
+from weft.dialects.array.node import Node
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.stage import rewrite_functions
 
@@ -21,10 +21,10 @@ class ArrayDecomposePass(ModulePass):
     name = "array-decompose"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if any(is_composite(type(o)) for o in op.walk()):
+        if any(isinstance(o, ArrayOp) and type(o).has("decompose") for o in op.walk()):
             rewrite_functions(op, lambda graph, mark: expand(graph, is_composite))
 
 
-def is_composite(cls: Any) -> bool:
+def is_composite(n: Node) -> bool:
     """Whether an op is to be written with others."""
-    return issubclass(cls, ArrayOp) and not cls.has("to_kernel") and cls.has("decompose")
+    return issubclass(n.op, ArrayOp) and n.op.composite(**n.params)

@@ -11,14 +11,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import SSAValue
+from xdsl.dialects.func import FuncOp
 
 from weft.backends.base import Backend, Buffer, Executable
-from weft.dialects.array.graph import Graph, expand
-from weft.dialects.array.node import Aval, Node, ResultOp
-from weft.dialects.array.op import ArrayOp
-from weft.dialects.array.params import aval_of
+from weft.dialects.array.graph import Graph, expand, programs
+from weft.dialects.array.node import Aval, IdentityOp, Node, ResultOp
+from weft.dialects.array.stage import unstage
 from weft.dialects.dtypes import bfloat16
 
 Step = tuple[str, Callable[..., Any], list[int], dict[str, Any], list[int], list[Aval]]
@@ -77,44 +75,69 @@ class NumpyBackend(Backend):
 
 
 class NumpyExecutable(Executable):
-    """A function of array ops, taken apart once into a list of steps."""
+    """A function of array ops."""
 
     def __init__(self, backend: NumpyBackend, module: ModuleOp, donate: tuple[int, ...]):
         self.backend, self.donate = backend, donate
         self.stages = {"array": lambda: str(module)}
-        block = _main(module).body.block
-        number: dict[SSAValue, int] = {}
-
-        def new(values: Sequence[SSAValue]) -> list[int]:
-            return [number.setdefault(v, len(number)) for v in values]
-
-        self.inputs = new(block.args)
-        self.steps: list[Step] = []
-        for op in block.ops:
-            if isinstance(op, ReturnOp):
-                self.outputs = [number[o] for o in op.operands]
-            elif isinstance(op, ArrayOp):
-                operands = [number[o] for o in op.operands]
-                avals = [aval_of(r.type) for r in op.results]
-                self.steps.append((op.name, op.reference, operands, op.params_of(op), new(op.results), avals))
-            else:
-                raise NotImplementedError(f"the cpu backend runs operations of the array dialect, got {op.name}")
-        self._last_use = _last_uses(self.steps, self.outputs)
+        self.player = Player(unstage(_main(module)))
 
     def __call__(self, args: Sequence[NumpyBuffer]) -> list[NumpyBuffer]:
-        if len(args) != len(self.inputs):
-            raise TypeError(f"the program takes {len(self.inputs)} arguments, got {len(args)}")
-        values: dict[int, np.ndarray] = {i: a.read() for i, a in zip(self.inputs, args, strict=True)}
+        count = len(self.player.inputs)
+        if len(args) != count:
+            raise TypeError(f"the program takes {count} arguments, got {len(args)}")
         with np.errstate(all="ignore"):
-            for (name, rule, operands, params, results, avals), dead in zip(self.steps, self._last_use, strict=True):
-                out = rule(np, *(values[i] for i in operands), **params)
-                values.update(zip(results, fit(name, out, avals), strict=True))
-                for i in dead:
-                    del values[i]
-        outs = [values[i] for i in self.outputs]
+            outs = self.player(*(a.read() for a in args))
         for i in self.donate:
             args[i].delete()
         return [NumpyBuffer(o, self.backend) for o in outs]
+
+
+class Player:
+    """A graph taken apart once into a list of steps; a call plays them. The programs of loops and branches are players too: their `reference` rules just call them."""
+
+    def __init__(self, graph: Graph):
+        self.out_avals = graph.out_avals
+        number: dict[Node, int] = {n: k for k, n in enumerate(graph.ins)}
+        results: dict[Node, list[int]] = {}
+        self.inputs = list(range(len(graph.ins)))
+        self.constants: dict[int, np.ndarray] = {}
+        self.steps: list[Step] = []
+        count = len(number)
+        for n in graph.nodes:
+            if n.op is ResultOp:
+                number[n] = results[n.inputs[0]][n.params["index"]]
+                continue
+            if n.op is IdentityOp:
+                number[n] = number[n.inputs[0]]
+                continue
+            avals = n.aval if isinstance(n.aval, tuple) else (n.aval,)
+            outs = results[n] = list(range(count, count + len(avals)))
+            count += len(avals)
+            if len(outs) == 1:
+                number[n] = outs[0]
+            if not n.inputs and n.value is not None:
+                self.constants[outs[0]] = np.asarray(n.value, _dtype(n.aval))
+                continue
+            params = {k: _playable(v) for k, v in n.params.items()} if programs(n) else n.params
+            self.steps.append((n.op.name, n.op.reference, [number[i] for i in n.inputs], params, outs, list(avals)))
+        self.outputs = [number[o] for o in graph.outs]
+        self._last_use = _last_uses(self.steps, self.outputs)
+
+    def __call__(self, *args: Any) -> list[np.ndarray]:
+        values: dict[int, np.ndarray] = {**dict(enumerate(args)), **self.constants}
+        for (name, rule, operands, params, results, avals), dead in zip(self.steps, self._last_use, strict=True):
+            out = rule(np, *(values[i] for i in operands), **params)
+            values.update(zip(results, fit(name, out, avals), strict=True))
+            for i in dead:
+                del values[i]
+        return [values[i] for i in self.outputs]
+
+
+def _playable(value: Any) -> Any:
+    if value.__class__ is Graph:
+        return Player(value)
+    return tuple([_playable(v) for v in value]) if value.__class__ is tuple else value
 
 
 def _main(module: ModuleOp) -> FuncOp:
@@ -153,16 +176,5 @@ def fit(name: str, out: Any, avals: Sequence[Aval]) -> list[np.ndarray]:
 def evaluate(graph: Graph, *args: Any) -> list[np.ndarray]:
     """The outputs of a graph, played directly from its nodes. Leaves with a NumPy array for a value are constants."""
     graph = expand(graph)
-    env: dict[Node, Any] = {n: np.asarray(a, _dtype(n.aval)) for n, a in zip(graph.ins, args, strict=True)}
     with np.errstate(all="ignore"):
-        for n in graph.nodes:
-            if n.op is ResultOp:
-                env[n] = env[n.inputs[0]][n.params["index"]]
-            elif not n.inputs and n.value is not None:
-                env[n] = np.asarray(n.value, _dtype(n.aval))
-            else:
-                out = n.op.reference(np, *(env[i] for i in n.inputs), **n.params)
-                several = isinstance(n.aval, tuple)
-                arrays = fit(n.op.name, out, n.aval if several else (n.aval,))
-                env[n] = arrays if several else arrays[0]
-    return [env[o] for o in graph.outs]
+        return Player(graph)(*(np.asarray(a, _dtype(n.aval)) for n, a in zip(graph.ins, args, strict=True)))

@@ -35,7 +35,10 @@ def all_ops() -> Sequence[type[ArrayOp]]:
 def __getattr__(name: str) -> Any:
     if name != "Array":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from xdsl.ir import Dialect, Operation
+    from xdsl.ir import Dialect
 
-    globals()["Array"] = dialect = Dialect("array", list[type[Operation]](all_ops()), [])
+    ops = all_ops()
+    from weft.dialects.array.control import YieldOp
+
+    globals()["Array"] = dialect = Dialect("array", [*ops, YieldOp], [])
     return dialect

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from weft.dialects.array.constant import ConstantOp
-from weft.dialects.array.node import STATE, Aval, IdentityOp, LeafOp, Node, ResultOp, keep_location, rebind
+from weft.dialects.array.node import STATE, Aval, IdentityOp, LeafOp, Node, ResultOp, keep_location, make, rebind
 
 by_serial = attrgetter("serial")
 
@@ -52,7 +52,7 @@ class Graph:
             if n.inputs:
                 add(tuple([number[i] for i in n.inputs]))
             if n.params:
-                add(tuple(n.params.items()))
+                add(tuple([(k, plain(v)) for k, v in n.params.items()]))
             if op is ConstantOp:
                 add(repr(n.params["value"]))  # 0.0 == -0.0 == False, but not as constants
             elif op is LeafOp:
@@ -133,24 +133,55 @@ def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:
     return [env.get(o, o) for o in graph.outs]
 
 
-def is_call(op: Any) -> bool:
-    """Whether an operation is a function of the user's (`custom_jvp`, `checkpoint` …): no op of the IR, it disappears where its graph is written in its place."""
-    return hasattr(op, "decompose") and not hasattr(op, "to_kernel")
+def plain(value: Any) -> Any:
+    """A parameter with graphs replaced by their keys, which print the same in every process."""
+    if value.__class__ is Graph:
+        return value.key
+    if value.__class__ is tuple and any(v.__class__ is Graph for v in value):
+        return tuple([v.key for v in value])
+    return value
 
 
-def expand(graph: Graph, wanted: Callable[[Any], bool] = is_call) -> Graph:
-    """The graph with the operations that are `wanted` written by their `decompose` rules, until none is left: itself if there are none."""
-    while any(wanted(n.op) for n in graph.nodes):
+def is_call(n: Node) -> bool:
+    """Whether a node is a call of a function of the user's (`custom_jvp`, `checkpoint` …): no op of the IR, it disappears where its graph is written in its place."""
+    return hasattr(n.op, "decompose") and not hasattr(n.op, "to_kernel")
+
+
+def expand(graph: Graph, wanted: Callable[[Node], bool] = is_call) -> Graph:
+    """The graph with the nodes that are `wanted` written by their `decompose` rules, in the programs of control operations too, until none is left: itself if there are none."""
+    while _has(graph, wanted):
         env: dict[Node, Any] = {}
         with keep_location():
             for n in graph.nodes:
                 inputs = [env.get(i, i) for i in n.inputs]
-                if wanted(n.op):
+                if wanted(n):
                     STATE.loc = n.loc
                     env[n] = n.op.decompose(*inputs, **n.params)
                 elif n.op is ResultOp and isinstance(inputs[0], tuple):
                     env[n] = inputs[0][n.params["index"]]
+                elif any(_has(g, wanted) for g in programs(n)):
+                    STATE.loc = n.loc
+                    env[n] = make(n.op, tuple(inputs), {k: _expanded(v, wanted) for k, v in n.params.items()}, n.aval)
                 elif any(a is not b for a, b in zip(inputs, n.inputs, strict=True)):
                     env[n] = rebind(n, inputs)
         graph = Graph(graph.ins, [env.get(o, o) for o in graph.outs])
     return graph
+
+
+def _has(graph: Graph, wanted: Callable[[Node], bool]) -> bool:
+    return any(wanted(n) or any(_has(g, wanted) for g in programs(n)) for n in graph.nodes)
+
+
+def _expanded(value: Any, wanted: Callable[[Node], bool]) -> Any:
+    if value.__class__ is Graph:
+        return expand(value, wanted)
+    return tuple([_expanded(v, wanted) for v in value]) if value.__class__ is tuple else value
+
+
+def programs(n: Node) -> list[Graph]:
+    """The graphs that a control operation runs."""
+    found: list[Graph] = []
+    for name in getattr(n.op, "GRAPHS", ()):
+        value = n.params[name]
+        found += value if value.__class__ is tuple else (value,)
+    return found

@@ -105,6 +105,9 @@ class ArrayOp(IRDLOperation):
     NOT_DIFFERENTIABLE: ClassVar[bool] = False
     """The derivative is zero wherever it exists: there is no `jvp`."""
 
+    GRAPHS: ClassVar[tuple[str, ...]] = ()
+    """The parameters that are programs (control.py)."""
+
     LEAD: ClassVar[str] = ""
     """The parameter that is written before the operands: `array.reduce add %x`."""
 
@@ -145,6 +148,11 @@ class ArrayOp(IRDLOperation):
     def has(cls, rule: str) -> bool:
         """Whether the op has a rule of its own."""
         return getattr(getattr(cls, rule), "__func__", None) is not getattr(ArrayOp, rule).__func__
+
+    @classmethod
+    def composite(cls, **params: Any) -> bool:
+        """Whether the op is to be written with others before it is lowered."""
+        return not cls.has("to_kernel") and cls.has("decompose")
 
     bind = classmethod(bind)  # AddOp.bind(x, y): applies the op to nodes
 

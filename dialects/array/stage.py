@@ -6,7 +6,7 @@ computed twice is written once (which costs a lookup, and an op costs ten).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from weft.dialects.array.constant import ConstantOp
+from weft.dialects.array.control import ControlOp, Part, YieldOp
 from weft.dialects.array.graph import Graph, expand
 from weft.dialects.array.node import (
     STATE,
@@ -23,7 +24,6 @@ from weft.dialects.array.node import (
     LeafOp,
     Node,
     ResultOp,
-    bind,
     describe,
     keep_location,
     leaf,
@@ -43,7 +43,14 @@ def stage_function(graph: Graph, name: str = "main") -> FuncOp:
     """The function alone."""
     graph = expand(graph)
     block = Block(arg_types=[tensor_type(a) for a in graph.in_avals])
-    env: dict[Node, Any] = dict(zip(graph.ins, block.args, strict=True))
+    outs = _write_graph(block, graph, block.args)
+    block.add_op(ReturnOp(*outs))
+    return FuncOp(name, ([a.type for a in block.args], [o.type for o in outs]), Region(block))
+
+
+def _write_graph(block: Block, graph: Graph, args: Sequence[SSAValue]) -> list[SSAValue]:
+    """Writes a graph into a block, for these values of its inputs; the values of its outputs."""
+    env: dict[Node, Any] = dict(zip(graph.ins, args, strict=True))
     made: dict[tuple[Any, ...], Any] = {}
     for n in graph.nodes:
         op = n.op
@@ -61,22 +68,35 @@ def stage_function(graph: Graph, name: str = "main") -> FuncOp:
         if results is None:
             results = made[key] = _write(block, n, operands)
         env[n] = results[0] if n.aval.__class__ is Aval else results
-    outs = [env[o] for o in graph.outs]
-    block.add_op(ReturnOp(*outs))
-    return FuncOp(name, ([a.type for a in block.args], [o.type for o in outs]), Region(block))
+    return [env[o] for o in graph.outs]
 
 
 def _write(block: Block, n: Node, operands: list[SSAValue]) -> Any:
     avals = (n.aval,) if n.aval.__class__ is Aval else n.aval
     exact = repr(n.params["value"]) if n.op is ConstantOp else ""
+    regions: list[Region] = []
+    if n.op.GRAPHS:
+        operands, parts = n.op.parts(operands, **n.params)
+        regions = [_write_region(*part) for part in parts]
+        properties = n.op.properties_of(n.params) | n.op.segments(len(operands), **n.params)
+    else:
+        properties = _properties(n.op, tuple(n.params.items()), exact)
     op = n.op.create(
         operands=operands,
         result_types=[tensor_type(a) for a in avals],
-        properties=_properties(n.op, tuple(n.params.items()), exact),
+        properties=properties,
+        regions=regions,
         location=ir_location(n.loc),
     )
     block.add_op(op)
     return op.results
+
+
+def _write_region(graph: Graph, captured: Sequence[SSAValue]) -> Region:
+    """A program of a control operation: what it captures it names, the rest of its inputs are arguments."""
+    block = Block(arg_types=[tensor_type(a) for a in graph.in_avals[len(captured) :]])
+    block.add_op(YieldOp.create(operands=_write_graph(block, graph, [*captured, *block.args])))
+    return Region(block)
 
 
 @lru_cache(maxsize=4096)
@@ -95,19 +115,29 @@ def ir_location(loc: Any) -> Any:
 
 def unstage(func: FuncOp) -> Graph:
     """The graph that a function of array ops computes. Raises ValueError if there is anything else in it."""
-    with staging(), transform() as mark, keep_location():
-        block = func.body.block
-        env: dict[SSAValue, Node] = {a: leaf(aval_of(a.type), mark=mark) for a in block.args}
-        ins = [env[a] for a in block.args]
-        for op in block.ops:
-            if isinstance(op, ReturnOp):
+    with staging(), keep_location():
+        return _read_region(func.body, ())
+
+
+def _read_region(region: Region, captured: Sequence[SSAValue]) -> Graph:
+    """The graph from captured values and the region's arguments to what its terminator gives."""
+    values = (*captured, *region.block.args)
+    with transform() as mark:
+        env: dict[SSAValue, Node] = {v: leaf(aval_of(v.type), mark=mark) for v in values}
+        ins = [env[v] for v in values]
+        for op in region.block.ops:
+            if isinstance(op, (ReturnOp, YieldOp)):
                 return Graph(ins, [env[o] for o in op.operands])
             if not isinstance(op, ArrayOp):
-                raise ValueError(f"expected operations of the array dialect in @{func.sym_name.data}, got {op.name}")
+                raise ValueError(f"expected operations of the array dialect, got {op.name}")
+            operands, params = list(op.operands), op.params_of(op)
+            if isinstance(op, ControlOp):
+                parts = [Part(_read_region(r, c), c) for r, c in zip(op.regions, map(op.captured, range(len(op.regions))), strict=True)]
+                operands, params = op.whole(operands, parts, params)
             STATE.loc = op.location
-            made = bind(type(op), *(env[o] for o in op.operands), **op.params_of(op))
+            made = op.bind(*(env[o] for o in operands), **params)
             env.update(zip(op.results, (made,) if isinstance(made, Node) else made, strict=True))
-    raise ValueError(f"@{func.sym_name.data} does not return")
+    raise ValueError("the function does not return")
 
 
 def rewrite_functions(module: ModuleOp, rule: Callable[[Graph, int], Graph]) -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: F403
 from weft.lax.collectives import *
 from weft.lax.contraction import *
+from weft.lax.control_flow import *
 from weft.lax.elementwise import *
 from weft.lax.fourier import *
 from weft.lax.indexing import *

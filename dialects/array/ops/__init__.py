@@ -10,6 +10,7 @@ from weft.dialects.array.ops.arithmetic import *
 from weft.dialects.array.ops.bits import *
 from weft.dialects.array.ops.complex import *
 from weft.dialects.array.ops.contraction import *
+from weft.dialects.array.ops.control import *
 from weft.dialects.array.ops.creation import *
 from weft.dialects.array.ops.elementary import *
 from weft.dialects.array.ops.fourier import *
@@ -18,6 +19,7 @@ from weft.dialects.array.ops.logic import *
 from weft.dialects.array.ops.lu import *
 from weft.dialects.array.ops.qr import *
 from weft.dialects.array.ops.reduction import *
+from weft.dialects.array.ops.scan import *
 from weft.dialects.array.ops.shape import *
 from weft.dialects.array.ops.slicing import *
 from weft.dialects.array.ops.sorting import *

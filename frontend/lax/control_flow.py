@@ -1,0 +1,474 @@
+"""Loops and branches that stay loops and branches when they are compiled: `scan`, `while_loop`, `fori_loop`, `map`, `associative_scan`, `cond`, `switch`.
+
+The functions are traced once, on arguments without values, and become programs of one operation (dialects/array/ops/scan.py, control.py), under `jit` and without; what they capture becomes an operand.
+Python's own `for` and `if` work as well, and are unrolled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from weft import eager
+from weft.array import Array, lift, wrap
+from weft.config import config
+from weft.dialects.array import ops
+from weft.dialects.array.graph import Graph, close
+from weft.dialects.array.node import STATE, Aval, Node, aval, keep_location, leaf, staging, transform
+from weft.dialects.array.op import literal
+from weft.dialects.dtypes import bool_, int32
+from weft.errors import describe_function
+from weft.function import OnNodes
+from weft.lax.base import convert
+from weft.lax.elementwise import clamp, convert_element_type, ne
+from weft.lax.shape import concatenate, reshape, rev, slice_in_dim
+from weft.tree_util import PyTreeDef, keystr, tree_flatten, tree_leaves, tree_leaves_with_path, tree_map, tree_structure
+from weft.vmap import vmap
+
+__all__ = ["associative_scan", "cond", "fori_loop", "map", "scan", "switch", "while_loop"]
+
+
+class _Traced(NamedTuple):
+    """A function as a graph whose first inputs are the `captures`."""
+
+    graph: Graph
+    captures: list[Node]
+    out_tree: PyTreeDef
+
+    def returning(self, outs: Sequence[Node]) -> _Traced:
+        return self._replace(graph=Graph(self.graph.ins, outs))
+
+
+def _trace(fun: Callable[..., Any], args: PyTreeDef, avals: Sequence[Aval], transformation: str) -> _Traced:
+    """Runs a function on placeholders. `args`: the structure of the tuple of its arguments."""
+    run = OnNodes(fun, args)
+    with staging(), transform() as mark, keep_location():
+        STATE.loc = None
+        ins = [leaf(a, mark=mark) for a in avals]
+        for n in ins:
+            n.params = {"argument": lambda: f"an argument of {describe_function(fun)}, traced by {transformation}"}
+        outs = run(*ins)
+    graph, captures = close(ins, outs, since=mark)
+    return _Traced(Graph((*captures, *ins), outs), captures, run.out_tree)
+
+
+def _apart(traced: Sequence[_Traced]) -> tuple[list[Graph], list[Node]]:
+    """Graphs that take the captures of all functions, and these."""
+    captures = list(dict.fromkeys(c for t in traced for c in t.captures))
+    graphs = []
+    for t in traced:
+        own = dict(zip(t.captures, t.graph.ins, strict=False))
+        graphs.append(Graph([*(own.get(c) or leaf(c.aval) for c in captures), *t.graph.ins[len(own) :]], t.graph.outs))
+    return graphs, captures
+
+
+def _arrays(tree: PyTreeDef, nodes: Sequence[Node]) -> Any:
+    return tree.unflatten([wrap(n) for n in nodes])
+
+
+# -- what is carried ----------------------------------------------------------------------------------------------------------------------
+
+
+def _same(a: Aval, b: Aval) -> bool:
+    return a.shape == b.shape and a.dtype is b.dtype
+
+
+def _strengthened(init: list[Node], outs: Sequence[Aval]) -> list[Node] | None:
+    """First values that are as weak as Python's numbers in the types that come out of the body, if any of them is: `None` if all stay as they are."""
+    changed = False
+    made = []
+    for n, out in zip(init, outs, strict=True):
+        a = n.aval
+        if a.weak_type and not out.weak_type and a.shape == out.shape and _promotes(a, out):
+            n, changed = convert(n, out.dtype), True
+        made.append(n)
+    return made if changed else None
+
+
+def _promotes(weak: Aval, to: Aval) -> bool:
+    """Whether a weak number takes the other dtype when they meet: one of its own kind, or of a kind above."""
+    order = "biufc"
+    kind, other = weak.dtype.kind, to.dtype.kind
+    return order.index(kind if kind != "u" else "i") <= order.index(other if other != "u" else "i")
+
+
+def _check_carry(name: str, fun: Any, init: Any, tree: PyTreeDef, avals: Sequence[Aval], found: PyTreeDef, outs: Sequence[Aval]) -> None:
+    """Raises TypeError, in JAX's words, unless the body gives what it takes."""
+    if found != tree:
+        raise TypeError(
+            f"{name} function carry input and carry output must have the same pytree structure, but they differ:\n\n"
+            f"The input carry has structure {tree}, the output carry of {describe_function(fun)} has structure {found}.\n\n"
+            "Revise the function so that the carry output has the same pytree structure as the carry input."
+        )
+    lines = []
+    for (path, _), a, b in zip(tree_leaves_with_path(init), avals, outs, strict=True):
+        if _same(a, b):
+            continue
+        why = [
+            *(["the dtypes do not match"] if a.dtype is not b.dtype else []),
+            *(["the shapes do not match"] if a.shape != b.shape else []),
+        ]
+        where = f"the input carry component carry{keystr(path)}" if path else "the input carry"
+        target = "the corresponding output carry component" if path else "the output carry"
+        lines.append(f"  * {where} has type {a} but {target} has type {b}, so {' and '.join(why)}.")
+    if lines:
+        raise TypeError(
+            f"{name} function carry input and carry output must have equal types, but they differ in {describe_function(fun)}:\n\n"
+            + "\n".join(lines)
+            + "\n\nRevise the function so that all output types match the corresponding input types."
+        )
+
+
+# -- scan ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def scan(
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+    _split_transpose: bool = False,
+) -> tuple[Any, Any]:
+    """`carry, y = f(carry, x)` for each slice `x` of `xs` along its first axis: the last carry, and the `y` stacked.
+
+    What is carried keeps its structure, shapes and dtypes. With `xs` None, `length` says how many rounds there are. `reverse` begins at the end. `unroll` is taken and has no
+    effect: how a loop is laid out is the compiler's choice.
+    """
+    if not callable(f):
+        raise TypeError("lax.scan: f argument should be a callable.")
+    leaves, tree = tree_flatten(init)
+    carry = [lift(x) for x in leaves]
+    rows, rows_tree = tree_flatten(xs)
+    count = _length(rows, length)
+    if not (isinstance(unroll, int) and unroll >= 0):
+        raise ValueError("`unroll` must be a `bool` or a non-negative `int`.")
+    if config.disable_jit:
+        return _scan_in_python(f, init, rows, rows_tree, count, reverse)
+    given = [lift(x) for x in rows]
+    slices = [aval(n.shape[1:], n.dtype, n.aval.weak_type) for n in given]
+    args = tree_structure((tree.unflatten(range(len(carry))), rows_tree.unflatten(range(len(given)))))
+
+    def trace(carry: list[Node]) -> tuple[_Traced, PyTreeDef, PyTreeDef]:
+        traced = _trace(f, args, [*(n.aval for n in carry), *slices], "scan")
+        parts = traced.out_tree.children()
+        if len(parts) != 2 or traced.out_tree.unflatten(range(traced.out_tree.num_leaves)).__class__ not in (tuple, list):
+            got = traced.out_tree.unflatten([o.aval for o in traced.graph.outs])
+            raise TypeError(f"scan body output must be a pair, got {got}.")
+        return traced, *parts
+
+    traced, carry_tree, ys_tree = trace(carry)
+    if carry_tree == tree:
+        outs = traced.graph.out_avals[: len(carry)]
+        if (strong := _strengthened(carry, outs)) is not None:
+            carry = strong
+            traced, carry_tree, ys_tree = trace(carry)
+    outs = traced.graph.out_avals[: carry_tree.num_leaves]
+    _check_carry("scan body", f, init, tree, [n.aval for n in carry], carry_tree, outs)
+    made = ops.ScanOp.bind(
+        *traced.captures, *carry, *given,
+        body=traced.graph, length=count, reverse=bool(reverse), consts=len(traced.captures), carries=len(carry),
+    )  # fmt: skip
+    return _arrays(tree, made[: len(carry)]), _arrays(ys_tree, made[len(carry) :])
+
+
+def _length(rows: Sequence[Any], length: Any) -> int:
+    """The number of rounds that all agree on."""
+    if not all(hasattr(x, "shape") for x in rows):
+        wrong = ", ".join(str(x) for x in rows if not hasattr(x, "shape"))
+        raise ValueError(f"scan got value with no leading axis to scan over: {wrong}.")
+    if any(not x.shape for x in rows):
+        wrong = ", ".join(str(x) for x in rows if not x.shape)
+        raise ValueError(f"scan got value with no leading axis to scan over: {wrong}.")
+    sizes = [x.shape[0] for x in rows]
+    if length is not None:
+        length = int(length)
+        if any(n != length for n in sizes):
+            raise ValueError(f"scan got `length` argument of {length} which disagrees with leading axis sizes {sizes}.")
+        return length
+    if not sizes:
+        raise ValueError("scan got no values to scan over and `length` not provided.")
+    if len(set(sizes)) > 1:
+        raise ValueError(f"scan got values with different leading axis sizes: {', '.join(map(str, sizes))}.")
+    return sizes[0]
+
+
+def _scan_in_python(f: Any, init: Any, rows: Sequence[Any], tree: PyTreeDef, length: int, reverse: bool) -> Any:
+    """Under `disable_jit`: one round after the other, so that a debugger sees them."""
+    if not length:
+        raise ValueError("zero-length scan is not supported in disable_jit() mode because the output type is unknown.")
+    carry, ys = init, []
+    for k in reversed(range(length)) if reverse else range(length):
+        carry, y = f(carry, tree.unflatten([wrap(lift(x))[k] for x in rows]))
+        ys.append(y)
+    return carry, tree_map(lambda *parts: _stacked(parts), *(ys[::-1] if reverse else ys))
+
+
+def _stacked(parts: Sequence[Any]) -> Array:
+    arrays = [wrap(lift(p)) for p in parts]
+    return concatenate([reshape(a, (1, *a.shape)) for a in arrays], 0)
+
+
+def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any:
+    """`f` of each slice of `xs` along its first axis, one after the other, stacked; with `batch_size`, so many at a time (by `vmap`)."""
+    if batch_size is None:
+        return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    leaves, tree = tree_flatten(xs)
+    total = _length(leaves, None)
+    whole = total - total % batch_size
+    parts = []
+    if whole:
+        cut = [reshape(slice_in_dim(x, 0, whole), (whole // batch_size, batch_size, *x.shape[1:])) for x in leaves]
+        found = map(vmap(f), tree.unflatten(cut))
+        parts.append(tree_map(lambda y: reshape(y, (whole, *y.shape[2:])), found))
+    if whole < total or not parts:
+        parts.append(vmap(f)(tree.unflatten([slice_in_dim(x, whole, total) for x in leaves])))
+    return parts[0] if len(parts) == 1 else tree_map(lambda a, b: concatenate([a, b], 0), *parts)
+
+
+# -- loops --------------------------------------------------------------------------------------------------------------------------------
+
+
+def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+    """Applies `body_fun` to `init_val`, and to what comes out of it, as long as `cond_fun` of that is true.
+
+    Structure, shapes and dtypes stay the same. It has a forward derivative, but no reverse one: how many rounds there are nobody knows beforehand.
+    """
+    if not (callable(cond_fun) and callable(body_fun)):
+        raise TypeError("lax.while_loop: body_fun and cond_fun arguments should be callable.")
+    leaves, tree = tree_flatten(init_val)
+    carry = [lift(x) for x in leaves]
+    if config.disable_jit:
+        value = tree.unflatten([wrap(n) for n in carry])
+        while cond_fun(value):
+            value = tree_map(lambda x: wrap(lift(x)), body_fun(value))
+        return value
+    args = tree_structure((init_val,))
+
+    def trace(carry: list[Node]) -> tuple[_Traced, _Traced]:
+        avals = [n.aval for n in carry]
+        cond = _trace(cond_fun, args, avals, "while_loop")
+        if cond.out_tree.num_leaves != 1 or cond.out_tree != tree_structure(0):
+            raise TypeError(f"cond_fun must return a boolean scalar, but got pytree {cond.out_tree}.")
+        (out,) = cond.graph.out_avals
+        if out.shape or out.dtype is not bool_:
+            raise TypeError(f"cond_fun must return a boolean scalar, but got output type(s) [{out}].")
+        return cond, _trace(body_fun, args, avals, "while_loop")
+
+    cond, body = trace(carry)
+    if body.out_tree == tree and (strong := _strengthened(carry, body.graph.out_avals)) is not None:
+        carry = strong
+        cond, body = trace(carry)
+    _check_carry("while_loop body", body_fun, init_val, tree, [n.aval for n in carry], body.out_tree, body.graph.out_avals)
+    made = ops.WhileOp.bind(
+        *cond.captures, *body.captures, *carry,
+        cond=cond.graph, body=body.graph, cond_consts=len(cond.captures), body_consts=len(body.captures),
+    )  # fmt: skip
+    return _arrays(tree, made)
+
+
+def fori_loop(
+    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, unroll: int | bool | None = None
+) -> Any:
+    """`val = body_fun(i, val)` for `i` from `lower` to `upper` (without it), beginning with `init_val`.
+
+    Where both are known while tracing it is a `scan`, and has a reverse derivative; otherwise a `while_loop`.
+    """
+    if not callable(body_fun):
+        raise TypeError("lax.fori_loop: body_fun argument should be callable.")
+    first, last = lift(lower), lift(upper)
+    for n, what in ((first, "lower"), (last, "upper")):
+        if not n.dtype.is_integer or n.shape:
+            raise TypeError(f"lower and upper arguments to fori_loop must be integer scalars, got {what} of type {n.aval}")
+    if first.dtype is not last.dtype:
+        if first.aval.weak_type:
+            first = convert(first, last.dtype)
+        elif last.aval.weak_type:
+            last = convert(last, first.dtype)
+        else:
+            raise TypeError(
+                f"lower and upper arguments to fori_loop must have equal types, got {first.dtype.name} and {last.dtype.name}"
+            )
+    start = wrap(first)
+    if not eager.is_traced(first) and not eager.is_traced(last):
+        count = max(0, int(wrap(last)) - int(start))
+        (_, value), _ = scan(lambda c, _: ((c[0] + 1, body_fun(*c)), None), (start, init_val), None, length=count)
+        return value
+    if unroll is not None and unroll not in (False, 1):
+        raise ValueError("Can only use `unroll` in `fori_loop` if the loop bounds are statically known.")
+    _, _, value = while_loop(
+        lambda c: c[0] < c[1], lambda c: (c[0] + 1, c[1], body_fun(c[0], c[2])), (start, wrap(last), init_val)
+    )
+    return value
+
+
+# -- branches -----------------------------------------------------------------------------------------------------------------------------
+
+_NOTHING = object()
+
+
+def cond(pred: Any, true_fun: Any, false_fun: Any, *operands: Any, operand: Any = _NOTHING, linear: Any = None) -> Any:
+    """`true_fun(*operands)` where `pred` is true, else `false_fun(*operands)`. Only one of them runs, except under `vmap` over the predicate.
+
+    `pred` is a scalar; a number is true if it is not 0. Both functions must give the same structure, shapes and dtypes.
+    """
+    if not (callable(true_fun) and callable(false_fun)):
+        raise TypeError("lax.cond: true_fun and false_fun arguments should be callable.")
+    operands = _operands(operand, operands)
+    if pred is None:
+        raise TypeError("cond predicate is None")
+    if isinstance(pred, (tuple, list)):
+        raise TypeError(f"Pred must be a scalar, got {pred} of type {type(pred)}")
+    try:
+        node = lift(pred)
+    except TypeError as error:
+        raise TypeError(f"Pred type must be either boolean or number, got {pred}.") from error
+    if node.shape:
+        raise TypeError(f"Pred must be a scalar, got {pred} of shape {node.shape}.")
+    if node.dtype.kind == "c":
+        raise TypeError(f"Pred type must be either boolean or number, got {node.dtype}.")
+    if node.dtype is not bool_:
+        node = ne(wrap(node), wrap(literal(0, node.dtype)))._node
+    if config.disable_jit and not eager.is_traced(node):
+        return (true_fun if bool(wrap(node)) else false_fun)(*operands)
+    index = ops.ConvertOp.bind(node, dtype=int32)
+    return _branch("cond", index, [false_fun, true_fun], ["false_fun", "true_fun"], operands)
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NOTHING) -> Any:
+    """`branches[index](*operands)`; an index that is out of bounds is clamped. All branches must give the same structure, shapes and dtypes."""
+    if not all(callable(b) for b in branches):
+        raise TypeError("lax.switch: branches argument should be a sequence of callables.")
+    operands = _operands(operand, operands)
+    node = lift(index)
+    if node.shape:
+        raise TypeError(f"Branch index must be scalar, got {index} of shape {node.shape}.")
+    if not node.dtype.is_integer:
+        raise TypeError(f"Index type must be an integer, got {index} as {node.dtype}")
+    branches = tuple(branches)
+    if not branches:
+        raise ValueError("Empty branch sequence")
+    if len(branches) == 1:
+        return branches[0](*operands)
+    # clamped before it is narrowed: an index of 64 bits must not come in again from the other side
+    limits = [wrap(literal(k, node.dtype)) for k in (0, len(branches) - 1)]
+    clamped = convert_element_type(clamp(limits[0], wrap(node), limits[1]), int32)
+    if config.disable_jit and not eager.is_traced(clamped._node):
+        return branches[int(clamped)](*operands)
+    names = [f"branch {k}" for k in range(len(branches))]
+    return _branch("switch", clamped._node, branches, names, operands)
+
+
+def _operands(operand: Any, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    if operand is _NOTHING:
+        return operands
+    if operands:
+        raise TypeError(
+            f"if 'operand' keyword is passed then no positional operands can be passed, got {operand=} and positional operands {operands}"
+        )
+    return (operand,)
+
+
+def _branch(name: str, index: Node, funs: Sequence[Any], names: Sequence[str], operands: tuple[Any, ...]) -> Any:
+    leaves, tree = tree_flatten(operands)
+    nodes = [lift(x) for x in leaves]
+    traced = [_trace(f, tree, [n.aval for n in nodes], name) for f in funs]
+    # JAX names the true branch first
+    order = [1, 0] if name == "cond" else range(len(funs))
+    first, *others = (traced[k] for k in order)
+    first_name, *other_names = (names[k] for k in order)
+    for other, what in zip(others, other_names, strict=True):
+        if other.out_tree != first.out_tree:
+            raise TypeError(
+                f"{name} branch outputs must have the same pytree structure, but they differ:\n\n"
+                f"{first_name} gives {first.out_tree}, {what} gives {other.out_tree}.\n\n"
+                f"Revise {first_name} and/or {what} so that they have the same pytree structure."
+            )
+        differ = [
+            f"  * the output of {first_name} at {_component(first.out_tree, k)} has type {a} but the corresponding output of {what} has type {b}"
+            for k, (a, b) in enumerate(zip(first.graph.out_avals, other.graph.out_avals, strict=True))
+            if not _same(a, b)
+        ]
+        if differ:
+            raise TypeError(
+                f"{name} branches must have equal output types but they differ.\n\n"
+                + "\n".join(differ)
+                + f"\n\nRevise {first_name} and/or {what} so that all output types match."
+            )
+    weak = [all(t.graph.outs[k].aval.weak_type for t in traced) for k in range(len(first.graph.outs))]
+    with staging():
+        traced = [
+            t.returning([o if w else convert(o, o.dtype) for o, w in zip(t.graph.outs, weak, strict=True)]) for t in traced
+        ]
+    graphs, captures = _apart(traced)
+    made = ops.CondOp.bind(index, *captures, *nodes, branches=tuple(graphs))
+    return _arrays(first.out_tree, made)
+
+
+def _component(tree: PyTreeDef, k: int) -> str:
+    path, _ = tree_leaves_with_path(tree.unflatten(range(tree.num_leaves)))[k]
+    return f"path {keystr(path)}" if path else "its root"
+
+
+# -- associative_scan ---------------------------------------------------------------------------------------------------------------------
+
+
+def associative_scan(fn: Callable[..., Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+    """All partial results `fn(fn(x0, x1), x2) …` of an associative function along an axis, in logarithmically many steps.
+
+    Neighbours are combined, the half that is left is scanned in the same way, and what lies between is combined once more (Blelloch, 1990). `fn` takes and gives pytrees of
+    arrays in the structure of `elems`, of any length along the axis.
+    """
+    if not callable(fn):
+        raise TypeError("lax.associative_scan: fn argument should be callable.")
+    leaves, tree = tree_flatten(elems)
+    arrays = [wrap(lift(x)) for x in leaves]
+    if not arrays:
+        return elems
+    if any(not -a.ndim <= axis < a.ndim for a in arrays):
+        raise ValueError(f"axis {axis} is out of bounds for array of dimension {min(a.ndim for a in arrays)}")
+    axis %= arrays[0].ndim
+    sizes = {a.shape[axis] for a in arrays}
+    if len(sizes) > 1:
+        raise ValueError(
+            "Array inputs to associative_scan must have the same first dimension. "
+            f"(saw: {[a.shape for a in arrays]})"
+        )
+
+    def combine(a: list[Array], b: list[Array]) -> list[Array]:
+        found = fn(tree.unflatten(a), tree.unflatten(b))
+        return [wrap(lift(x)) for x in tree_leaves(found)]
+
+    if reverse:
+        arrays = [rev(a, (axis,)) for a in arrays]
+    found = _prefixes(combine, arrays, axis)
+    if reverse:
+        found = [rev(a, (axis,)) for a in found]
+    return tree.unflatten(found)
+
+
+def _prefixes(combine: Callable[..., list[Array]], arrays: list[Array], axis: int) -> list[Array]:
+    count = arrays[0].shape[axis]
+    if count < 2:
+        return arrays
+
+    def cut(xs: list[Array], start: int, stop: int, stride: int = 1) -> list[Array]:
+        return [slice_in_dim(x, start, stop, stride, axis) for x in xs]
+
+    pairs = combine(cut(arrays, 0, count - 1, 2), cut(arrays, 1, count, 2))
+    odd = _prefixes(combine, pairs, axis)
+    even = combine(cut(odd, 0, (count - 1) // 2), cut(arrays, 2, count, 2)) if count > 2 else None
+    first = cut(arrays, 0, 1)
+    if even is not None:
+        first = [concatenate([a, b], axis) for a, b in zip(first, even, strict=True)]
+    return [_interleaved(a, b, axis) for a, b in zip(first, odd, strict=True)]
+
+
+def _interleaved(a: Array, b: Array, axis: int) -> Array:
+    """Elements of the one and the other in turn; `a` begins, and may have one more."""
+    size, more = b.shape[axis], a.shape[axis] - b.shape[axis]
+    shape = (*b.shape[: axis + 1], 1, *b.shape[axis + 1 :])
+    both = concatenate([reshape(slice_in_dim(x, 0, size, 1, axis), shape) for x in (a, b)], axis + 1)
+    merged = reshape(both, (*b.shape[:axis], 2 * size, *b.shape[axis + 1 :]))
+    return concatenate([merged, slice_in_dim(a, size, size + 1, 1, axis)], axis) if more else merged
