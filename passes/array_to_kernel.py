@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
-from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, SSAValue
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
+from weft.dialects.array.control import ControlOp, captured
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.ops import ConcatenateOp
 from weft.dialects.array.params import aval_of, tensor_type
@@ -38,44 +39,97 @@ class ArrayToKernelPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for func in op.body.block.ops:
             if isinstance(func, FuncOp) and not func.is_declaration:
-                if self.max_buffers is not None:
-                    split_concatenations(func.body.block, self.max_buffers - 1)
-                _Lowering(func.body.block, self.max_buffers).run()
+                lower(func.body.block, self.max_buffers)
+
+
+def lower(block: Block, max_buffers: int | None) -> None:
+    """Puts nests in the place of a block's array ops, and of those in the regions of its control operations."""
+    for op in block.ops:
+        if isinstance(op, ControlOp):
+            for region in op.regions:
+                _sink_literals(region)
+    if max_buffers is not None:
+        split_concatenations(block, max_buffers - 1)
+    _Lowering(block, max_buffers).run()
 
 
 class _Lowering:
-    """One function."""
+    """One block. Control operations cut it into segments: what is computed before, between and after them shares no nest."""
 
     def __init__(self, block: Block, max_buffers: int | None):
-        self.block = block
-        end = block.last_op
-        assert isinstance(end, ReturnOp)
-        self.end = end
+        self.block, self.max_buffers = block, max_buffers
+        self.ops = [
+            op for op in block.ops if isinstance(op, ArrayOp) and not isinstance(op, ControlOp) and not _is_data(op)
+        ]
+        assert block.last_op is not None
+        self.ends: list[Operation] = [*(op for op in block.ops if isinstance(op, ControlOp)), block.last_op]
         self.items: dict[SSAValue, Item] = {}
-        for op in block.ops:
-            if isinstance(op, ArrayOp) and not _is_data(op):
-                value = op.results[0]
-                operands = [self.items.get(v) for v in op.operands]
-                self.items[value] = Item(op, value, profile(op), operands)
-        for value in self.end.operands:
-            if (item := self.items.get(value)) is not None:
-                item.returned = True
-        self.clusters = Clustering(list(self.items.values()), max_buffers).clusters
         self.made: dict[SSAValue, SSAValue] = {}
         self.operands: dict[SSAValue, Operand] = {}
-        self.inlined: dict[SSAValue, Producer] = {
-            v: self._producer(item) for v, item in self.items.items() if item.cluster is None
-        }
+        self.inlined: dict[SSAValue, Producer] = {}
 
     def run(self) -> None:
         """Puts the nests in the place of the ops."""
-        for cluster in self.clusters:
+        segments, stored = self._segments()
+        for ops, values, end in zip(segments, stored, self.ends, strict=True):
+            self.end = end
+            self._segment(ops, values)
+            if isinstance(self.end, ControlOp):
+                for op in self.end.walk():
+                    self._reconnect(op)
+                for region in self.end.regions:
+                    lower(region.block, self.max_buffers)
+            else:
+                self._reconnect(self.end)
+        for op in reversed(self.ops):
+            op.detach()
+            op.erase(safe_erase=False)
+
+    def _reconnect(self, op: Operation) -> None:
+        for k, value in enumerate(op.operands):
+            if value in self.made:
+                op.operands[k] = self.made[value]
+
+    def _segments(self) -> tuple[list[list[ArrayOp]], list[set[SSAValue]]]:
+        """The ops before each end, and which of their values are to be stored there.
+
+        An op stands as late as those who use it allow; views and literals stand wherever they are used.
+        """
+        count = len(self.ends)
+        segments: list[list[ArrayOp]] = [[] for _ in range(count)]
+        stored: list[set[SSAValue]] = [set() for _ in range(count)]
+        if count == 1:
+            return [self.ops], [set(self.ends[0].operands)]
+        used: dict[SSAValue, set[int]] = {}
+        for k, end in enumerate(self.ends):
+            outer = (*end.operands, *(v for r in end.regions for v in captured(r)))
+            stored[k].update(outer)
+            for value in outer:
+                used.setdefault(value, set()).add(k)
+        for op in reversed(self.ops):
+            (value,) = op.results
+            users = used.get(value, set())
+            places = users if not op.operands or profile(op).view else {min(users)} if users else set()
+            if places != users:
+                stored[min(users)].add(value)
+            for k in places:
+                segments[k].append(op)
+                for operand in op.operands:
+                    used.setdefault(operand, set()).add(k)
+        return [ops[::-1] for ops in segments], stored
+
+    def _segment(self, ops: list[ArrayOp], stored: set[SSAValue]) -> None:
+        self.items = {}
+        for op in ops:
+            (value,) = op.results
+            if value not in self.made:
+                item = Item(op, value, profile(op), [self.items.get(v) for v in op.operands])
+                item.returned = value in stored
+                self.items[value] = item
+        clusters = Clustering(list(self.items.values()), self.max_buffers).clusters
+        self.inlined = {v: self._producer(item) for v, item in self.items.items() if item.cluster is None}
+        for cluster in clusters:
             self._build(cluster)
-        for k, value in enumerate(self.end.operands):
-            self.end.operands[k] = self.made.get(value, value)
-        for item in reversed(self.items.values()):
-            item.op.detach()
-            item.op.erase(safe_erase=False)
 
     def _operand(self, value: SSAValue) -> Operand:
         value = self.made.get(value, value)
@@ -146,6 +200,18 @@ class _Lowering:
             return produce(b, index)
 
         return noting
+
+
+def _sink_literals(region: Region) -> None:
+    """Gives a region its own copy of what needs no operands: it is cheaper made than loaded."""
+    first = region.block.first_op
+    assert first is not None
+    for value in captured(region):
+        op = value.owner
+        if isinstance(op, ArrayOp) and not op.operands and not isinstance(op, ControlOp) and not _is_data(op):
+            own = op.clone()
+            region.block.insert_op_before(own, first)
+            value.replace_uses_with_if(own.results[0], lambda use: region.is_ancestor(use.operation))
 
 
 def split_concatenations(block: Block, most: int) -> None:

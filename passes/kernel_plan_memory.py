@@ -9,6 +9,7 @@ is a slot of a pool, and takes the slot that fits best among those free when it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -32,8 +33,23 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
+from weft.dialects.array.control import YieldOp, captured
+from weft.dialects.array.ops.control import CondOp
+from weft.dialects.array.ops.control import WhileOp as LoopOp
+from weft.dialects.array.ops.scan import ScanOp
 from weft.dialects.dtypes import from_type
-from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
+from weft.dialects.kernel.builder import NestBuilder, Operand
+from weft.dialects.kernel.host import (
+    AllocOp,
+    ConstantOp,
+    CopyOp,
+    FuncOp,
+    LaunchOp,
+    ProgramOp,
+    RepeatOp,
+    SwitchOp,
+    WhileOp,
+)
 from weft.dialects.kernel.ops import EmptyOp, LoadOp, NestOp, StoreOp, segments
 
 ALIGNMENT = 64
@@ -162,6 +178,16 @@ class _Step:
     outs: list[_Storage]
 
 
+class _Mark(_Step):
+    """A place where a loop or a branch begins, goes on in its next region, or ends: regions stand flat among the steps. It may read one storage."""
+
+    __slots__ = ("kind", "times")
+
+    def __init__(self, kind: str, read: _Storage | None = None, times: int = 0):
+        super().__init__(None, [] if read is None else [read], [])
+        self.kind, self.times = kind, times
+
+
 class _Planner:
     """One function."""
 
@@ -180,6 +206,7 @@ class _Planner:
         self.outputs = self.block.args[len(self.source.args) :]
         self.storage: dict[SSAValue, _Storage] = {}
         self.steps: list[_Step] = []
+        self.loops: list[tuple[int, int]] = []
         self.constants: list[Operation] = []
 
     def program(self) -> ProgramOp:
@@ -191,8 +218,7 @@ class _Planner:
         self.block.add_ops(self.constants)
         mine = sorted({s for step in self.steps for s in step.outs if s.buffer is None}, key=lambda s: s.first)
         peak = _place_in_arena(mine, self.block) if self.options.target == "wasm" else _place_in_slots(mine, self.block)
-        for step in self.steps:
-            self.block.add_op(self._op(step))
+        self._write(iter(self.steps), self.block)
         attributes: dict[str, Attribute] = {"arena": IntegerAttr(peak, 64)}
         if donated:
             attributes["donated"] = DenseArrayBase.from_list(i64, [k for pair in donated for k in pair])
@@ -203,25 +229,46 @@ class _Planner:
     def _collect(self) -> None:
         for value, buffer in zip(self.source.args, self.inputs, strict=True):
             self.storage[value] = self._new(value, -1, buffer)
-        uses = {v: k for k, op in enumerate(self.source.ops) for v in op.operands}  # the last one
-        number = {op: k for k, op in enumerate(self.source.ops)}
-        returned = set(self.end.operands)
-        for op in self.source.ops:
-            if isinstance(op, NestOp):
-                self._nest(op, {v for v in op.outs if uses[v] > number[op] or v in returned})
-            elif isinstance(value := op.properties.get("value"), DenseIntOrFPElementsAttr):
-                data = ConstantOp.create(result_types=[memref(op.results[0].type)], properties={"value": value})
-                self.constants.append(data)
-                self.storage[op.results[0]] = self._new(op.results[0], -1, data.result)
-            elif not isinstance(op, (EmptyOp, ReturnOp)):
-                raise PassFailedException(
-                    f"kernel-plan-memory: expected nests on tensors in @{self.name}, got {op.name}"
-                )
+        self._ops(self.source)
         for k, value in enumerate(self.end.operands):
             self._return(k, value)
         for t, step in enumerate(self.steps):
             for s in (*step.ins, *step.outs):
                 s.last = t
+        for begin, end in self.loops:  # what a loop takes from outside it takes in its last round, too
+            for step in self.steps[begin:end]:
+                for s in (*step.ins, *step.outs):
+                    if s.first < begin:
+                        s.last = max(s.last, end)
+
+    def _ops(self, block: Block, frozen: bool = False) -> None:
+        """The steps of a block. `frozen`: its arguments are read elsewhere, too, and not its own to change."""
+        number = {op: k for k, op in enumerate(block.ops)}
+        uses: dict[SSAValue, int] = {}  # the last one
+        for op, k in number.items():
+            uses |= dict.fromkeys((*op.operands, *(v for r in op.regions for v in _captured(r, op))), k)
+
+        def dies(value: SSAValue, op: Operation) -> bool:
+            own = (value.owner is block and not frozen) or (
+                isinstance(value.owner, Operation) and value.owner.parent is block
+            )
+            return own and uses[value] <= number[op]
+
+        for op in block.ops:
+            if isinstance(op, NestOp):
+                self._nest(op, {v for v in op.outs if not dies(v, op)})
+            elif isinstance(value := op.properties.get("value"), DenseIntOrFPElementsAttr):
+                data = ConstantOp.create(result_types=[memref(op.results[0].type)], properties={"value": value})
+                self.constants.append(data)
+                self.storage[op.results[0]] = self._new(op.results[0], -1, data.result)
+            elif isinstance(op, (ScanOp, LoopOp)):
+                self._loop(op, {v for v in op.operands if dies(v, op)})
+            elif isinstance(op, CondOp):
+                self._branch(op)
+            elif not isinstance(op, (EmptyOp, ReturnOp, YieldOp)):
+                raise PassFailedException(
+                    f"kernel-plan-memory: expected nests on tensors in @{self.name}, got {op.name}"
+                )
 
     def _new(self, value: SSAValue, first: int, buffer: SSAValue | None = None) -> _Storage:
         type = memref(value.type)
@@ -243,6 +290,98 @@ class _Planner:
             outs.append(old or self._new(result, len(self.steps)))
             self.storage[result] = outs[-1]
         self.steps.append(_Step(nest, [self.storage[v] for v in nest.ins], outs))
+
+    def _copy(self, source: _Storage, target: _Storage) -> None:
+        if source is not target and source.nbytes:
+            self.steps.append(_Step(None, [source], [target]))
+
+    # -- loops and branches -----------------------------------------------------------------------------------------------------------------
+
+    def _loop(self, op: ScanOp | LoopOp, dying: set[SSAValue]) -> None:
+        """What is carried lives in one buffer for the whole of the loop: that of the first value, if nobody else needs it."""
+        inner = {v for r in op.regions for v in captured(r)}
+        carried: list[_Storage] = []
+        for value in op.operands:
+            old = self.storage.get(value)
+            if old is None or old.buffer is not None or old in carried or value in inner or value not in dying:
+                new = self._new(value, len(self.steps))
+                if old is not None:
+                    self._copy(old, new)
+                old = new
+            carried.append(old)
+        begin = len(self.steps)
+        if isinstance(op, ScanOp):
+            if op.xs or len(op.results) > len(op.carry):
+                raise PassFailedException(
+                    "kernel-plan-memory: a scan that takes and gives slices is to be decomposed first"
+                )
+            (body,) = op.regions
+            self.steps.append(_Mark("repeat", times=op.length.value.data))  # type: ignore[attr-defined]
+        else:
+            before, body = op.regions
+            self.steps.append(_Mark("while"))
+            self._enter(before.block, carried, frozen=True)
+            self.steps.append(_Mark("do", self.storage[before.block.last_op.operands[0]]))  # type: ignore[union-attr]
+        first = len(self.steps)
+        self._enter(body.block, carried)
+        self._carry_on(body.block, carried, first)
+        self.loops.append((begin, len(self.steps)))
+        self.steps.append(_Mark("end"))
+        self.storage.update(zip(op.results, carried, strict=True))
+
+    def _enter(self, block: Block, args: list[_Storage], frozen: bool = False) -> None:
+        self.storage.update(zip(block.args, args, strict=True))
+        self._ops(block, frozen)
+
+    def _carry_on(self, block: Block, carried: list[_Storage], first: int) -> None:
+        """The values for the next round take their places: written there from the start if what is there is needed no more, else copied."""
+        end = block.last_op
+        assert end is not None
+        given = [self.storage.get(v) for v in end.operands]
+        for k, place in enumerate(carried):
+            if (new := given[k]) is not None and self._may_be(new, place, first, given, k):
+                self._replace(new, place)
+                given = [place if s is new else s for s in given]
+        late: list[tuple[_Storage, _Storage]] = []
+        for new, place in zip(given, carried, strict=True):
+            if new is None or new is place:
+                continue
+            if new in carried:  # it is overwritten by now, maybe
+                saved = _Storage(new.type, new.nbytes, len(self.steps), 0)
+                self._copy(new, saved)
+                new = saved
+            late.append((new, place))
+        for new, place in late:
+            self._copy(new, place)
+
+    def _may_be(self, new: _Storage, place: _Storage, first: int, given: list[_Storage | None], k: int) -> bool:
+        """Whether a value that the region computes may be written where the results go: nobody looks there from then on."""
+        if new.buffer is not None or new.first < first or new is place:
+            return False
+        if any(s is place for j, s in enumerate(given) if j != k):
+            return False
+        return not any(place in step.ins or place in step.outs for step in self.steps[new.first :])
+
+    def _branch(self, op: CondOp) -> None:
+        begin = len(self.steps)
+        results = [self._new(r, begin) for r in op.results]
+        self.steps.append(_Mark("switch", self.storage[op.index]))
+        for region in op.regions:
+            self.steps.append(_Mark("case"))
+            first = len(self.steps)
+            self._ops(region.block)
+            end = region.block.last_op
+            assert end is not None
+            given = [self.storage.get(v) for v in end.operands]
+            for k, place in enumerate(results):
+                if (new := given[k]) is not None and self._may_be(new, place, first, given, k):
+                    self._replace(new, place)
+                    given = [place if s is new else s for s in given]
+            for new, place in zip(given, results, strict=True):
+                if new is not None:
+                    self._copy(new, place)
+        self.steps.append(_Mark("end"))
+        self.storage.update(zip(op.results, results, strict=True))
 
     def _return(self, k: int, value: SSAValue) -> None:
         """Result k is `value`: written there by its nest if it can be, else copied."""
@@ -278,10 +417,12 @@ class _Planner:
                         break
 
     def _replace(self, new: _Storage, old: _Storage) -> None:
+        """All that lives in `new` lives in `old`."""
         old.last = max(old.last, new.last)
         for step in self.steps:
             step.ins = [old if s is new else s for s in step.ins]
             step.outs = [old if s is new else s for s in step.outs]
+        self.storage = {v: old if s is new else s for v, s in self.storage.items()}
 
     def _donations(self) -> list[tuple[int, int]]:
         """Pairs of a result and a donated argument of its type that is read no more when the result is first written."""
@@ -306,6 +447,8 @@ class _Planner:
         if arg.last != out.first:
             return False
         step = self.steps[arg.last]
+        if isinstance(step, _Mark):
+            return False
         if step.nest is None:
             return step.ins == [arg]
         if not self.options.in_place or self.options.target != "wasm":
@@ -313,14 +456,58 @@ class _Planner:
         k = step.outs.index(out)
         return all(same_index(step.nest, j, k) for j, s in enumerate(step.ins) if s is arg)
 
-    def _op(self, step: _Step) -> Operation:
+    def _write(self, steps: Iterator[_Step], block: Block) -> _Mark | None:
+        """Writes steps down, to the mark that ends a region."""
+        for step in steps:
+            if not isinstance(step, _Mark):
+                block.add_op(self._op(step, inside=block is not self.block))
+                continue
+            regions = [Block()]
+            if step.kind in ("do", "case", "end"):
+                return step
+            read = step
+            end = self._write(steps, regions[-1])
+            while end is not None and end.kind != "end":
+                if end.kind == "do":
+                    read = end
+                regions.append(Block())
+                end = self._write(steps, regions[-1])
+            bodies = [Region(b) for b in regions]
+            match step.kind:
+                case "repeat":
+                    block.add_op(RepeatOp.make(step.times, bodies[0]))
+                case "while":
+                    block.add_op(WhileOp.create(operands=[read.ins[0].place], regions=bodies))
+                case _:  # a switch: before its first case there is nothing
+                    block.add_op(SwitchOp.create(operands=[step.ins[0].place], regions=bodies[1:]))
+        return None
+
+    def _op(self, step: _Step, inside: bool) -> Operation:
         ins, outs = [s.place for s in step.ins], [s.place for s in step.outs]
-        if step.nest is None:
+        nest = step.nest
+        if nest is None and inside and self.options.target == "webgpu":
+            nest = _copying(step.outs[0].type)  # a copy by a kernel can be left out without asking the host
+        if nest is None:
             return CopyOp.create(operands=[*ins, *outs])
         return LaunchOp.create(
             operands=[*ins, *outs],
-            properties={"kernel": self.kernels.name(step.nest), "operandSegmentSizes": segments(len(ins), len(outs))},
+            properties={"kernel": self.kernels.name(nest), "operandSegmentSizes": segments(len(ins), len(outs))},
         )
+
+
+def _captured(region: Region, op: Operation) -> Iterable[SSAValue]:
+    """What a control operation's region takes from outside; nests take nothing."""
+    return () if isinstance(op, NestOp) else captured(region)
+
+
+def _copying(type: MemRefType) -> NestOp:
+    """A nest that copies a buffer."""
+    tensor = TensorType(type.element_type, type.shape)
+    source, target = Block(arg_types=[tensor, tensor]).args
+    b = NestBuilder()
+    point = b.parallel(type.get_shape())
+    b.store(target, b.read(Operand.of(source), point), point)
+    return b.finish()
 
 
 def same_index(nest: NestOp, read: int, written: int) -> bool:

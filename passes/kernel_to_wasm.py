@@ -32,7 +32,17 @@ from xdsl.utils.exceptions import PassFailedException
 from weft.dialects.dtypes import bfloat16_bits
 from weft.dialects.kernel.affine import Condition, Expr, linearize
 from weft.dialects.kernel.attributes import Axis, MapAttr
-from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
+from weft.dialects.kernel.host import (
+    AllocOp,
+    ConstantOp,
+    CopyOp,
+    FuncOp,
+    LaunchOp,
+    ProgramOp,
+    RepeatOp,
+    SwitchOp,
+    WhileOp,
+)
 from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp
 from weft.dialects.kernel.ops import load as load_op
 from weft.dialects.kernel.ops import nest as nest_op
@@ -47,6 +57,10 @@ from weft.passes.wasm.memory import element_bytes
 from weft.passes.wasm.state import REGISTER_LEVELS, Access
 
 ALIGNMENT = 64
+WORTH_A_BARRIER = 1 << 15
+"""Scalar operations of a launch within a loop that threads share."""
+ROUNDS = 16
+"""What a loop is taken to run whose rounds nobody knows."""
 
 
 def aligned(size: int) -> int:
@@ -153,14 +167,7 @@ class Lowering:
             "i32.add", shared_base, b.inst("i32.add", b.const_i32(shared), b.inst("i32.mul", tid, b.const_i32(private)))
         )
 
-        def wait() -> None:
-            if "barrier" not in self.module:
-                add_barrier(self.module)
-            with b.if_(b.inst("i32.ne", nthreads, b.const_i32(1))):
-                b.call("barrier", barrier_address, nthreads)
-
         place = planned
-        pending = False  # something was written that other threads may not see yet
         for op in block.ops:
             if isinstance(op, AllocOp):
                 address[op.result] = b.inst("i32.add", arena, b.const_i32(op.offset.value.data))
@@ -168,21 +175,9 @@ class Lowering:
                 address[op.result] = b.inst("i32.add", arena, b.const_i32(place))
                 place += aligned(nbytes(op.result.type))
                 self._constant(op, address[op.result])
-                pending = True
-            elif isinstance(op, CopyOp):
-                if pending:
-                    wait()
-                size = nbytes(op.source.type)
-                with b.if_(b.inst("i32.eqz", tid)):
-                    b.inst("memory.copy", address[op.target], address[op.source], b.const_i32(size))
-                pending = True
-            elif isinstance(op, LaunchOp):
-                buffers = [address[v] for v in op.operands]
-                for function in self.kernels[op.kernel.root_reference.data].functions:
-                    if pending:
-                        wait()
-                    b.call(function, *buffers, shared_base, private_base, tid, nthreads)
-                    pending = True
+        _Course(
+            self, address, (shared_base, private_base, tid, nthreads), barrier_address, pending=place != planned
+        ).run(block)
         b.return_()
         pairs = program.attributes.get("donated")
         flat = list(pairs.get_values()) if pairs is not None else []  # type: ignore[attr-defined]
@@ -201,6 +196,99 @@ class Lowering:
         with b.if_(b.inst("i32.eqz", b.args[1])):
             b.inst("memory.init", address, b.const_i32(0), b.const_i32(len(contents)), imm=(self.segments,))
         self.segments += 1
+
+
+class _Course:
+    """The steps of a program: launches and copies, with barriers between, in loops and branches of `main` itself.
+
+    All threads take the same course: what they decide by is written before a barrier, and not again before the next one.
+    """
+
+    def __init__(
+        self,
+        lowering: Lowering,
+        address: dict[SSAValue, Value],
+        common: tuple[Value, ...],
+        barrier: Value,
+        pending: bool,
+    ):
+        self.b, self.module, self.kernels = lowering.main, lowering.module, lowering.kernels
+        self.address, self.common, self.barrier = address, common, barrier
+        self.pending = pending
+        """Something was written that other threads may not see yet, or is still being read."""
+
+    def run(self, block: Block) -> None:
+        """Writes the steps of a block."""
+        b = self.b
+        for op in block.ops:
+            match op:
+                case CopyOp():
+                    self._wait()
+                    with b.if_(b.inst("i32.eqz", self.common[2])):
+                        size = b.const_i32(nbytes(op.source.type))
+                        b.inst("memory.copy", self.address[op.target], self.address[op.source], size)
+                    self.pending = True
+                case LaunchOp():
+                    buffers = [self.address[v] for v in op.operands]
+                    for function in self.kernels[op.kernel.root_reference.data].functions:
+                        self._wait()
+                        b.call(function, *buffers, *self.common)
+                        self.pending = True
+                case RepeatOp():
+                    self._repeat(op)
+                case WhileOp():
+                    self._while(op)
+                case SwitchOp():
+                    self._switch(op, 0, self._read("i32.load", op.index))
+                case _:
+                    pass
+
+    def _wait(self) -> None:
+        b = self.b
+        if self.pending:
+            if "barrier" not in self.module:
+                add_barrier(self.module)
+            with b.if_(b.inst("i32.ne", self.common[3], b.const_i32(1))):
+                b.call("barrier", self.barrier, self.common[3])
+        self.pending = False
+
+    def _read(self, mnemonic: str, buffer: SSAValue) -> Value:
+        self._wait()
+        return self.b.load(mnemonic, self.address[buffer])
+
+    def _repeat(self, op: RepeatOp) -> None:
+        b, times = self.b, op.times.value.data
+        if not times:
+            return
+        with b.loop(b.const_i32(times)) as loop:
+            self.pending = True
+            self.run(op.body.block)
+            left = b.inst("i32.sub", loop.args[0], b.const_i32(1))
+            b.continue_if(left, left)
+        self.pending = True
+
+    def _while(self, op: WhileOp) -> None:
+        b = self.b
+        with b.loop():
+            self.pending = True
+            self.run(op.before.block)
+            b.break_if(b.inst("i32.eqz", self._read("i32.load8_u", op.condition)))
+            self.run(op.body.block)
+            b.continue_()
+        self.pending = True
+
+    def _switch(self, op: SwitchOp, k: int, index: Value) -> None:
+        """The cases from k on."""
+        b = self.b
+        self.pending = True  # nobody writes the index before all have read it
+        if k == len(op.cases) - 1:
+            self.run(op.cases[k].block)
+        else:
+            with b.if_(b.inst("i32.le_s", index, b.const_i32(k))) as branch:
+                self.run(op.cases[k].block)
+            with branch.else_():
+                self._switch(op, k + 1, index)
+        self.pending = True
 
 
 def stage_nest(nest: NestOp, load: LoadOp) -> tuple[NestOp, MemRefType, Expr]:
@@ -263,7 +351,10 @@ def nbytes(type: Attribute) -> int:
 
 
 def work(program: ProgramOp) -> int:
-    """A rough count of scalar operations: points of each launched nest times ops of its body."""
+    """A rough count of scalar operations: points of each launched nest times ops of its body, as often as it runs.
+
+    Of what runs in a loop only large nests count: a barrier costs as much as some thousand operations, so sharing small ones would slow them down.
+    """
     module = program.parent_op()
     assert module is not None
     cost: dict[str, int] = {}
@@ -271,7 +362,19 @@ def work(program: ProgramOp) -> int:
         if isinstance(func, FuncOp):
             nests = [op for op in func.body.block.ops if isinstance(op, NestOp)]
             cost[func.sym_name.data] = sum(prod(a.extent for a in n.axes.data) * len(n.block.ops) for n in nests)
-    return sum(cost[op.kernel.root_reference.data] for op in program.body.block.ops if isinstance(op, LaunchOp))
+
+    def of(block: Block, least: int) -> int:
+        total = 0
+        for op in block.ops:
+            if isinstance(op, LaunchOp):
+                one = cost[op.kernel.root_reference.data]
+                total += one if one >= least else 0
+            elif op.regions:
+                times = op.times.value.data if isinstance(op, RepeatOp) else ROUNDS
+                total += times * sum(of(r.block, WORTH_A_BARRIER) for r in op.regions)
+        return total
+
+    return of(program.body.block, 0)
 
 
 def constant_bytes(op: ConstantOp) -> bytes:

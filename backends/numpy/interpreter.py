@@ -117,7 +117,7 @@ class Player:
             if len(outs) == 1:
                 number[n] = outs[0]
             if not n.inputs and n.value is not None:
-                self.constants[outs[0]] = np.asarray(n.value, _dtype(n.aval))
+                self.constants[outs[0]] = np.asarray(n.value, _dtype(avals[0]))
                 continue
             params = {k: _playable(v) for k, v in n.params.items()} if programs(n) else n.params
             self.steps.append((n.op.name, n.op.reference, [number[i] for i in n.inputs], params, outs, list(avals)))

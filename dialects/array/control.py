@@ -73,7 +73,9 @@ class ControlOp(ArrayOp):
         given = list(end_of(region).operand_types)
         if given != list(expected):
             wanted, got = (", ".join(map(str, types)) for types in (expected, given))
-            raise VerifyException(f"{op_name(type(self))}: {what} must yield {wanted or 'nothing'}, got {got or 'nothing'}")
+            raise VerifyException(
+                f"{op_name(type(self))}: {what} must yield {wanted or 'nothing'}, got {got or 'nothing'}"
+            )
 
 
 @irdl_op_definition

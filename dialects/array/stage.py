@@ -75,7 +75,7 @@ def _write(block: Block, n: Node, operands: list[SSAValue]) -> Any:
     avals = (n.aval,) if n.aval.__class__ is Aval else n.aval
     exact = repr(n.params["value"]) if n.op is ConstantOp else ""
     regions: list[Region] = []
-    if n.op.GRAPHS:
+    if issubclass(n.op, ControlOp):
         operands, parts = n.op.parts(operands, **n.params)
         regions = [_write_region(*part) for part in parts]
         properties = n.op.properties_of(n.params) | n.op.segments(len(operands), **n.params)
@@ -132,7 +132,10 @@ def _read_region(region: Region, captured: Sequence[SSAValue]) -> Graph:
                 raise ValueError(f"expected operations of the array dialect, got {op.name}")
             operands, params = list(op.operands), op.params_of(op)
             if isinstance(op, ControlOp):
-                parts = [Part(_read_region(r, c), c) for r, c in zip(op.regions, map(op.captured, range(len(op.regions))), strict=True)]
+                parts = [
+                    Part(_read_region(r, c), c)
+                    for r, c in zip(op.regions, map(op.captured, range(len(op.regions))), strict=True)
+                ]
                 operands, params = op.whole(operands, parts, params)
             STATE.loc = op.location
             made = op.bind(*(env[o] for o in operands), **params)

@@ -3,7 +3,17 @@
 from xdsl.ir import Dialect
 
 from weft.dialects.kernel.attributes import AxesAttr, ConditionsAttr, MapAttr
-from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, FuncOp, LaunchOp, ProgramOp
+from weft.dialects.kernel.host import (
+    AllocOp,
+    ConstantOp,
+    CopyOp,
+    FuncOp,
+    LaunchOp,
+    ProgramOp,
+    RepeatOp,
+    SwitchOp,
+    WhileOp,
+)
 from weft.dialects.kernel.ops import EmptyOp, IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
 
 Kernel = Dialect(
@@ -22,6 +32,9 @@ Kernel = Dialect(
         ConstantOp,
         CopyOp,
         LaunchOp,
+        RepeatOp,
+        WhileOp,
+        SwitchOp,
     ],
     [AxesAttr, MapAttr, ConditionsAttr],
 )

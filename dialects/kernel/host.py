@@ -15,8 +15,10 @@ from xdsl.dialects.builtin import (
     MemRefType,
     StringAttr,
     SymbolRefAttr,
+    i1,
+    i32,
 )
-from xdsl.ir import Attribute, Region
+from xdsl.ir import Attribute, Block, Region
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -27,10 +29,18 @@ from xdsl.irdl import (
     result_def,
     traits_def,
     var_operand_def,
+    var_region_def,
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import IsolatedFromAbove, MemoryWriteEffect, NoTerminator, Pure, SymbolOpInterface
+from xdsl.traits import (
+    IsolatedFromAbove,
+    MemoryWriteEffect,
+    NoTerminator,
+    Pure,
+    RecursiveMemoryEffect,
+    SymbolOpInterface,
+)
 from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.kernel.ops import NestOp
@@ -234,3 +244,133 @@ class CopyOp(IRDLOperation):
         printer.print_ssa_value(self.target)
         printer.print_string(" : ")
         printer.print_attribute(self.source.type)
+
+
+# -- the course of a program --------------------------------------------------------------------------------------------------------------
+# What these hold sees the program's buffers, and leaves nothing but what it writes into them.
+
+
+def _parse_steps(parser: Parser) -> Region:
+    region = parser.parse_region()
+    if not region.blocks:
+        region.add_block(Block())
+    return region
+
+
+@irdl_op_definition
+class RepeatOp(IRDLOperation):
+    """Runs what it holds a fixed number of times.
+
+    kernel.repeat 10 {
+      kernel.launch @k0 ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)
+    }
+    """
+
+    name = "kernel.repeat"
+
+    times = prop_def(IntegerAttr)
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
+
+    @classmethod
+    def parse(cls, parser: Parser) -> RepeatOp:
+        times = parser.parse_integer(allow_negative=False)
+        return cls.make(times, _parse_steps(parser))
+
+    @classmethod
+    def make(cls, times: int, body: Region) -> RepeatOp:
+        """One from its body."""
+        return cls.create(properties={"times": IntegerAttr(times, 64)}, regions=[body])
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.times.value.data} ")
+        printer.print_region(self.body, print_empty_block=False)
+
+
+@irdl_op_definition
+class WhileOp(IRDLOperation):
+    """Runs the first region, which writes the condition, and then, if it holds, the second one, and so again.
+
+    kernel.while {
+      kernel.launch @less ins(%i : memref<i32>) outs(%p : memref<i1>)
+    } holds %p : memref<i1> do {
+      kernel.launch @next ins(%i : memref<i32>) outs(%i : memref<i32>)
+    }
+    """
+
+    name = "kernel.while"
+
+    condition = operand_def(MemRefType)
+    before = region_def("single_block")
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
+
+    def verify_(self) -> None:
+        if self.condition.type != MemRefType(i1, []):
+            raise VerifyException(f"the condition must be a memref<i1>, got {self.condition.type}")
+
+    @classmethod
+    def parse(cls, parser: Parser) -> WhileOp:
+        before = _parse_steps(parser)
+        parser.parse_keyword("holds")
+        name = parser.parse_unresolved_operand()
+        parser.parse_punctuation(":")
+        condition = parser.resolve_operand(name, parser.parse_type())
+        parser.parse_keyword("do")
+        return cls.create(operands=[condition], regions=[before, _parse_steps(parser)])
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_region(self.before, print_empty_block=False)
+        printer.print_string(" holds ")
+        printer.print_ssa_value(self.condition)
+        printer.print_string(" : ")
+        printer.print_attribute(self.condition.type)
+        printer.print_string(" do ")
+        printer.print_region(self.body, print_empty_block=False)
+
+
+@irdl_op_definition
+class SwitchOp(IRDLOperation):
+    """Runs the case that the index names, the first one for less and the last one for more.
+
+    kernel.switch %i : memref<i32> case {
+      kernel.copy %x to %y : memref<8xf32>
+    } case {
+      kernel.launch @k0 ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)
+    }
+    """
+
+    name = "kernel.switch"
+
+    index = operand_def(MemRefType)
+    cases = var_region_def("single_block")
+
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
+
+    def verify_(self) -> None:
+        if self.index.type != MemRefType(i32, []):
+            raise VerifyException(f"the index must be a memref<i32>, got {self.index.type}")
+        if not self.cases:
+            raise VerifyException("there must be at least one case")
+
+    @classmethod
+    def parse(cls, parser: Parser) -> SwitchOp:
+        name = parser.parse_unresolved_operand()
+        parser.parse_punctuation(":")
+        index = parser.resolve_operand(name, parser.parse_type())
+        cases = []
+        while parser.parse_optional_keyword("case"):
+            cases.append(_parse_steps(parser))
+        return cls.create(operands=[index], regions=cases)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_ssa_value(self.index)
+        printer.print_string(" : ")
+        printer.print_attribute(self.index.type)
+        for region in self.cases:
+            printer.print_string(" case ")
+            printer.print_region(region, print_empty_block=False)

@@ -48,7 +48,7 @@ def _trace(fun: Callable[..., Any], args: PyTreeDef, avals: Sequence[Aval], tran
         for n in ins:
             n.params = {"argument": lambda: f"an argument of {describe_function(fun)}, traced by {transformation}"}
         outs = run(*ins)
-    graph, captures = close(ins, outs, since=mark)
+    _, captures = close(ins, outs, since=mark)
     return _Traced(Graph((*captures, *ins), outs), captures, run.out_tree)
 
 
@@ -74,12 +74,12 @@ def _same(a: Aval, b: Aval) -> bool:
 
 
 def _strengthened(init: list[Node], outs: Sequence[Aval]) -> list[Node] | None:
-    """First values that are as weak as Python's numbers in the types that come out of the body, if any of them is: `None` if all stay as they are."""
+    """First values that are as weak as Python's numbers in the dtypes that come out of the body, where these differ; None if all stay as they are."""
     changed = False
     made = []
     for n, out in zip(init, outs, strict=True):
         a = n.aval
-        if a.weak_type and not out.weak_type and a.shape == out.shape and _promotes(a, out):
+        if a.weak_type and a.dtype is not out.dtype and a.shape == out.shape and _promotes(a, out):
             n, changed = convert(n, out.dtype), True
         made.append(n)
     return made if changed else None
@@ -92,7 +92,9 @@ def _promotes(weak: Aval, to: Aval) -> bool:
     return order.index(kind if kind != "u" else "i") <= order.index(other if other != "u" else "i")
 
 
-def _check_carry(name: str, fun: Any, init: Any, tree: PyTreeDef, avals: Sequence[Aval], found: PyTreeDef, outs: Sequence[Aval]) -> None:
+def _check_carry(
+    name: str, fun: Any, init: Any, tree: PyTreeDef, avals: Sequence[Aval], found: PyTreeDef, outs: Sequence[Aval]
+) -> None:
     """Raises TypeError, in JAX's words, unless the body gives what it takes."""
     if found != tree:
         raise TypeError(
@@ -153,10 +155,13 @@ def scan(
     def trace(carry: list[Node]) -> tuple[_Traced, PyTreeDef, PyTreeDef]:
         traced = _trace(f, args, [*(n.aval for n in carry), *slices], "scan")
         parts = traced.out_tree.children()
-        if len(parts) != 2 or traced.out_tree.unflatten(range(traced.out_tree.num_leaves)).__class__ not in (tuple, list):
+        if len(parts) != 2 or traced.out_tree.unflatten(range(traced.out_tree.num_leaves)).__class__ not in (
+            tuple,
+            list,
+        ):
             got = traced.out_tree.unflatten([o.aval for o in traced.graph.outs])
             raise TypeError(f"scan body output must be a pair, got {got}.")
-        return traced, *parts
+        return traced, parts[0], parts[1]
 
     traced, carry_tree, ys_tree = trace(carry)
     if carry_tree == tree:
@@ -260,7 +265,9 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     if body.out_tree == tree and (strong := _strengthened(carry, body.graph.out_avals)) is not None:
         carry = strong
         cond, body = trace(carry)
-    _check_carry("while_loop body", body_fun, init_val, tree, [n.aval for n in carry], body.out_tree, body.graph.out_avals)
+    _check_carry(
+        "while_loop body", body_fun, init_val, tree, [n.aval for n in carry], body.out_tree, body.graph.out_avals
+    )
     made = ops.WhileOp.bind(
         *cond.captures, *body.captures, *carry,
         cond=cond.graph, body=body.graph, cond_consts=len(cond.captures), body_consts=len(body.captures),
@@ -280,7 +287,9 @@ def fori_loop(
     first, last = lift(lower), lift(upper)
     for n, what in ((first, "lower"), (last, "upper")):
         if not n.dtype.is_integer or n.shape:
-            raise TypeError(f"lower and upper arguments to fori_loop must be integer scalars, got {what} of type {n.aval}")
+            raise TypeError(
+                f"lower and upper arguments to fori_loop must be integer scalars, got {what} of type {n.aval}"
+            )
     if first.dtype is not last.dtype:
         if first.aval.weak_type:
             first = convert(first, last.dtype)
@@ -399,7 +408,8 @@ def _branch(name: str, index: Node, funs: Sequence[Any], names: Sequence[str], o
     weak = [all(t.graph.outs[k].aval.weak_type for t in traced) for k in range(len(first.graph.outs))]
     with staging():
         traced = [
-            t.returning([o if w else convert(o, o.dtype) for o, w in zip(t.graph.outs, weak, strict=True)]) for t in traced
+            t.returning([o if w else convert(o, o.dtype) for o, w in zip(t.graph.outs, weak, strict=True)])
+            for t in traced
         ]
     graphs, captures = _apart(traced)
     made = ops.CondOp.bind(index, *captures, *nodes, branches=tuple(graphs))
@@ -432,8 +442,7 @@ def associative_scan(fn: Callable[..., Any], elems: Any, reverse: bool = False, 
     sizes = {a.shape[axis] for a in arrays}
     if len(sizes) > 1:
         raise ValueError(
-            "Array inputs to associative_scan must have the same first dimension. "
-            f"(saw: {[a.shape for a in arrays]})"
+            f"Array inputs to associative_scan must have the same first dimension. (saw: {[a.shape for a in arrays]})"
         )
 
     def combine(a: list[Array], b: list[Array]) -> list[Array]:

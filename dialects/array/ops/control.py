@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from xdsl.dialects.builtin import TensorType, i1
-from xdsl.irdl import irdl_op_definition, operand_def, var_operand_def, var_region_def
+from xdsl.irdl import irdl_op_definition, operand_def, region_def, var_operand_def, var_region_def
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
@@ -58,6 +58,8 @@ class WhileOp(ControlOp):
     GRAPHS: ClassVar = ("cond", "body")
 
     carry = var_operand_def(TensorType)
+    cond = region_def("single_block")
+    body = region_def("single_block")
 
     @classmethod
     def infer(cls, *avals: Aval, cond: Graph, body: Graph, cond_consts: int, body_consts: int) -> tuple[Aval, ...]:
@@ -138,20 +140,22 @@ class WhileOp(ControlOp):
         first = cond_consts + body_consts
         active = [t is not None for t in tangents]
         captured = active[cond_consts:first]
+        extra = [t for t in tangents[cond_consts:first] if t is not None]
         mask = fixed_point(active[first:], lambda m: differentiated(body, [*captured, *m])[1])
         joint, found = differentiated(body, [*captured, *mask])
         count = len(body.outs)
         gotten = iter(joint.outs[count:])
         linear_outs = [next(gotten) if f else zeros(o) for o, f, m in zip(body.outs, found, mask, strict=True) if m]
         ins, moved = joint.ins[: len(body.ins)], joint.ins[len(body.ins) :]
-        extra = sum(captured)
-        ordered = [*ins[:body_consts], *moved[:extra], *ins[body_consts:], *moved[extra:]]
-        given = [zeros(p) if t is None else t for p, t, m in zip(primals[first:], tangents[first:], mask, strict=True) if m]
+        ordered = [*ins[:body_consts], *moved[: len(extra)], *ins[body_consts:], *moved[len(extra) :]]
+        given = [
+            zeros(p) if t is None else t for p, t, m in zip(primals[first:], tangents[first:], mask, strict=True) if m
+        ]
         made = cls.bind(
-            *primals[:first], *chosen(tangents[cond_consts:first], captured), *primals[first:], *given,
+            *primals[:first], *extra, *primals[first:], *given,
             cond=Graph([*cond.ins, *(leaf(g.aval) for g in given)], cond.outs),
             body=Graph(ordered, [*joint.outs[:count], *linear_outs]),
-            cond_consts=cond_consts, body_consts=body_consts + extra,
+            cond_consts=cond_consts, body_consts=body_consts + len(extra),
         )  # fmt: skip
         results = iter(made[count:])
         return Replace(made[:count], [next(results) if m else None for m in mask])
@@ -336,7 +340,10 @@ class CondOp(ControlOp):
         cls, size: int, args: Sequence[Node], dims: Dims, *, branches: tuple[Graph, ...]
     ) -> tuple[list[Node], list[int | None]]:
         """With one index for all examples, a branch for all; with an index for each, every branch is computed, and each example takes its own."""
-        index, operands = args[0], [a if d is None else batch_front(size, a, d) for a, d in zip(args, dims, strict=True)][1:]
+        index, operands = (
+            args[0],
+            [a if d is None else batch_front(size, a, d) for a, d in zip(args, dims, strict=True)][1:],
+        )
         made = [batch_graph(b, size, [None if d is None else 0 for d in dims[1:]]) for b in branches]
         if dims[0] is None:
             wanted = [any(d is not None for d in places) for places in zip(*(d for _, d in made), strict=True)]
@@ -345,9 +352,7 @@ class CondOp(ControlOp):
                 for g, ds in made
             )
             return list(cls.bind(index, *operands, branches=new)), [0 if w else None for w in wanted]
-        results = [
-            [batch_front(size, o, d) for o, d in zip(inline(g, operands), ds, strict=True)] for g, ds in made
-        ]
+        results = [[batch_front(size, o, d) for o, d in zip(inline(g, operands), ds, strict=True)] for g, ds in made]
         outs = results[-1]
         for k, others in reversed(list(enumerate(results[:-1]))):
             before = compare(index, "le", k)

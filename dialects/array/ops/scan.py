@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute
-from xdsl.irdl import AttrSizedOperandSegments, irdl_op_definition, prop_def, var_operand_def
+from xdsl.irdl import AttrSizedOperandSegments, irdl_op_definition, prop_def, region_def, var_operand_def
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
@@ -34,8 +34,8 @@ from weft.dialects.array.control import (
     split,
 )
 from weft.dialects.array.graph import Graph, inline
-from weft.dialects.array.node import Aval, Node, aval, leaf, transform
-from weft.dialects.array.op import Replace, add, batch_front, literal, move_axis, zeros
+from weft.dialects.array.node import Aval, Node, leaf, transform
+from weft.dialects.array.op import Replace, batch_front, literal, move_axis, zeros
 from weft.dialects.array.ops.algebra import reshape
 from weft.dialects.array.ops.arithmetic import AddOp, SubOp
 from weft.dialects.array.ops.slicing import DynamicSliceOp, DynamicUpdateSliceOp
@@ -66,6 +66,7 @@ class ScanOp(ControlOp):
     xs = var_operand_def(TensorType)
     length = prop_def()
     reverse = prop_def()
+    body = region_def("single_block")
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
 
@@ -226,7 +227,8 @@ class ScanOp(ControlOp):
         wanted = [*mask, *(d is not None for d in found[carries:])]
         outs = [batch_front(size, o, d) if w else o for o, d, w in zip(batched.outs, found, wanted, strict=True)]
         inputs = [
-            batch_front(size, a, d) if w else a for a, d, w in zip(args[:first], dims, [*on[:consts], *mask], strict=False)
+            batch_front(size, a, d) if w else a
+            for a, d, w in zip(args[:first], dims, [*on[:consts], *mask], strict=False)
         ]
         inputs += [a if d is None else move_axis(a, d, 1) for a, d in zip(args[first:], dims[first:], strict=True)]
         made = cls.bind(
@@ -260,6 +262,8 @@ class ScanOp(ControlOp):
         first = consts + carries
         xs = args[first:]
         stacks = [zeros(with_axis(a, 0, length)) for a in body.out_avals[carries:]]
+        if not length:
+            return (*args[consts:first], *stacks)
         given = (*args[:consts], *xs, literal(0, int32), *args[consts:first], *stacks)
         with transform() as mark:
             ins = [leaf(n.aval, mark=mark) for n in given]
@@ -336,7 +340,7 @@ class _Linear(NamedTuple):
             carried = [leaf(o.aval, mark=mark) for o in outs[:count]]
             given = [None if c is None else leaf(o.aval, mark=mark) for c, o in zip(cts[count:], outs[count:], strict=True)]  # fmt: skip
             found = transpose_walk(outs, [*carried, *given], [*consts, *carries, *xs])
-            sums = [t if f is None else add(t, f) for t, f in zip(totals, found, strict=False)]
+            sums = [t if f is None else AddOp.bind(t, f) for t, f in zip(totals, found, strict=False)]
             rest = filled(found[len(consts) :], [*carries, *xs])
         rows = [g for g in given if g is not None]
         body = Graph([*fixed, *totals, *carried, *stacked, *rows], [*sums, *rest])

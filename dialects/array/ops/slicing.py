@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, var_operand_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, batch_front, each_part, literal, zeros
+from weft.dialects.array.op import ArrayOp, Write, batch_front, each_part, literal, zeros
 from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.algebra import convert, reshape
 from weft.dialects.array.ops.indexing import GatherOp, Maybe, ScatterOp, gather_params
@@ -111,6 +111,8 @@ class DynamicUpdateSliceOp(ArrayOp):
     """
 
     name = "array.dynamic_update_slice"
+    PUSHES: ClassVar = True
+    UPDATES: ClassVar = True
 
     x = operand_def(TensorType)
     update = operand_def(TensorType)
@@ -162,8 +164,11 @@ class DynamicUpdateSliceOp(ArrayOp):
         return out
 
     @classmethod
-    def to_kernel(cls, b: Any, index: Index, args: Sequence[Any]) -> SSAValue:
+    def space(cls, args: Sequence[Any]) -> Ints:
+        return args[1].shape
+
+    @classmethod
+    def to_kernel(cls, b: Any, index: Index, args: Sequence[Any]) -> list[Write]:
         x, update, *starts = args
-        source = tuple(e - s for e, s in zip(index, _starts(b, starts, x.shape, update.shape), strict=True))
-        conditions = [(e, 0, n) for e, n in zip(source, update.shape, strict=True)]
-        return b.inside(conditions, lambda: b.read(update, source), lambda: b.read(x, index))
+        place = tuple(e + s for e, s in zip(index, _starts(b, starts, x.shape, update.shape), strict=True))
+        return [Write(b.read(update, index), place)]

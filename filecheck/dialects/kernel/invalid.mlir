@@ -149,3 +149,20 @@ func.func @results(%a : tensor<2xf32>) {
 kernel.program @main(%a : memref<2xf32>) -> (%b : memref<4xf32>) {
   "kernel.copy"(%a, %b) : (memref<2xf32>, memref<4xf32>) -> ()
 }
+
+// -----
+
+// CHECK: the condition must be a memref<i1>, got memref<2xf32>
+kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
+  kernel.while {
+  } holds %a : memref<2xf32> do {
+  }
+}
+
+// -----
+
+// CHECK: the index must be a memref<i32>, got memref<2xf32>
+kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
+  kernel.switch %a : memref<2xf32> case {
+  }
+}

@@ -94,3 +94,29 @@ kernel.program @main(%p : memref<10xf32>) -> (%q : memref<10xf32>) attributes {a
   kernel.launch @scale ins(%p : memref<10xf32>) outs(%t : memref<10xf32>)
   kernel.copy %t to %q : memref<10xf32>
 }
+
+// CHECK-LABEL: kernel.program @course
+// CHECK:      kernel.repeat 10 {
+// CHECK-NEXT:   kernel.copy %p to %q : memref<10xf32>
+// CHECK-NEXT: }
+// CHECK-NEXT: kernel.while {
+// CHECK-NEXT: } holds %h : memref<i1> do {
+// CHECK-NEXT:   kernel.copy %p to %q : memref<10xf32>
+// CHECK-NEXT: }
+// CHECK-NEXT: kernel.switch %i : memref<i32> case {
+// CHECK-NEXT: } case {
+// CHECK-NEXT:   kernel.copy %p to %q : memref<10xf32>
+// CHECK-NEXT: }
+kernel.program @course(%p : memref<10xf32>, %h : memref<i1>, %i : memref<i32>) -> (%q : memref<10xf32>) {
+  kernel.repeat 10 {
+    kernel.copy %p to %q : memref<10xf32>
+  }
+  kernel.while {
+  } holds %h : memref<i1> do {
+    kernel.copy %p to %q : memref<10xf32>
+  }
+  kernel.switch %i : memref<i32> case {
+  } case {
+    kernel.copy %p to %q : memref<10xf32>
+  }
+}
