@@ -27,7 +27,6 @@ from weft.function import (
     same_structure,
     take_aux,
 )
-from weft.lax.base import convert
 from weft.tree_util import tree_flatten, tree_map, tree_structure, tree_transpose
 from weft.vmap import vmap
 
@@ -350,8 +349,8 @@ def _direction(x: Any, primal: Node) -> Node | None:
 
 
 def _instantiated(n: Node | None, like: Node) -> Node:
-    """A tangent or cotangent that may be zero, as an array; it is as weak as what it belongs to."""
-    return zeros(aval(like.shape, like.dtype)) if n is None else convert(n, n.dtype, like.aval.weak_type)
+    """A tangent or cotangent that may be zero, as an array."""
+    return zeros(aval(like.shape, like.dtype)) if n is None else n
 
 
 def _cotangent(ct: Node | None, primal: Node) -> Node:

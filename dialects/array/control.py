@@ -189,6 +189,16 @@ def filled(tangents: Sequence[Maybe], like: Sequence[Node | Aval]) -> list[Node]
     return [zeros(a) if t is None else t for t, a in zip(tangents, like, strict=True)]
 
 
+def weakened(cts: Sequence[Node], like: Sequence[Node]) -> list[Node]:
+    """Cotangents as weak as what they belong to: a loop may have carried a weak number as a strong one."""
+    from weft.dialects.array.ops import ConvertOp
+
+    return [
+        ConvertOp.bind(c, dtype=c.dtype, weak_type=True) if n.aval.weak_type and not c.aval.weak_type else c
+        for c, n in zip(cts, like, strict=True)
+    ]
+
+
 def chosen(items: Sequence[T], mask: Sequence[bool]) -> list[T]:
     """Those of the items where the mask holds."""
     return [x for x, on in zip(items, mask, strict=True) if on]

@@ -22,6 +22,7 @@ from weft.dialects.array.control import (
     fixed_point,
     print_body,
     split,
+    weakened,
 )
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, leaf, transform
@@ -332,7 +333,8 @@ class CondOp(ControlOp):
             rest = [n for n, x in zip(branch.ins, on, strict=True) if not x]
             transposed.append(Graph([*rest, *(c for c in cts if c is not None)], found))
         given = [a for a, x in zip(args[1:], on, strict=True) if not x]
-        results = iter(cls.bind(args[0], *given, *(c for c in ct if c is not None), branches=tuple(transposed)))
+        found = cls.bind(args[0], *given, *(c for c in ct if c is not None), branches=tuple(transposed))
+        results = iter(weakened(found, chosen(args[1:], on)))
         return [None, *(next(results) if x else None for x in on)]
 
     @classmethod

@@ -32,6 +32,7 @@ from weft.dialects.array.control import (
     print_bindings,
     print_body,
     split,
+    weakened,
 )
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, leaf, transform
@@ -331,7 +332,7 @@ class _Linear(NamedTuple):
         loop = self.loop._replace(body=body, consts=len(fixed) + len(consts))
         return loop.bind(*self.fixed, *given[:count], *self.stacked, *given[count:])
 
-    def transposed(self, cts: Sequence[Maybe]) -> tuple[Node, ...]:
+    def transposed(self, cts: Sequence[Maybe]) -> list[Node]:
         """Cotangents of the linear inputs, given those of carries and ys: the scan in the other direction, which adds up those of the consts."""
         fixed, stacked, consts, carries, xs = self.groups()
         outs, count = self.loop.body.outs, len(carries)
@@ -346,7 +347,8 @@ class _Linear(NamedTuple):
         body = Graph([*fixed, *totals, *carried, *stacked, *rows], [*sums, *rest])
         start = [*map(zeros, consts), *filled(cts[:count], outs[:count])]
         loop = _Loop(body, self.loop.length, not self.loop.reverse, len(fixed), len(consts) + count)
-        return loop.bind(*self.fixed, *start, *self.stacked, *(c for c in cts[count:] if c is not None))
+        found = loop.bind(*self.fixed, *start, *self.stacked, *(c for c in cts[count:] if c is not None))
+        return weakened(found, [*consts, *carries, *xs])
 
 
 def _divided(
