@@ -113,6 +113,7 @@ class DynamicUpdateSliceOp(ArrayOp):
     name = "array.dynamic_update_slice"
     PUSHES: ClassVar = True
     UPDATES: ClassVar = True
+    STORED: ClassVar = slice(1)
 
     x = operand_def(TensorType)
     update = operand_def(TensorType)
