@@ -14,11 +14,12 @@ from typing import Any
 from weft.array import Array, lift, wrap
 from weft.dialects.array.checkpoint import CheckpointCall
 from weft.dialects.array.custom import CustomJvpCall, CustomVjpCall
-from weft.dialects.array.graph import Graph, close
-from weft.dialects.array.node import STATE, Node, computed, mark_of, transform
+from weft.dialects.array.graph import Graph, close, inline
+from weft.dialects.array.node import STATE, Node, computed, leaf, mark_of, transform
 from weft.dialects.array.node import wrap as wrap_node
+from weft.dialects.array.op import zeros
 from weft.function import OnNodes, check_callable, describe_function, lift_result, positional, same_structure
-from weft.tree_util import PyTreeDef, tree_flatten, tree_map
+from weft.tree_util import Partial, PyTreeDef, tree_flatten, tree_map
 
 Numbers = int | Sequence[int]
 
@@ -42,7 +43,7 @@ class _Custom:
         if STATE.pending is not None and not mark_of(nodes):
             return self.fun(*given)
         run = OnNodes(lambda *dynamic: self.fun(*_merged(fixed, dynamic)), tree)
-        graph, captures = _graph(run, nodes)
+        graph, captures = traced(run, nodes)
         # What was read inside is captured, with the way that it was computed by; the rule says what the derivative is, not that way.
         captures = [n if n.value is None else computed(n.aval, n.value, n.device) for n in captures]
         outs = self._bind(graph, nodes, captures, fixed, tree, run.out_tree)
@@ -213,23 +214,30 @@ def checkpoint(
     prevent_cse: bool = True,
     policy: Any = None,
     static_argnums: Numbers = (),
+    static_argnames: str | Sequence[str] = (),
 ) -> Callable[..., Any]:
-    """`fun`, whose intermediate values are computed again for its derivative instead of being kept: less memory, more time. Also called `remat`."""
+    """`fun`, whose intermediate values are computed again for its derivative instead of being kept: less memory, more time. Also called `remat`.
+
+    `policy` (see `weft.checkpoint_policies`) says which are kept all the same. Without `prevent_cse` nothing keeps the second computation apart from the first, should both be
+    in one program. `static_argnums` and `static_argnames` are arguments that are Python values to the function.
+    """
     check_callable(fun, "checkpoint")
     if policy is not None:
-        raise NotImplementedError("checkpoint: policies are not supported; nothing but the arguments is kept")
+        check_callable(policy, "checkpoint's policy")
     static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = {static_argnames} if isinstance(static_argnames, str) else set(static_argnames)
 
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         fixed = {i: a for i, a in enumerate(args) if i in static}
         dynamic = [a for i, a in enumerate(args) if i not in static]
-        leaves, tree = tree_flatten((dynamic, kwargs))
+        named = {k: v for k, v in kwargs.items() if k in names}
+        leaves, tree = tree_flatten((dynamic, {k: v for k, v in kwargs.items() if k not in names}))
         nodes = [lift(x) for x in leaves]
         if STATE.pending is not None and not mark_of(nodes):
             return fun(*args, **kwargs)
-        run = OnNodes(lambda dynamic, kwargs: fun(*_merged(fixed, dynamic), **kwargs), tree)
-        graph, captures = _graph(run, nodes)
-        outs = CheckpointCall.bind(*nodes, *captures, graph=graph)
+        run = OnNodes(lambda dynamic, kwargs: fun(*_merged(fixed, dynamic), **kwargs, **named), tree)
+        graph, captures = traced(run, nodes)
+        outs = CheckpointCall.bind(*nodes, *captures, graph=graph, policy=policy, barrier=bool(prevent_cse))
         return run.out_tree.unflatten([wrap(n) for n in outs])
 
     update_wrapper(checkpointed, fun, updated=())
@@ -239,7 +247,55 @@ def checkpoint(
 remat = checkpoint
 
 
-def _graph(run: OnNodes, nodes: Sequence[Node]) -> tuple[Graph, list[Node]]:
+def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callable[..., Any], list[Array]]:
+    """`(converted, consts)`: the function of `(*args, *consts)` that `fun` is of `args` like the examples, and the traced floats that it closes over.
+
+    For rules of custom derivatives that take functions: what a closure captures is then an argument, by which it can be differentiated.
+    """
+    check_callable(fun, "closure_convert")
+    leaves, tree = tree_flatten(example_args)
+    run = OnNodes(fun, tree)
+    with transform() as mark:
+        ins = [leaf(lift(x).aval, mark=mark) for x in leaves]
+        graph, captures = close(ins, run(*ins), since=mark)
+    hoisted = [n for n in captures if n.dtype.kind in "fc" and mark_of((n,))]
+
+    def converted(*args: Any) -> Any:
+        given, consts = args[: len(example_args)], args[len(example_args) :]
+        values = dict(zip(hoisted, (lift(x) for x in consts), strict=True))
+        outs = inline(graph, [*(lift(x) for x in tree_flatten(given)[0]), *(values.get(n, n) for n in captures)])
+        return run.out_tree.unflatten([wrap(n) for n in outs])
+
+    return converted, [wrap(n) for n in hoisted]
+
+
+def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """A function with a reverse derivative that it makes itself: `fun(*args)` gives `(out, vjp)`, where `vjp(cotangent)` gives the cotangents of the arguments (a tuple; of one argument, it alone will do)."""
+    check_callable(fun, "custom_gradient")
+
+    @custom_vjp
+    def wrapped(*args: Any) -> Any:
+        return fun(*args)[0]
+
+    def fwd(*args: Any) -> tuple[Any, Any]:
+        out, rule = fun(*args)
+        converted, consts = closure_convert(rule, tree_map(lambda x: wrap(zeros(lift(x))), out))
+        return out, Partial(lambda consts, ct: _ruled(converted, len(args), consts, ct), consts)
+
+    def bwd(rule: Any, ct: Any) -> Any:
+        return rule(ct)
+
+    wrapped.defvjp(fwd, bwd)
+    update_wrapper(wrapped, fun, updated=())
+    return wrapped
+
+
+def _ruled(converted: Callable[..., Any], count: int, consts: Sequence[Array], ct: Any) -> Any:
+    found = converted(ct, *consts)
+    return found if count != 1 or isinstance(found, (tuple, list)) else (found,)
+
+
+def traced(run: OnNodes, nodes: Sequence[Node]) -> tuple[Graph, list[Node]]:
     """A function on nodes as a graph, traced on wrapped arguments, so that their values can be read; and what it captured."""
     with transform() as mark:
         ins = [wrap_node(n, mark) for n in nodes]

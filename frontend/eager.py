@@ -17,7 +17,7 @@ from weft.config import config
 from weft.devices import Device, current_device, get_device
 from weft.dialects.array.graph import Graph, close
 from weft.dialects.array.node import STATE, Aval, IdentityOp, LeafOp, Node, mark_of
-from weft.errors import ConcretizationTypeError, concretization, leaked
+from weft.errors import ConcretizationTypeError, concretization, leaked, place
 from weft.host import pack, unpack
 from weft.programs import recent_program
 
@@ -130,13 +130,13 @@ def _run(outs: Sequence[Node], device: Device) -> None:
         results = recent_program(graph, device)(buffers)
         for n, buffer in zip(graph.outs, results, strict=True):
             n.value = buffer
+        if config.debug_nans:
+            for n in graph.outs:
+                check_nans(n)
     for n, root in roots.items():
         n.value = root.value
         if not _forget(n):
             _history.append(n)
-    if config.debug_nans:
-        for n in graph.outs:
-            check_nans(n)
 
 
 def _root(n: Node) -> Node:
@@ -159,12 +159,14 @@ def _forget(n: Node) -> bool:
     return True
 
 
-def check_nans(node: Node) -> None:
-    """Raises FloatingPointError if a computed float array has a NaN."""
+def check_nans(node: Node, made_by: Node | None = None) -> None:
+    """Raises FloatingPointError if a computed float array has a NaN; `made_by` is the node to name, if it is not the array's own."""
     if node.aval.dtype.kind not in "fc":
         return
     if any(x != x for x in unpack(host_bytes(value(node), node.aval), node.aval)):
-        raise FloatingPointError(f"invalid value (nan) encountered in {node.op.name}")
+        source = made_by or node
+        name = source.op.name.removeprefix("array.")
+        raise FloatingPointError(f"invalid value (nan) encountered in {name}, made at {place(source.loc)}")
 
 
 _STATE_TYPE = type(STATE)

@@ -21,10 +21,22 @@ from weft.callbacks import collecting, keep, no_place
 from weft.config import config
 from weft.devices import Device, current_device, get_device
 from weft.dialects.array.graph import Graph, close, inline
-from weft.dialects.array.node import STATE, IdentityOp, Node, computed, keep_location, leaf, mark_of, staging, transform
+from weft.dialects.array.node import (
+    STATE,
+    Aval,
+    IdentityOp,
+    Node,
+    computed,
+    keep_location,
+    leaf,
+    mark_of,
+    rebind,
+    staging,
+    transform,
+)
 from weft.errors import describe_function
 from weft.function import OnNodes, ShapeDtypeStruct, check_callable, parameter_names
-from weft.programs import program
+from weft.programs import flat, program
 from weft.stages import Lowered
 from weft.tree_util import PyTreeDef, tree_flatten, tree_leaves_with_path
 from weft.vmap import argument_name
@@ -63,6 +75,19 @@ def jit(
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Shapes and dtypes of `fun(*args, **kwargs)`, of which nothing is computed. Arguments may be ShapeDtypeStructs."""
     return jit(fun).eval_shape(*args, **kwargs)
+
+
+def make_jaxpr(
+    fun: Callable[..., Any], static_argnums: Numbers = (), axis_env: Any = None, return_shape: bool = False
+) -> Callable[..., Any]:
+    """A function that gives `fun`'s program for its arguments, as weft has it: printing it shows the array IR. With `return_shape`, and the shapes of the results."""
+    compiled = jit(fun, static_argnums=static_argnums)
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        lowered = compiled.lower(*args, **kwargs)
+        return (lowered, compiled.eval_shape(*args, **kwargs)) if return_shape else lowered
+
+    return make
 
 
 class _Arguments:
@@ -159,9 +184,23 @@ class Program:
             for k, a in zip(self.plan, self.avals, strict=False)
         ]
         if config.debug_nans:
-            for out in outs:
-                eager.check_nans(out._node)
+            try:
+                for out in outs:
+                    eager.check_nans(out._node)
+            except FloatingPointError:
+                self._blame(inputs)
+                raise
         return outs
+
+    def _blame(self, inputs: Sequence[Node]) -> None:
+        """Computes the graph again, one operation after the other. Raises FloatingPointError with the name and the line of the first that makes a NaN."""
+        env = dict(zip(self.graph.ins, inputs, strict=True))
+        graph = flat(self.graph)
+        for n in graph.nodes:
+            here = env[n] = rebind(n, [env.get(i, i) for i in n.inputs]) if n.inputs else n
+            if here.aval.__class__ is Aval and here.op is not IdentityOp:
+                eager.value(here)
+                eager.check_nans(here, n)
 
     def _check_donation(self, nodes: Sequence[Node]) -> None:
         eager.flush()  # what waits may need the arguments

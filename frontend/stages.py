@@ -51,13 +51,17 @@ class Lowered:
         """Shapes and dtypes of the results' leaves."""
         return list(self._program.avals)
 
-    def as_text(self, stage: str = "array", kernel: int | None = None) -> str:
-        """The program at a stage; `kernel` picks one of its kernels. Raises ValueError for a stage that there is not."""
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def as_text(self, stage: str | None = "array", kernel: int | None = None, *, debug_info: bool = False) -> str:
+        """The program at a stage; `kernel` picks one of its kernels; `debug_info` shows the user's lines and scopes (of array ops). Raises ValueError for a stage that there is not."""
+        stage = "array" if stage is None else stage
         if stage not in STAGES:
             raise ValueError(f"unknown stage '{stage}', expected one of {', '.join(STAGES)}")
         module = staged(flat(self._program.body))
         if stage == "array":
-            return str(module)
+            return _with_locations(module) if debug_info else str(module)
         on_gpu = stage == "wgsl" or (stage != "wat" and self.device == "webgpu")
         return _text(module, stage, "webgpu" if on_gpu else "wasm", kernel)
 
@@ -65,6 +69,16 @@ class Lowered:
         """The program, ready to be called."""
         self._program.compile(self.device)
         return Compiled(self)
+
+
+def _with_locations(module: ModuleOp) -> str:
+    from io import StringIO
+
+    from xdsl.printer import Printer
+
+    text = StringIO()
+    Printer(text, print_debuginfo=True).print_op(module)
+    return text.getvalue()
 
 
 def _text(module: ModuleOp, stage: str, target: str, kernel: int | None) -> str:

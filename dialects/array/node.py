@@ -17,7 +17,6 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from itertools import count
 from math import prod
-from types import CodeType
 from typing import Any
 
 from weft.dialects.dtypes import DType, as_dtype
@@ -119,6 +118,7 @@ class _State(threading.local):
         self.live: set[int] = set()  # marks of the transforms that are running
         # The lazy eager mode's list: every node without a mark is put here. None while a program is traced to be compiled.
         self.pending: list[Node] | None = [] if self.lazy else None
+        self.scopes: tuple[str, ...] = ()  # names that the user gave to where we are
         self.loc: Any = None  # while a walk derives nodes: the line of the node that they come from
 
 
@@ -311,8 +311,25 @@ class ResultOp:
 
 # -- where in the user's program ----------------------------------------------------------------------------------------------------------
 
-Location = tuple[CodeType, int]
-"""A code object and the offset of an instruction in it: cheap to take, decoded by `describe` only when somebody looks. (Nodes made from IR have the IR's location.)"""
+Location = tuple[Any, ...]
+"""A code object, the offset of an instruction in it, and the names of the scopes around: cheap to take, decoded by `describe` only when somebody looks. (Nodes made from IR have
+the IR's location.)"""
+
+_scoped = 0  # how many scopes are open, in all threads: none most of the time, and then nobody asks for their names
+
+
+@contextmanager
+def scope(name: str) -> Generator[None]:
+    """What is bound within has a name in its location."""
+    global _scoped
+    outer, STATE.scopes = STATE.scopes, (*STATE.scopes, name)
+    _scoped += 1
+    try:
+        yield
+    finally:
+        _scoped -= 1
+        STATE.scopes = outer
+
 
 _is_ours: dict[str, bool] = {}
 
@@ -327,14 +344,14 @@ def _caller() -> Location | None:
         if inside is None:
             inside = ours[module] = module == "weft" or module.startswith("weft.")
         if not inside:
-            return (frame.f_code, frame.f_lasti)
+            return (frame.f_code, frame.f_lasti, *STATE.scopes) if _scoped else (frame.f_code, frame.f_lasti)
         frame = frame.f_back
     return None
 
 
 def describe(loc: Location) -> tuple[str, int, int]:
     """File, line and column (from 1) of a location."""
-    code, offset = loc
+    code, offset = loc[:2]
     for index, (line, _, column, _) in enumerate(code.co_positions()):
         if index == offset // 2 and line is not None:
             return code.co_filename, line, (column or 0) + 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, NameLoc, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
@@ -110,7 +110,8 @@ def ir_location(loc: Any) -> Any:
     if not isinstance(loc, tuple):
         return loc
     file, line, column = describe(loc)
-    return FileLineColLoc(StringAttr(file), IntAttr(line), IntAttr(column))
+    place = FileLineColLoc(StringAttr(file), IntAttr(line), IntAttr(column))
+    return NameLoc(StringAttr("/".join(loc[2:])), place) if loc[2:] else place
 
 
 def unstage(func: FuncOp) -> Graph:

@@ -42,7 +42,7 @@ def names(jax: Any) -> dict[str, Any]:
     return operands(jax.numpy) | modules | transforms | libraries(jax)
 
 
-LIBRARIES = ("flatten_util",)
+LIBRARIES = ("flatten_util", "ops")
 
 
 def libraries(jax: Any) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+"""dtypes as a module of their own (`jax.dtypes`): what arrays can hold, how types are promoted, and the dtype of what does not vary (`float0`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft.dialects.dtypes import DType, as_dtype, bfloat16
+from weft.host import canonical
+from weft.numpy.dtypes import finfo, iinfo, result_type
+from weft.numpy.dtypes import issubdtype as _issubdtype
+
+__all__ = [
+    "bfloat16", "canonicalize_dtype", "extended", "finfo", "iinfo", "issubdtype", "itemsize_bits", "prng_key",
+    "result_type", "scalar_type_of",
+]  # fmt: skip
+
+
+class extended:
+    """The family of dtypes that are no numbers."""
+
+
+class prng_key(extended):
+    """The family of the dtypes of typed keys (`random.key`)."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "float0":  # NumPy's, because tangents of integers are NumPy arrays, as in JAX
+        import numpy as np
+
+        return np.dtype([("float0", np.void, 0)])
+    raise AttributeError(f"module 'weft.dtypes' has no attribute '{name}'")
+
+
+def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> DType:
+    """The dtype that an array of `dtype` has: 64-bit ones become 32-bit, unless `enable_x64` is set."""
+    return canonical(dtype)
+
+
+def issubdtype(a: Any, b: Any) -> bool:
+    """Whether a dtype is another, or belongs to a family."""
+    if isinstance(b, type) and issubclass(b, extended):
+        return str(getattr(a, "dtype", a)).startswith("key<")
+    if str(getattr(a, "dtype", a)).startswith("key<"):
+        return False
+    return _issubdtype(a, b)
+
+
+def itemsize_bits(dtype: Any) -> int:
+    """The bits of an element."""
+    return as_dtype(dtype).bits
+
+
+def scalar_type_of(x: Any) -> type:
+    """The Python type of scalars that an array or a number is promoted like: bool, int, float or complex."""
+    if isinstance(x, (bool, int, float, complex)) and not hasattr(x, "dtype"):
+        return type(x)
+    kind = as_dtype(getattr(x, "dtype", x)).kind
+    return {"b": bool, "i": int, "u": int, "f": float, "c": complex}[kind]
