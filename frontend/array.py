@@ -21,6 +21,7 @@ from weft.dialects.array.node import STATE, Aval, Node, aval, leaf
 from weft.dialects.array.op import literal
 from weft.dialects.dtypes import DType
 from weft.host import from_host, nest, numpy_dtype, pack, unpack
+from weft.operators import prepare
 
 
 class Array:
@@ -110,11 +111,25 @@ class Array:
         """Its device, as a set."""
         return {self.device}
 
-    def to(self, device: str) -> Array:
-        """The array on a device: itself, if it is there already."""
+    def to_device(self, device: str, *, stream: None = None) -> Array:
+        """The array on a device: itself, if it is there already. `stream` belongs to the array API standard; there is none here."""
+        if stream is not None:
+            raise NotImplementedError("to_device: devices have no streams that can be chosen; stream must be None")
         return put(self, get_device(device))
 
-    to_device = to
+    to = to_device
+
+    def copy_to_host_async(self) -> None:
+        """Starts computing it, if that has not happened yet."""
+        eager.value(self._node)
+
+    def is_ready(self) -> bool:
+        """Whether it has been computed."""
+        return self._node.value is not None
+
+    def on_device_size_in_bytes(self) -> int:
+        """The bytes that its elements take."""
+        return self.nbytes
 
     def block_until_ready(self) -> Array:
         """Computes it, if that has not happened yet. Gives itself."""
@@ -156,6 +171,8 @@ class Array:
 
     def item(self, *index: int) -> Any:
         """The element (of an array of one) or the one at an index, as a Python scalar."""
+        if len(index) == 1 and not isinstance(index[0], tuple):
+            return self.reshape(-1)[index[0]].item()
         if index:
             return self[index[0] if isinstance(index[0], tuple) else index].item()
         return self._scalar("item()", errors.ConcretizationTypeError)
@@ -196,6 +213,10 @@ class Array:
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    def tobytes(self, order: str = "C") -> bytes:
+        """The bytes of its elements, in row-major order ("C") or column-major order ("F")."""
+        return self.__array__().tobytes(order)
+
     def __buffer__(self, flags: int) -> memoryview:
         return memoryview(self.__array__())
 
@@ -206,8 +227,13 @@ class Array:
         return (1, 0)  # host memory
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """`weft.numpy`, a namespace of the array API standard. Raises ValueError for a version of the standard that it does not follow."""
         import weft.numpy
 
+        if api_version not in (None, *weft.numpy.ARRAY_API_VERSIONS):
+            raise ValueError(
+                f"{api_version=} is not available; available versions are: {', '.join(weft.numpy.ARRAY_API_VERSIONS)}"
+            )
         return weft.numpy
 
     def __reduce__(self) -> Any:
@@ -235,7 +261,11 @@ class Array:
             import numpy as np
         except ImportError:
             return str(self.tolist())
-        return np.array2string(self.__array__(), separator=separator, prefix="Array(" if separator == ", " else "")
+        array = self.__array__()
+        if separator == ", ":
+            empty = "" if array.size else f", shape={array.shape}"
+            return np.array2string(array, separator=separator, prefix="Array(") + empty
+        return np.array2string(array, separator=separator)
 
     def __format__(self, spec: str) -> str:
         return format(self.item() if spec and not self.shape else str(self), spec)
@@ -267,109 +297,13 @@ class Array:
     def __contains__(self, x: Any) -> bool:
         return bool((self == x).any())
 
-    def reshape(self, *shape: Any, order: str = "C") -> Array:
-        """The same elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-        import weft.numpy as wnp
-
-        return wnp.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
-
-    def transpose(self, *axes: Any) -> Array:
-        """The axes in another order, reversed if none is given."""
-        import weft.numpy as wnp
-
-        return wnp.transpose(self, axes[0] if len(axes) == 1 else axes or None)
-
-    def view(self, dtype: Any) -> Array:
-        """The same bits as another dtype of the same width."""
-        from weft import lax
-
-        return lax.bitcast_convert_type(self, dtype)
+    @property
+    def flat(self) -> Any:
+        """Refused: arrays never change, so there is nothing to assign to through it."""
+        raise NotImplementedError("weft arrays do not implement the arr.flat property: consider arr.flatten() instead.")
 
 
-# -- operators and methods: weft.numpy's functions ----------------------------------------------------------------------------------------
-
-_COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
-_BINARY = {
-    "__add__": "add",
-    "__sub__": "subtract",
-    "__mul__": "multiply",
-    "__truediv__": "true_divide",
-    "__floordiv__": "floor_divide",
-    "__mod__": "remainder",
-    "__divmod__": "divmod",
-    "__pow__": "power",
-    "__matmul__": "matmul",
-    "__and__": "bitwise_and",
-    "__or__": "bitwise_or",
-    "__xor__": "bitwise_xor",
-    "__lshift__": "left_shift",
-    "__rshift__": "right_shift",
-} | dict(zip(("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"), _COMPARISONS, strict=True))
-_SAME_NAME = """
-    all any argmax argmin argpartition argsort astype clip conj conjugate cumprod cumsum diagonal dot max mean min nonzero prod ptp ravel repeat round searchsorted
-    sort squeeze std sum swapaxes take trace var
-""".split()  # noqa: SIM905
-_METHODS = (
-    _BINARY
-    | {"__neg__": "negative", "__pos__": "positive", "__abs__": "abs", "__invert__": "bitwise_not"}
-    | {"__round__": "round", "flatten": "ravel"}
-    | {name: name for name in _SAME_NAME}
-)
-_PROPERTIES = {"T": "transpose", "mT": "matrix_transpose", "real": "real", "imag": "imag"}
-_OPERANDS = {Array, bool, int, float, complex}
-
-
-def _binary(function: Callable[..., Array], swapped: bool = False) -> Callable[..., Any]:
-    """An operator, which gives way to the other operand's if that is no array."""
-
-    def forward(self: Array, other: Any) -> Any:
-        if other.__class__ not in _OPERANDS and not _is_arraylike(other):
-            return NotImplemented
-        return function(self, other)
-
-    def backward(self: Array, other: Any) -> Any:
-        if other.__class__ not in _OPERANDS and not _is_arraylike(other):
-            return NotImplemented
-        return function(other, self)
-
-    return backward if swapped else forward
-
-
-def _is_arraylike(x: Any) -> bool:
-    return hasattr(x, "__array__") or isinstance(x, (Array, int, float, complex, list))
-
-
-def _install() -> None:
-    """Puts weft.numpy's functions in the place of the stubs, so that calling one costs no detour."""
-    import weft.numpy as wnp
-
-    for name, source in _METHODS.items():
-        if (function := getattr(wnp, source, None)) is None:  # weft.numpy lacks it, so arrays do
-            delattr(Array, name)
-            continue
-        function = getattr(function, "_call", function)  # of a ufunc
-        if name in _BINARY:
-            setattr(Array, name, _binary(function))
-            if source not in _COMPARISONS:
-                setattr(Array, f"__r{name[2:]}", _binary(function, swapped=True))
-        else:
-            setattr(Array, name, function)
-    for name, source in _PROPERTIES.items():
-        setattr(Array, name, property(getattr(wnp, source)))
-
-
-def _first_use(name: str) -> Callable[..., Any]:
-    def stub(self: Array, *args: Any, **kwargs: Any) -> Any:
-        _install()
-        return getattr(self, name)(*args, **kwargs)
-
-    return stub
-
-
-for _name in (*_METHODS, *(f"__r{name[2:]}" for name in _BINARY if _BINARY[name] not in _COMPARISONS)):
-    setattr(Array, _name, _first_use(_name))
-for _name in _PROPERTIES:
-    setattr(Array, _name, property(lambda self, name=_name: (_install(), getattr(self, name))[1]))
+prepare(Array)
 
 
 # -- nodes from what users write, and back ------------------------------------------------------------------------------------------------

@@ -40,3 +40,5 @@ ndarray = Array
 bool = bool_
 euler_gamma = 0.5772156649015329
 newaxis = None
+ARRAY_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
+__array_api_version__ = ARRAY_API_VERSIONS[-1]

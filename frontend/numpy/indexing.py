@@ -58,8 +58,11 @@ class _Mask(NamedTuple):
 Entry: TypeAlias = _Range | _New | Array
 
 
-def _entries(shape: tuple[int, ...], index: Any) -> list[Entry]:
-    """The entries of an index of an array, the ellipsis spelled out. Raises TypeError for what is no index, IndexError for one that does not fit."""
+def _entries(shape: tuple[int, ...], index: Any, checked: bool = True, wrap_negative: bool = True) -> list[Entry]:
+    """The entries of an index of an array, the ellipsis spelled out. Raises TypeError for what is no index, IndexError for one that does not fit.
+
+    An integer out of range is an error too, unless it shall not be `checked`, because a mode says what it means.
+    """
     if isinstance(index, list):
         raise TypeError(
             "Using a non-tuple sequence for multidimensional indexing is not allowed; use `arr[array(seq)]` instead of `arr[seq]`."
@@ -82,9 +85,12 @@ def _entries(shape: tuple[int, ...], index: Any) -> list[Entry]:
             continue
         axis, size = next(sizes)
         if isinstance(e, int):
-            if not -size <= e < size:
+            if (-size if wrap_negative else 0) <= e < size:
+                entries.append(_Range(e % size, 1, drop=True))
+            elif checked:
                 raise IndexError(f"index {e} is out of bounds for axis {axis} with size {size}")
-            entries.append(_Range(e % size, 1, drop=True))
+            else:
+                entries.append(make_array(e, int))
         elif isinstance(e, slice):
             entries.append(_range(e, size))
         elif isinstance(e, _Mask):
@@ -152,11 +158,11 @@ def places_of(condition: Array) -> list[Array]:
 # -- reading
 
 
-def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None) -> Array:
-    """x[index]."""
-    if index.__class__ is int and x.ndim:  # the most common one
+def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None, wrap_negative: bool = True) -> Array:
+    """x[index]. `mode`, `fill_value` and `wrap_negative` say what indices mean that are out of range, or negative."""
+    if index.__class__ is int and x.ndim and mode is None:  # the most common one
         return lax.index_in_dim(x, index, 0, keepdims=False)
-    entries = _entries(x.shape, index)
+    entries = _entries(x.shape, index, mode is None, wrap_negative)
     view = _view(x, entries)
     arrays = {axis: e for axis, e in enumerate(_by_axis(entries)) if isinstance(e, Array)}
     if not arrays:
@@ -165,7 +171,9 @@ def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None) -> A
         ((axis, array),) = arrays.items()
         if not array.ndim:
             return _arranged(lax.dynamic_index_in_dim(view, array, axis, keepdims=False), entries, 0)
-    columns = [wrapped(wrap(convert(a._node, default_int())), view.shape[axis]) for axis, a in arrays.items()]
+    columns = [wrap(convert(a._node, default_int())) for a in arrays.values()]
+    if wrap_negative:
+        columns = [wrapped(c, view.shape[axis]) for c, axis in zip(columns, arrays, strict=True)]
     common = lax.broadcast_shapes(*(c.shape for c in columns))
     rank, axes = len(common), tuple(arrays)
     vectors = lax.concatenate([lax.expand_dims(broadcast_to(c, common), (rank,)) for c in columns], rank)
@@ -245,9 +253,10 @@ class Updates:
         unique_indices: bool = False,
         mode: Any = None,
         fill_value: Any = None,
+        wrap_negative_indices: bool = True,
     ) -> Array:
         """x[index], with a choice of what indices out of range give: "clip", or "fill" (NaN or `fill_value`)."""
-        return getitem(self._array, self._index, mode, fill_value)
+        return getitem(self._array, self._index, mode, fill_value, wrap_negative_indices)
 
     def set(self, values: ArrayLike, **options: Any) -> Array:
         """x with x[index] = values."""
@@ -320,27 +329,28 @@ def _update(
     indices_are_sorted: bool = False,
     unique_indices: bool = False,
     mode: Any = None,
+    wrap_negative_indices: bool = True,
 ) -> Array:
-    found = _updated(x, index, values, kind, unique_indices, mode)
+    found = _updated(x, index, values, kind, unique_indices, mode, wrap_negative_indices)
     return wrap(convert(found._node, x.dtype, True)) if x.weak_type else found
 
 
-def _updated(x: Array, index: Any, values: ArrayLike, kind: str, unique_indices: bool, mode: Any) -> Array:
+def _updated(x: Array, index: Any, values: ArrayLike, kind: str, unique: bool, mode: Any, wrap_negative: bool) -> Array:
+    how = GatherScatterMode.from_any(mode, GatherScatterMode.FILL_OR_DROP)
     new = lax.convert_element_type(values, x.dtype)
     if not new.ndim and isinstance(index, Array) and index.dtype is bool_ and index.shape == x.shape:
         return where(index, _COMBINE[kind](x, lax.full_like(x, new)), x)  # the mask may be traced then
-    entries = _entries(x.shape, index)
+    entries = _entries(x.shape, index, mode is None, wrap_negative)
     if not any(isinstance(e, Array) for e in entries):
         return _update_view(x, entries, new, kind)
-    how = GatherScatterMode.from_any(mode, GatherScatterMode.FILL_OR_DROP)
     numbered = lax.reshape(lax.iota(default_int(), x.size), x.shape)
-    places = getitem(numbered, index, how, x.size)  # outside: a place outside
+    places = getitem(numbered, index, how, x.size, wrap_negative)  # outside: a place outside
     scattered = _SCATTER[kind](
         lax.reshape(x, (x.size,)),
         lax.reshape(places, (places.size, 1)),
         lax.reshape(_fitted(new, places.shape), (places.size,)),
         ScatterDimensionNumbers((), (0,), (0,)),
-        unique_indices=unique_indices,
+        unique_indices=unique,
         mode=how,
     )
     return lax.reshape(scattered, x.shape)
