@@ -18,6 +18,8 @@ from weft.numpy.elementwise import *
 from weft.numpy.exchange import *
 from weft.numpy.grids import *
 from weft.numpy.histograms import *
+from weft.numpy.info import ARRAY_API_VERSIONS as ARRAY_API_VERSIONS
+from weft.numpy.info import __array_namespace_info__ as __array_namespace_info__
 from weft.numpy.integers import *
 from weft.numpy.interpolation import *
 from weft.numpy.linear import *
@@ -40,5 +42,4 @@ ndarray = Array
 bool = bool_
 euler_gamma = 0.5772156649015329
 newaxis = None
-ARRAY_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 __array_api_version__ = ARRAY_API_VERSIONS[-1]

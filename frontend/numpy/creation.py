@@ -62,6 +62,8 @@ def asarray(
 ) -> Array:
     """An array of a number, a NumPy array, an Array, or nested lists of these."""
     wanted = None if dtype is None else canonical(dtype)
+    if copy is False and not isinstance(a, (Array, bool, int, float, complex, list, tuple, range)):
+        raise ValueError(f"jnp.asarray: cannot convert object of type {type(a)} to an Array without copy.")
     if isinstance(a, (list, tuple)):
         return _placed(_from_nested(a, wanted), device)
     if isinstance(a, range):

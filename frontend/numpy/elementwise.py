@@ -94,8 +94,10 @@ def floor_divide(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 def _floor_quotient(x: Array, y: Array) -> Array:
     # the remainder is exact, so that the quotient is right where x / y would be rounded up to the next integer
-    quotient = lax.div(x - remainder(x, y), y)
-    return where((y == 0) | ~isfinite(x) | ~isfinite(y), lax.floor(lax.div(x, y)), lax.round(quotient, 1))
+    rest = remainder(x, y)
+    quotient = lax.round(lax.div(x - rest, y), 1)
+    quotient = where(isinf(rest), like(-1, x), quotient)  # a finite number by an infinite one of the other sign
+    return where(y == 0, lax.div(x, y), quotient)
 
 
 def remainder(x: ArrayLike, y: ArrayLike, /) -> Array:
