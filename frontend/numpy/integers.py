@@ -1,4 +1,4 @@
-"""Numbers by their bits: floats as mantissa and exponent, bits packed into bytes."""
+"""Numbers by their divisors and bits: gcd and lcm, floats as mantissa and exponent, bits packed into bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,38 @@ from weft.numpy.manipulation import moveaxis, ravel
 from weft.numpy.promotion import like, promote_arrays, spread
 from weft.numpy.reductions import sum as sum_of
 
-__all__ = ["frexp", "ldexp", "packbits", "spacing", "unpackbits"]
+__all__ = ["frexp", "gcd", "lcm", "ldexp", "packbits", "spacing", "unpackbits"]
+
+# -- divisors
+
+
+def _integer_pair(x1: ArrayLike, x2: ArrayLike, name: str) -> tuple[Array, Array]:
+    x, y = promote_arrays(x1, x2)
+    if not x.dtype.is_integer:
+        raise ValueError(f"Arguments to jax.numpy.{name} must be integers.")
+    shape = lax.broadcast_shapes(x.shape, y.shape)
+    x, y = (lax.broadcast_in_dim(v, shape, range(len(shape) - v.ndim, len(shape))) for v in (x, y))
+    return (lax.abs(x), lax.abs(y)) if x.dtype.kind == "i" else (x, y)
+
+
+def gcd(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """The greatest common divisor, by Euclid's algorithm."""
+    x, y = _integer_pair(x1, x2, "gcd")
+
+    def step(pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        x, y = pair
+        done = y == 0
+        return where(done, x, y), where(done, like(0, y), lax.rem(x, where(done, like(1, y), y)))
+
+    return lax.while_loop(lambda pair: (pair[1] != 0).any(), step, (x, y))[0]
+
+
+def lcm(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """The least common multiple."""
+    x, y = _integer_pair(x1, x2, "lcm")
+    divisor = gcd(x, y)
+    return where(divisor == 0, like(0, x), x * lax.div(y, where(divisor == 0, like(1, divisor), divisor)))
+
 
 # -- mantissa and exponent
 
