@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
+from weft.dialects.dtypes import int32
 from weft.host import canonical
-from weft.lax.base import ArrayLike, DTypeLike, integers
-from weft.lax.reduction import dilated, padtype_to_pads
-from weft.lax.shape import rev, transpose
+from weft.lax.base import ArrayLike, DTypeLike, constant, convert, integers
+from weft.lax.elementwise import bitwise_and, ge, lt, select, sub
+from weft.lax.reduction import cumsum, dilated, padtype_to_pads
+from weft.lax.shape import broadcast_in_dim, broadcasted_iota, pad, reshape, rev, transpose
 
 __all__ = [
-    "ConvDimensionNumbers", "Precision", "batch_matmul", "conv", "conv_dimension_numbers", "conv_general_dilated",
-    "conv_transpose", "conv_with_general_padding", "dot", "dot_general",
+    "ConvDimensionNumbers", "ConvGeneralDilatedDimensionNumbers", "DotDimensionNumbers", "Precision", "batch_matmul",
+    "conv", "conv_dimension_numbers", "conv_general_dilated", "conv_general_dilated_local",
+    "conv_general_dilated_patches", "conv_general_permutations", "conv_general_shape_tuple", "conv_shape_tuple",
+    "conv_transpose", "conv_transpose_shape_tuple", "conv_with_general_padding", "dot", "dot_general", "ragged_dot",
 ]  # fmt: skip
 
 Ints: TypeAlias = tuple[int, ...]
 Padding: TypeAlias = str | Sequence[tuple[int, int]]
+ConvGeneralDilatedDimensionNumbers: TypeAlias = Any
 DotDimensionNumbers: TypeAlias = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
 
 
@@ -284,3 +290,154 @@ def conv_transpose(
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
+
+
+# -- patches, local convolution, shapes
+
+
+def conv_general_dilated_patches(
+    lhs: ArrayLike,
+    filter_shape: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Padding,
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+    preferred_element_type: DTypeLike = None,
+) -> Array:
+    """The patches that a convolution's window covers: their elements are the result's features, those of one input feature side by side. They are views."""
+    node, window = lift(lhs), integers(filter_shape, "filter_shape")
+    numbers = conv_dimension_numbers(node.shape, (1, 1, *window), dimension_numbers)
+    rank = len(window)
+    ones = (1,) * rank
+    strides = integers(window_strides, "window_strides")
+    by_lhs = ones if lhs_dilation is None else integers(lhs_dilation, "lhs_dilation")
+    by_rhs = ones if rhs_dilation is None else integers(rhs_dilation, "rhs_dilation")
+    x = transpose(wrap(node), numbers.lhs_spec)
+    if isinstance(padding, str):
+        sizes = [dilated(n, d) for n, d in zip(x.shape[2:], by_lhs, strict=True)]
+        padding = padtype_to_pads(sizes, [dilated(n, d) for n, d in zip(window, by_rhs, strict=True)], strides, padding)
+    pads = [(0, 0, 0), (0, 0, 0), *((lo, hi, d - 1) for (lo, hi), d in zip(padding, by_lhs, strict=True))]
+    x = pad(x, constant(0, (), x.dtype), pads)
+    if rank:
+        places = tuple(range(2, 2 + rank))
+        x = wrap(ops.WindowOp.bind(x._node, dims=places, sizes=window, strides=strides, dilations=by_rhs))
+        x = transpose(x, (0, 1, *range(2 + rank, 2 + 2 * rank), *places))
+    x = reshape(x, (x.shape[0], x.shape[1] * prod(window), *x.shape[2 + rank :]))
+    found = transpose(x, [numbers.out_spec.index(k) for k in range(rank + 2)])
+    return found if preferred_element_type is None else wrap(convert(found._node, canonical(preferred_element_type)))
+
+
+def conv_general_dilated_local(
+    lhs: ArrayLike,
+    rhs: ArrayLike,
+    window_strides: Sequence[int],
+    padding: Padding,
+    filter_shape: Sequence[int],
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+) -> Array:
+    """A convolution with a window of its own at every place: rhs has output features, a patch's elements, and the spatial axes of the result."""
+    window = integers(filter_shape, "filter_shape")
+    patches = conv_general_dilated_patches(
+        lhs, window, window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers
+    )
+    numbers = conv_dimension_numbers(lift(lhs).shape, (1, 1, *window), dimension_numbers)
+    x, w = transpose(patches, numbers.out_spec), transpose(rhs, numbers.rhs_spec)
+    places = tuple(range(2, x.ndim))
+    found = dot_general(x, w, (((1,), (1,)), (places, places)), precision)  # places, examples, features
+    found = transpose(found, (x.ndim - 2, x.ndim - 1, *range(x.ndim - 2)))
+    return transpose(found, [numbers.out_spec.index(k) for k in range(x.ndim)])
+
+
+def conv_shape_tuple(
+    lhs_shape: Sequence[int],
+    rhs_shape: Sequence[int],
+    strides: Sequence[int],
+    pads: Padding,
+    batch_group_count: int = 1,
+) -> tuple[int, ...]:
+    """The shape of a convolution's result, all in the order of NCHW and OIHW."""
+    if isinstance(pads, str):
+        pads = padtype_to_pads(lhs_shape[2:], rhs_shape[2:], strides, pads)
+    if len(pads) != len(lhs_shape) - 2:
+        raise TypeError(
+            f"Wrong number of explicit pads for convolution: expected {len(lhs_shape) - 2}, got {len(pads)}."
+        )
+    spatial = [
+        max((n + lo + hi - w) // s + 1, 0)
+        for n, w, s, (lo, hi) in zip(lhs_shape[2:], rhs_shape[2:], strides, pads, strict=True)
+    ]
+    return (lhs_shape[0] // batch_group_count, rhs_shape[0], *spatial)
+
+
+def conv_general_permutations(dimension_numbers: Any) -> list[Ints]:
+    """From three strings the permutations that bring lhs to NCHW, rhs to OIHW, and out to NCHW."""
+    lhs, rhs, out = dimension_numbers
+    spatial = [c for c in rhs if c not in "OI"]
+    pairs = ((lhs, "NC"), (rhs, "OI"), (out, "NC"))
+    return [tuple(spec.index(c) for c in (*first, *spatial)) for spec, first in pairs]
+
+
+def conv_general_shape_tuple(
+    lhs_shape: Sequence[int],
+    rhs_shape: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Padding,
+    dimension_numbers: Any,
+) -> tuple[int, ...]:
+    """The shape of a convolution's result in any layout."""
+    lhs, rhs, out = conv_general_permutations(dimension_numbers)
+    found = conv_shape_tuple([lhs_shape[k] for k in lhs], [rhs_shape[k] for k in rhs], window_strides, padding)
+    return tuple(found[out.index(k)] for k in range(len(found)))
+
+
+def conv_transpose_shape_tuple(
+    lhs_shape: Sequence[int],
+    rhs_shape: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Padding,
+    dimension_numbers: Any,
+) -> tuple[int, ...]:
+    """The shape that `conv_transpose` gives in any layout."""
+    lhs, rhs, out = conv_general_permutations(dimension_numbers)
+    x, w = [lhs_shape[k] for k in lhs], [rhs_shape[k] for k in rhs]
+    if isinstance(padding, str):
+        padding = [_transposed_pads(n, s, padding.upper()) for n, s in zip(w[2:], window_strides, strict=True)]
+    grown = [dilated(n, s) for n, s in zip(x[2:], window_strides, strict=True)]
+    found = conv_shape_tuple((*x[:2], *grown), w, (1,) * len(grown), padding)
+    return tuple(found[out.index(k)] for k in range(len(found)))
+
+
+def ragged_dot(
+    lhs: ArrayLike,
+    rhs: ArrayLike,
+    group_sizes: ArrayLike,
+    precision: Any = None,
+    preferred_element_type: DTypeLike = None,
+    group_offset: Any = None,
+) -> Array:
+    """The rows of lhs (m, k) in groups of the given sizes, each group times its own matrix of rhs (groups, k, n); rows behind the last group give 0."""
+    if group_offset is not None:
+        raise NotImplementedError("Unimplemented group_offset support.")
+    x, w, sizes = lift(lhs), lift(rhs), lift(group_sizes)
+    if x.ndim != 2 or w.ndim != 3 or sizes.shape != w.shape[:1] or x.shape[1] != w.shape[1]:
+        raise TypeError(
+            f"ragged_dot requires lhs of shape (m, k), rhs (groups, k, n) and group_sizes (groups,), got {x.shape}, {w.shape} and {sizes.shape}."
+        )
+    rows, groups = x.shape[0], w.shape[0]
+    shape = (rows, groups)
+    ends = broadcast_in_dim(cumsum(wrap(convert(sizes, int32))), shape, (1,))
+    starts = sub(ends, broadcast_in_dim(wrap(convert(sizes, int32)), shape, (1,)))
+    row = broadcasted_iota(int32, shape, 0)
+    mine = bitwise_and(ge(row, starts), lt(row, ends))
+    full_shape = (rows, groups, x.shape[1])
+    chosen = select(
+        broadcast_in_dim(mine, full_shape, (0, 1)),
+        broadcast_in_dim(wrap(x), full_shape, (0, 2)),
+        constant(0, full_shape, x.dtype),
+    )
+    return dot_general(chosen, wrap(w), (((1, 2), (0, 1)), ((), ())), precision, preferred_element_type)

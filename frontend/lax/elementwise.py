@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
-from weft.dialects.dtypes import bool_, complex_of
+from weft.dialects.dtypes import DType, bool_, complex_of
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, agree, binary, constant, convert, unary
 
 __all__ = [
     "RoundingMethod", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh",
     "bitcast_convert_type", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clamp",
-    "clz", "complex", "conj", "convert_element_type", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2",
-    "expm1", "floor", "full_like", "ge", "gt", "imag", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "log2",
-    "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "population_count", "pow", "real", "reciprocal", "rem",
-    "round", "rsqrt", "select", "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign",
-    "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "trunc",
+    "clz", "complex", "conj", "convert_element_type", "cos", "cosh", "digamma", "div", "dtype", "eq", "erf",
+    "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "full_like", "ge", "gt", "imag", "integer_pow",
+    "is_finite", "le", "lgamma", "log", "log1p", "log2", "logistic", "lt", "max", "min", "mul", "mulhi", "ne",
+    "neg", "nextafter", "optimization_barrier", "population_count", "pow", "real", "reciprocal",
+    "reduce_precision", "rem", "round", "rsqrt", "select", "select_n", "shift_left", "shift_right_arithmetic",
+    "shift_right_logical", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "trunc",
 ]  # fmt: skip
 
 abs = unary(ops.AbsOp)
@@ -164,6 +166,40 @@ def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
         hit = choice if last else ge(wrap(choice), constant(number, (), choice.dtype))._node
         chosen = ops.SelectOp.bind(hit, node, chosen)
     return wrap(chosen)
+
+
+def mulhi(x: ArrayLike, y: ArrayLike, /) -> Array:
+    """The upper half of the bits of a product of integers, by products of halves (H. Warren, "Hacker's Delight")."""
+    a, b = (wrap(n) for n in agree("mulhi", x, y))
+    dtype = a.dtype
+    if not dtype.is_integer:
+        raise TypeError(f"mulhi does not accept dtype {dtype}. Accepted dtypes are: signed integer, unsigned integer.")
+    half = constant(dtype.bits // 2, (), dtype)
+    mask = constant((1 << dtype.bits // 2) - 1, (), dtype)
+    up = shift_right_arithmetic if dtype.kind == "i" else shift_right_logical
+    (al, ah), (bl, bh) = ((bitwise_and(v, mask), up(v, half)) for v in (a, b))
+    low = shift_right_logical(mul(al, bl), half)
+    first = add(mul(ah, bl), low)
+    second = add(mul(al, bh), bitwise_and(first, mask))
+    return add(add(mul(ah, bh), up(first, half)), up(second, half))
+
+
+def reduce_precision(operand: ArrayLike, exponent_bits: int, mantissa_bits: int) -> Array:
+    """The nearest float that a format of so many exponent and mantissa bits has, in the operand's dtype."""
+    bits = {"exponent_bits": operator.index(exponent_bits), "mantissa_bits": operator.index(mantissa_bits)}
+    return wrap(ops.ReducePrecisionOp.bind(lift(operand), **bits))
+
+
+def optimization_barrier(operand: Any, /) -> Any:
+    """A pytree of arrays as it is; nothing that comes after is simplified together with what came before."""
+    from weft.tree_util import tree_map
+
+    return tree_map(lambda leaf: wrap(ops.OptimizationBarrierOp.bind(lift(leaf))), operand)
+
+
+def dtype(x: Any) -> DType:
+    """The dtype of an array, or of what may become one."""
+    return lift(x).dtype
 
 
 def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:

@@ -22,8 +22,8 @@ from weft.lax.shape import concatenate, pad, reshape, slice_in_dim, transpose
 
 __all__ = [
     "argmax", "argmin", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "dilated", "first_extreme",
-    "padtype_to_pads", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum",
-    "reduce_window",
+    "padtype_to_pads", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
+    "reduce_sum", "reduce_window", "reduce_window_shape_tuple", "reduce_xor",
 ]  # fmt: skip
 
 Computation = Callable[[Any, Any], Any]
@@ -53,6 +53,7 @@ reduce_max = _reducer("max", "reduce_max")
 reduce_min = _reducer("min", "reduce_min")
 reduce_and = _reducer("and", "reduce_and")
 reduce_or = _reducer("or", "reduce_or")
+reduce_xor = _reducer("xor", "reduce_xor")
 
 
 def argmax(operand: ArrayLike, axis: int, index_dtype: DTypeLike) -> Array:
@@ -147,15 +148,52 @@ def _initial(init_value: ArrayLike, like: Node, name: str) -> Array:
     return wrap(init)
 
 
-def reduce(operands: ArrayLike, init_values: ArrayLike, computation: Computation, dimensions: Sequence[int]) -> Array:
-    """The elements along `dimensions`, and the initial value, combined by an associative function of two arrays."""
+def reduce(operands: Any, init_values: Any, computation: Computation, dimensions: Sequence[int]) -> Any:
+    """The elements along `dimensions`, and the initial value, combined by an associative function of two arrays.
+
+    Of a pytree of arrays, all of one shape, the function combines two trees of elements, and a tree is the result.
+    """
+    from weft.tree_util import tree_flatten, tree_unflatten
+
+    leaves, tree = tree_flatten(operands)
+    if len(leaves) != 1 or leaves[0] is not operands:
+        inits, init_tree = tree_flatten(init_values)
+        if tree != init_tree:
+            raise ValueError(f"Operands must have the same tree structure as init_values: {tree} vs. {init_tree}")
+        found = _reduced_together(leaves, inits, tree, computation, dimensions)
+        return tree_unflatten(tree, found)
     node = lift(operands)
-    axes = _axes(node, dimensions, "reduce")
-    kept = [k for k in range(node.ndim) if k not in axes]
-    x = reshape(
-        transpose(wrap(node), (*kept, *axes)), [*(node.shape[k] for k in kept), prod(node.shape[k] for k in axes)]
-    )
-    return _combined(x, 1, init_values, computation, "reduce")
+    return _combined(_lined(wrap(node), _axes(node, dimensions, "reduce")), 1, init_values, computation, "reduce")
+
+
+def _lined(x: Array, axes: Sequence[int]) -> Array:
+    """An array with some axes as one, the last."""
+    kept = [k for k in range(x.ndim) if k not in axes]
+    return reshape(transpose(x, (*kept, *axes)), [*(x.shape[k] for k in kept), prod(x.shape[k] for k in axes)])
+
+
+def _reduced_together(
+    operands: Sequence[ArrayLike],
+    inits: Sequence[ArrayLike],
+    tree: Any,
+    computation: Computation,
+    dimensions: Sequence[int],
+) -> list[Array]:
+    """Several arrays reduced at once, by a function of two trees."""
+    from weft.tree_util import tree_leaves, tree_unflatten
+
+    xs = [wrap(lift(x)) for x in operands]
+    if any(x.shape != xs[0].shape for x in xs):
+        raise TypeError(f"reduce operands must have one shape, got {', '.join(str(x.shape) for x in xs)}.")
+    axes = _axes(xs[0]._node, dimensions, "reduce")
+    starts = [_initial(i, x._node, "reduce") for i, x in zip(inits, xs, strict=True)]
+
+    def combine(left: Sequence[Array], right: Sequence[Array]) -> list[Array]:
+        return [
+            wrap(lift(v)) for v in tree_leaves(computation(tree_unflatten(tree, left), tree_unflatten(tree, right)))
+        ]
+
+    return _folded([_lined(x, axes) for x in xs], starts, combine)
 
 
 def _combined(x: Array, count: int, init_value: ArrayLike, computation: Computation, name: str) -> Array:
@@ -163,7 +201,8 @@ def _combined(x: Array, count: int, init_value: ArrayLike, computation: Computat
     init, kind = _initial(init_value, x._node, name), _kind(computation)
     axes = tuple(range(x.ndim - count, x.ndim))
     if kind is None:
-        return _folded(reshape(x, (*x.shape[: x.ndim - count], prod(x.shape[a] for a in axes))), init, computation)
+        flat = reshape(x, (*x.shape[: x.ndim - count], prod(x.shape[a] for a in axes)))
+        return _folded([flat], [init], lambda left, right: [computation(left[0], right[0])])[0]
     if kind in ("max", "min") and x.dtype.is_inexact:
         found = first_extreme(x._node, kind, axes)
     else:
@@ -171,15 +210,21 @@ def _combined(x: Array, count: int, init_value: ArrayLike, computation: Computat
     return wrap(found) if number(init_value) == _IDENTITY[kind] else computation(wrap(found), init)
 
 
-def _folded(x: Array, init: Array, computation: Computation) -> Array:
-    """The last axis combined pairwise, neighbours first, until one element is left."""
-    axis = x.ndim - 1
-    while (size := x.shape[axis]) > 1:
+def _folded(
+    xs: list[Array], starts: Sequence[Array], combine: Callable[[Sequence[Array], Sequence[Array]], list[Array]]
+) -> list[Array]:
+    """The last axis of several arrays combined pairwise, neighbours first, until one element is left; and the start with that."""
+    axis = xs[0].ndim - 1
+    while (size := xs[0].shape[axis]) > 1:
         even = size // 2 * 2
-        pairs = computation(slice_in_dim(x, 0, even, 2, axis), slice_in_dim(x, 1, even, 2, axis))
-        x = concatenate([pairs, slice_in_dim(x, even, size, 1, axis)], axis) if even < size else pairs
-    start = wrap(ops.BroadcastInDimOp.bind(init._node, shape=x.shape[:axis], broadcast_dimensions=())) if axis else init
-    return computation(start, reshape(x, x.shape[:axis])) if x.shape[axis] else start
+        pairs = combine(*([slice_in_dim(x, k, even, 2, axis) for x in xs] for k in (0, 1)))
+        rest = [slice_in_dim(x, even, size, 1, axis) for x in xs]
+        xs = [concatenate([p, r], axis) for p, r in zip(pairs, rest, strict=True)] if even < size else pairs
+    shape = xs[0].shape[:axis]
+    begin = [
+        wrap(ops.BroadcastInDimOp.bind(s._node, shape=shape, broadcast_dimensions=())) if axis else s for s in starts
+    ]
+    return combine(begin, [reshape(x, shape) for x in xs]) if xs[0].shape[axis] else begin
 
 
 # -- windows
@@ -263,6 +308,23 @@ def reduce_window(
         x._node, dims=dims, **{key: tuple(values[k] for k in dims) for key, values in pick.items()}
     )
     return _combined(wrap(views), len(dims), init_value, computation, "reduce_window")
+
+
+def reduce_window_shape_tuple(
+    operand_shape: Sequence[int],
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    base_dilation: Sequence[int] | None = None,
+    window_dilation: Sequence[int] | None = None,
+) -> tuple[int, ...]:
+    """The shape that `reduce_window` gives."""
+    ones = (1,) * len(operand_shape)
+    sizes = [
+        dilated(n, b) + lo + hi for n, b, (lo, hi) in zip(operand_shape, base_dilation or ones, padding, strict=True)
+    ]
+    extents = [dilated(w, d) for w, d in zip(window_dimensions, window_dilation or ones, strict=True)]
+    return tuple((n - e) // s + 1 if e <= n else 0 for n, e, s in zip(sizes, extents, window_strides, strict=True))
 
 
 def first_extreme(x: Node, kind: str, axes: tuple[int, ...]) -> Node:

@@ -23,9 +23,9 @@ from weft.lax.base import (
 )
 
 __all__ = [
-    "broadcast", "broadcast_in_dim", "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota", "collapse",
-    "concatenate", "expand_dims", "full", "index_in_dim", "iota", "pad", "reshape", "rev", "slice", "slice_in_dim",
-    "split", "squeeze", "tile", "transpose",
+    "broadcast", "broadcast_in_dim", "broadcast_like", "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota",
+    "collapse", "concatenate", "empty", "expand_dims", "full", "index_in_dim", "iota", "pad", "reshape", "rev",
+    "slice", "slice_in_dim", "split", "squeeze", "stack", "tile", "transpose", "unstack",
 ]  # fmt: skip
 
 # -- creation
@@ -219,6 +219,30 @@ def concatenate(operands: Sequence[ArrayLike], dimension: int) -> Array:
     return wrap(
         nodes[0] if len(nodes) == 1 else ops.ConcatenateOp.bind(*nodes, dimension=axis_index(dimension, nodes[0].ndim))
     )
+
+
+def broadcast_like(arr: ArrayLike, like_arr: ArrayLike) -> Array:
+    """An array broadcast to the shape of another."""
+    node, shape = lift(arr), lift(like_arr).shape
+    return broadcast_in_dim(arr, shape, range(len(shape) - node.ndim, len(shape)))
+
+
+def stack(operands: Sequence[ArrayLike], axis: int = 0) -> Array:
+    """Arrays of one shape side by side along a new axis."""
+    if not operands:
+        raise ValueError("stack expects at least one operand, got 0.")
+    place = axis_index(axis, lift(operands[0]).ndim + 1)
+    return concatenate([expand_dims(x, (place,)) for x in operands], place)
+
+
+def unstack(x: ArrayLike, axis: int = 0) -> tuple[Array, ...]:
+    """The parts of an array along an axis, which goes away."""
+    return tuple(index_in_dim(x, k, axis, keepdims=False) for k in range(lift(x).shape[axis]))
+
+
+def empty(shape: Sequence[int], dtype: DTypeLike) -> Array:
+    """An array of zeros, for programs that do not care what is in it."""
+    return full(shape, 0, dtype)
 
 
 def split(operand: ArrayLike, sizes: Sequence[int], axis: int = 0) -> list[Array]:

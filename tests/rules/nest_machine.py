@@ -109,7 +109,7 @@ def _table() -> dict[type[Operation], Callable[..., Any]]:
 
 REDUCE = {
     "add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "umax": np.maximum, "umin": np.minimum,
-    "and": np.bitwise_and, "or": np.bitwise_or,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
 }  # fmt: skip
 
 

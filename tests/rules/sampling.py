@@ -243,6 +243,13 @@ def _bitcast(d: Draw):
     return (d.array((*shape, *pieces), dtype),), {"dtype": target}
 
 
+@samples(ops.ReducePrecisionOp)
+def _reduce_precision(d: Draw):
+    if d.smooth:  # it has steps: only all bits are smooth
+        return _elementwise(d)[0], {"exponent_bits": 11, "mantissa_bits": 52}
+    return _elementwise(d)[0], {"exponent_bits": d.int(2, 9), "mantissa_bits": d.int(0, 24)}
+
+
 # -- shape -------------------------------------------------------------------------------------------------------------
 
 
@@ -328,9 +335,9 @@ def _fold(d: Draw):
 
 @samples(ops.ReduceOp)
 def _reduce(d: Draw):
-    kind = d.of("add", "mul", "max", "min", *(() if d.smooth else ("and", "or")))
+    kind = d.of("add", "mul", "max", "min", *(() if d.smooth else ("and", "or", "xor")))
     shape = d.shape()
-    dtype = d.dtype({"and": "iub", "or": "iub", "add": "iufc", "mul": "iufc"}.get(kind, "iufbc"))
+    dtype = d.dtype({"and": "iub", "or": "iub", "xor": "iub", "add": "iufc", "mul": "iufc"}.get(kind, "iufbc"))
     return (d.array(shape, dtype),), {"kind": kind, "axes": d.axes(len(shape))}
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
-from xdsl.irdl import irdl_op_definition, operand_def
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
 from weft.dialects.array.op import (
@@ -24,6 +24,8 @@ from weft.dialects.array.op import (
     Unary,
     batch_front,
     elements,
+    linear,
+    literal,
     op_name,
     scalar,
 )
@@ -361,3 +363,73 @@ def _step_float16(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) 
     below = emit.select(b, on_edge, b.op(arith.MulfOp, unit, b.const(0.5, float32)), unit)
     moved = emit.select(b, outward, b.op(arith.AddfOp, x, unit), b.op(arith.SubfOp, x, below))
     return emit.convert(b, moved, float32, dtype)
+
+
+@irdl_op_definition
+class ReducePrecisionOp(Unary):
+    """The nearest float (the even one of two) that a format of so many exponent and mantissa bits has; infinite beyond
+    its range, 0 below its normal numbers. Derivatives are rounded likewise.
+
+    %y = array.reduce_precision %x exponent_bits 5 mantissa_bits 10 : tensor<4xf32>
+
+    JAX: `lax.reduce_precision`.
+    """
+
+    name = "array.reduce_precision"
+    DTYPES: ClassVar = FLOATING
+
+    exponent_bits = prop_def()
+    mantissa_bits = prop_def()
+
+    @classmethod
+    def infer(cls, x: Aval, *, exponent_bits: int, mantissa_bits: int) -> Aval:
+        common_dtype(cls, x)
+        if exponent_bits < 1:
+            raise ValueError(f"reduce_precision: exponent_bits must be positive, got {exponent_bits}.")
+        if mantissa_bits < 0:
+            raise ValueError(f"reduce_precision: mantissa_bits must not be negative, got {mantissa_bits}.")
+        return x
+
+    jvp, transpose = linear(lambda ct, x, **params: ReducePrecisionOp.bind(ct, **params))
+
+    @staticmethod
+    def reference(np: Any, x: Any, *, exponent_bits: int, mantissa_bits: int) -> Any:
+        wide = x.astype(np.float64)
+        if mantissa_bits < 52:
+            with np.errstate(all="ignore"):
+                fraction, exponent = np.frexp(wide)
+                scale = 2.0 ** (mantissa_bits + 1)
+                rounded = np.ldexp(np.rint(fraction * scale) / scale, exponent)
+            wide = np.where(np.isfinite(wide), rounded, wide)
+        if exponent_bits < 11:
+            bias = (1 << (exponent_bits - 1)) - 1
+            size = np.abs(wide)
+            wide = np.where(size >= 2.0 ** (bias + 1), np.copysign(np.inf, wide), wide)
+            wide = np.where(size < 2.0 ** (1 - bias), np.copysign(0.0, wide), wide)
+        return wide.astype(x.dtype)
+
+    @classmethod
+    def decompose(cls, x: Node, *, exponent_bits: int, mantissa_bits: int) -> Node:
+        from weft.dialects.array.ops.algebra import bitcast, compare, convert, logical_and, logical_or, plus, sub, where
+
+        if x.dtype.bits < 32:
+            narrow = cls.decompose(convert(x, float32), exponent_bits=exponent_bits, mantissa_bits=mantissa_bits)
+            return convert(narrow, x.dtype)
+        integer, width = emit.integer_of(x.dtype), {32: 23, 64: 52}[x.dtype.bits]
+        own_bias = (1 << (x.dtype.bits - width - 2)) - 1
+        pattern = bitcast(x, integer)
+        magnitude = logical_and(pattern, emit.extreme(integer)[1])
+        sign = sub(pattern, magnitude)
+        infinite = (2 * own_bias + 1) << width
+        found = magnitude
+        if mantissa_bits < width:
+            lost = width - mantissa_bits
+            last = logical_and(ShiftRightLogicalOp.bind(magnitude, literal(lost, magnitude)), 1)
+            found = plus(plus(magnitude, (1 << lost >> 1) - 1), last)
+            found = logical_and(found, -(1 << lost))
+        bias = (1 << (exponent_bits - 1)) - 1
+        if bias < own_bias:
+            found = where(compare(found, "ge", (own_bias + bias + 1) << width), infinite, found)
+            found = where(compare(found, "lt", (own_bias - bias + 1) << width), 0, found)
+        rounded = bitcast(logical_or(found, sign), x.dtype)
+        return where(compare(magnitude, "gt", infinite), x, rounded)

@@ -36,7 +36,7 @@ from weft.dialects.array.ops.algebra import (
 from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Index, Ints, ReverseOp, SliceOp, check_axes, inverse, up
 from weft.dialects.dtypes import DType, as_dtype, int32
 
-KINDS = {"add": "iufc", "mul": "iufc", "max": "iufbc", "min": "iufbc", "and": "iub", "or": "iub"}
+KINDS = {"add": "iufc", "mul": "iufc", "max": "iufbc", "min": "iufbc", "and": "iub", "or": "iub", "xor": "iub"}
 """The kinds of reduction, and the kinds of dtype that each takes."""
 
 
@@ -44,7 +44,7 @@ def identity(kind: str, dtype: DType) -> bool | int | float:
     """What a reduction of nothing gives."""
     if kind in ("max", "min"):
         return emit.lowest(dtype, kind)
-    return {"add": 0, "mul": 1, "and": -1, "or": 0}[kind]
+    return {"add": 0, "mul": 1, "and": -1, "or": 0, "xor": 0}[kind]
 
 
 def check_kind(name: str, kind: str, x: Aval, kinds: Sequence[str] = tuple(KINDS)) -> None:
@@ -67,7 +67,7 @@ def spread(y: Node, shape: Ints, axes: Sequence[int]) -> Node:
 
 @irdl_op_definition
 class ReduceOp(ArrayOp):
-    """The elements along `axes` combined by add, mul, max, min, and, or. max and min are NaN where any element is; of
+    """The elements along `axes` combined by add, mul, max, min, and, or, xor. max and min are NaN where any element is; of
     equal extremes each has its share of the derivative.
 
     %y = array.reduce add %x axes [1] : tensor<4x8xf32> -> tensor<4xf32>
@@ -93,7 +93,7 @@ class ReduceOp(ArrayOp):
         cls, primals: Sequence[Node], tangents: Sequence[Node | None], out: Node, *, kind: str, axes: Ints
     ) -> Node | None:
         (x,), (dx,) = primals, tangents
-        if dx is None or kind in ("and", "or"):
+        if dx is None or kind in ("and", "or", "xor"):
             return None
         if kind == "mul":
             dx = mul(dx, _products_of_others(x, axes))
@@ -134,6 +134,7 @@ class ReduceOp(ArrayOp):
             "min": "minimum",
             "and": "bitwise_and",
             "or": "bitwise_or",
+            "xor": "bitwise_xor",
         }
         wide = emit.wide(np, x.dtype)
         start = np.array(identity(kind, as_dtype(x.dtype))).astype(wide)

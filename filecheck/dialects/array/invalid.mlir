@@ -842,7 +842,7 @@ func.func @dynamic_update_slice(%x : tensor<8xf32>, %u : tensor<3xi32>, %i : ten
 
 // -----
 
-// CHECK: reduce: kind must be one of add, mul, max, min, and, or, got 'mean'
+// CHECK: reduce: kind must be one of add, mul, max, min, and, or, xor, got 'mean'
 func.func @reduce(%x : tensor<4xf32>) {
   %0 = array.reduce mean %x axes [0] : tensor<4xf32> -> tensor<f32>
   func.return
@@ -909,6 +909,14 @@ func.func @argsort(%k : tensor<8xf32>, %l : tensor<7xi32>) {
 // CHECK: merge: rows of 100 elements are no multiple of chunk 16.
 func.func @merge(%length : tensor<1xi32>, %k : tensor<4x100xi32>) {
   %0 = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x100xi32> -> tensor<4x100xi32>
+  func.return
+}
+
+// -----
+
+// CHECK: reduce_precision: exponent_bits must be positive, got 0.
+func.func @reduce_precision(%x : tensor<4xf32>) {
+  %0 = array.reduce_precision %x exponent_bits 0 mantissa_bits 10 : tensor<4xf32>
   func.return
 }
 

@@ -618,6 +618,13 @@ func.func @merge(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x96x
   func.return %p : tensor<4x96xi32>
 }
 
+// CHECK-LABEL: @reduce_precision(
+// CHECK: %y = array.reduce_precision %x exponent_bits 5 mantissa_bits 10 : tensor<4xf32>
+func.func @reduce_precision(%x : tensor<4xf32>) -> tensor<4xf32> {
+  %y = array.reduce_precision %x exponent_bits 5 mantissa_bits 10 : tensor<4xf32>
+  func.return %y : tensor<4xf32>
+}
+
 // CHECK-LABEL: @fft(
 // CHECK: %y = array.fft FFT %x lengths [8] : tensor<4x8xcomplex<f32>>
 // CHECK: %z = array.fft RFFT %v lengths [8] : tensor<4x8xf32> -> tensor<4x5xcomplex<f32>>
