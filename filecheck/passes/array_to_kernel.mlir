@@ -135,3 +135,25 @@ func.func @wide(%a: tensor<2xf32>, %b: tensor<2xf32>, %c: tensor<2xf32>, %d: ten
   %0 = array.concatenate %a, %b, %c, %d dimension 0 : tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<8xf32>
   func.return %0 : tensor<8xf32>
 }
+
+// An op that pushes runs over a space of its own, here the chunks of a running sum, and writes several elements at each point.
+// CHECK-LABEL: func.func @running
+// CHECK:      kernel.nest [i: par 2] ins(%{{.*}} = %s : tensor<2xf32>, %{{.*}} = %x : tensor<4xf32>)
+// CHECK:      kernel.store %{{.*}}, %{{.*}}[i * 2]
+// CHECK:      kernel.store %{{.*}}, %{{.*}}[i * 2 + 1]
+func.func @running(%x: tensor<4xf32>, %s: tensor<2xf32>) -> tensor<4xf32> {
+  %0 = array.running add %x, %s axis 0 reverse false chunk 2 : tensor<4xf32>, tensor<2xf32> -> tensor<4xf32>
+  func.return %0 : tensor<4xf32>
+}
+
+// What is searched, again and again, is stored first; what is looked for is computed on the way.
+// CHECK-LABEL: func.func @search
+// CHECK:      [[A:%.*]] = kernel.nest [i: par 8] ins(%{{.*}} = %a : tensor<8xi32>)
+// CHECK:      kernel.nest [i: par 4] ins(%{{.*}} = %v : tensor<4xi32>, %{{.*}} = [[A]] : tensor<8xi32>)
+// CHECK-NOT:  kernel.nest
+func.func @search(%a: tensor<8xi32>, %v: tensor<4xi32>) -> tensor<4xi32> {
+  %0 = array.mul %a, %a : tensor<8xi32>
+  %1 = array.mul %v, %v : tensor<4xi32>
+  %2 = array.bisect left %0, %1 : tensor<8xi32>, tensor<4xi32> -> tensor<4xi32>
+  func.return %2 : tensor<4xi32>
+}

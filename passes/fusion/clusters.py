@@ -10,6 +10,7 @@ cluster that computes it anyway); whoever else reads it loads it. The rules:
 - A reduction is computed once: it is inlined only where each of its elements is read at one point. That may be the point at which the cluster stores (an epilogue), or one
   that fewer axes name (a row's maximum in a softmax): the reduction then runs over the cluster's remaining axes, which stop being parallel, if enough others are left.
 - What several clusters read is stored, unless it costs next to nothing.
+- What is gathered is stored before it is gathered from: two passes, each of which may go along memory, cost less than one that jumps twice.
 - A value read at the point where a cluster stores is stored by that cluster too, where no cycle of nests arises.
 - No nest has more buffers than the target can bind.
 
@@ -67,6 +68,8 @@ class Access(NamedTuple):
     """The axes inside whose loops it is read."""
     path: int
     """Tells apart reads along the same axes at different indices."""
+    gathered: bool = False
+    """It is read where data say."""
 
     @property
     def axes(self) -> int:
@@ -237,7 +240,10 @@ class Clustering:
             return len(item.reads) == 1 and self._reduction_fits(item, *item.reads)
         if len(item.reads) > 1 and item.size > SMALL and (item.chain > CHEAP or self._streams(item) > 1):
             return False
-        evaluations = sum(c.evaluations(a) for c, accesses in item.reads.items() for a in accesses.values())
+        every = [(c, a) for c, accesses in item.reads.items() for a in accesses.values()]
+        evaluations = sum(c.evaluations(a) for c, a in every)
+        if item.profile.gathers and evaluations >= item.size > SMALL and any(a.gathered for _, a in every):
+            return False
         return self._worth_it(item, evaluations)
 
     @staticmethod
@@ -298,7 +304,7 @@ class Clustering:
                     continue
                 dims = tuple([self._spread(d, local) for d in read.dims])
                 path = access.path if read.plain else hash((access.path, item.value, read))
-                found = Access(dims, access.exact and read.exact, scope, path)
+                found = Access(dims, access.exact and read.exact, scope, path, read.gathered)
                 if found.exact and cluster.points(found.axes) != operand.size:
                     found = found._replace(exact=False)
                 operand.reads.setdefault(cluster, {}).setdefault((dims, path), found)

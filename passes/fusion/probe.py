@@ -42,6 +42,8 @@ class Read(NamedTuple):
     """Over the axes that it depends on, the index meets every element of the operand once."""
     plain: bool
     """Each dimension is an axis itself: another read of these dims is the same read."""
+    gathered: bool = False
+    """The index is data."""
 
 
 class Profile(NamedTuple):
@@ -54,6 +56,11 @@ class Profile(NamedTuple):
     """Cost of one element (of one step, if it reduces), in additions."""
     view: bool
     """Index arithmetic and nothing else."""
+
+    @property
+    def gathers(self) -> bool:
+        """Whether it reads where data say."""
+        return any(r.gathered for r in self.reads)
 
 
 def is_bijective(index: Sequence[Expr], shape: Sequence[int]) -> bool:
@@ -104,6 +111,7 @@ class _Probe(NestBuilder):
                     bits,
                     not guarded and is_bijective(index, operands[which].shape),
                     not guarded and all(_is_axis(e) for e in index),
+                    any(isinstance(a, Sym) for e in index for a in e.atoms()),
                 )
             )
         ops = [op for op in self.block.ops if type(op) not in FREE]

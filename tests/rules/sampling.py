@@ -374,15 +374,32 @@ def _argsort(d: Draw):
     return tuple(keys), {"axis": d.int(0, len(shape) - 1)}
 
 
-@samples(ops.MergeOp)
-def _merge(d: Draw):
+def _runs(d: Draw) -> tuple[int, list[np.ndarray]]:
+    """A length, and keys whose runs of it are in order."""
     length, shape = 1 << d.int(2, 4), (d.int(1, 3), 4 * d.int(1, 9))
     dtype = d.of(*(as_dtype(name) for name in ("int32", "uint32")))
     keys = [(d.array(shape, dtype) // 8).astype(dtype.name) for _ in range(d.int(1, 2))]
     place = np.broadcast_to(np.arange(shape[1]) // length, shape)
-    order = np.lexsort([*reversed(keys), place], axis=-1)  # each run in order
-    keys = [np.take_along_axis(k, order, -1) for k in keys]
-    return (np.array([length], np.int32), *keys), {"chunk": d.of(2, 4), "steps": 5}
+    order = np.lexsort([*reversed(keys), place], axis=-1)
+    return length, [np.take_along_axis(k, order, -1) for k in keys]
+
+
+@samples(ops.MergeOp)
+def _merge(d: Draw):
+    length, keys = _runs(d)
+    chunk, given = d.of(2, 4), np.array([length], np.int32)
+    path = ops.MergePathOp.reference(np, given, *keys, chunk=chunk, steps=5)
+    return (given, path, *keys), {"chunk": chunk}
+
+
+@samples(ops.MergePathOp)
+def _merge_path(d: Draw):
+    length, keys = _runs(d)
+    given, params = np.array([length], np.int32), {"chunk": d.of(1, 2, 4), "steps": 6}
+    if not d.int(0, 1):
+        return (given, *keys), params
+    bounds = ops.MergePathOp.reference(np, given, *keys, chunk=4, steps=5)
+    return (given, bounds, *keys), {**params, "within": 4}
 
 
 @samples(ops.BisectOp)

@@ -23,6 +23,7 @@ from weft.dialects.array.op import (
     Binary,
     Unary,
     batch_front,
+    common_dtype,
     elements,
     linear,
     literal,

@@ -1,10 +1,9 @@
 """Orders: `argsort` says in which order elements would be sorted, by one key or by several; whoever sorts gathers by it.
 
-Keys become integers that compare as they do (a float is its sign and magnitude; NaNs are all alike and last, -0 is 0). Then runs
-of `BLOCK` are sorted by counting how many elements come before each one, all of a run at once; and pairs of neighbouring runs are
-merged, ever longer ones, until one is left: n log n steps in 2 log n nests. Merging is by *merge paths*: a nest's point makes `CHUNK`
-results, and finds by bisection how many of the results before them came from either run. Every level runs the same few kernels,
-for the length of the runs is data.
+Keys become integers that compare as they do (a float is its sign and magnitude; NaNs are all alike and last, -0 is 0). Then runs of `BLOCK` are sorted by counting how
+many elements come before each one, all of a run at once; and pairs of neighbouring runs are merged, ever longer ones, until one is left: n log n steps in 3 log n nests.
+Merging is by *merge paths*: it is found by bisection, for every `CHUNK`-th result, how many of those before it come from either run (first for every `STRIDE`-th one,
+which leaves the others little to search); then a nest's point makes the results of a chunk. Every level runs the same few kernels, for the length of the runs is data.
 
 S. Odeh, O. Green, Z. Mwassi, O. Shmueli, Y. Birk, "Merge path: parallel merging made simple", IPDPS Workshops 2012.
 """
@@ -18,11 +17,11 @@ from typing import Any, ClassVar
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType, i32
 from xdsl.ir import SSAValue
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, var_operand_def
+from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, var_operand_def
 
 from weft.dialects.array.constant import ConstantOp
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, Write, batch_front, broadcast, full, move_axis
+from weft.dialects.array.op import ArrayOp, Write, batch_front, broadcast, full, move_axis, op_name
 from weft.dialects.array.ops import emit
 from weft.dialects.array.ops.algebra import (
     bitcast,
@@ -45,7 +44,7 @@ from weft.dialects.array.ops.algebra import (
 from weft.dialects.array.ops.indexing import GatherOp, ScatterOp
 from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Index, Ints, check_axes
 from weft.dialects.dtypes import float32, int32
-from weft.dialects.kernel.affine import Expr, linearize
+from weft.dialects.kernel.affine import Expr
 
 BLOCK = 32
 """Elements of the runs that are sorted by counting: in vectors, 32 comparisons an element take about as long as a merge."""
@@ -56,8 +55,8 @@ CHUNK = 16
 MOST = 4
 """Keys that one kernel compares."""
 
-ROUNDS = 7
-"""Steps of bisection come in multiples of this, so that neighbouring levels share a kernel."""
+STRIDE = 512
+"""Results between those for which bisection starts from nothing."""
 
 
 def _check_keys(name: str, keys: Sequence[Aval]) -> None:
@@ -145,8 +144,12 @@ def _order(keys: list[Node]) -> Node:
     place = order = _within_runs(keys, run)
     while run < size:
         keys = [_take(k, place) for k in keys]
-        steps = -(-run.bit_length() // ROUNDS) * ROUNDS
-        place = MergeOp.bind(_datum(run), *keys, chunk=CHUNK, steps=steps)
+        length, path, within = _datum(run), [], 0
+        if run > STRIDE:
+            path = [MergePathOp.bind(length, *keys, chunk=STRIDE, steps=size.bit_length())]
+            within = STRIDE
+        path = MergePathOp.bind(length, *path, *keys, chunk=CHUNK, steps=STRIDE.bit_length(), within=within)
+        place = MergeOp.bind(length, path, *keys, chunk=CHUNK)
         order = _take(order, place)
         run *= 2
     return slice_axis(order, 1, 0, n)
@@ -193,117 +196,206 @@ def _datum(value: int) -> Node:
     return ConstantOp.bind(value=data, shape=(1,), dtype=int32)
 
 
-@irdl_op_definition
-class MergeOp(ArrayOp):
-    """Pairs of neighbouring runs merged: for each place of a row, where the element stands in it that belongs there when the runs of
-    `length` elements, each in order, are merged two by two. Equal elements keep their order. Keys are integers.
+class _Merging(ArrayOp):
+    """What the ops on pairs of runs have in common: operands are the runs' length, then arrays of lines."""
 
-    %p = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
-
-    The length is a power of two, at least `chunk`, and less than 2 ** steps.
-    """
-
-    name = "array.merge"
     NOT_DIFFERENTIABLE: ClassVar = True
-    PUSHES: ClassVar = True
     STORED: ClassVar = slice(None)
 
-    length = operand_def(TensorType)
-    keys = var_operand_def(TensorType)
-    chunk = prop_def()
-    steps = prop_def()
-
     @classmethod
-    def infer(cls, length: Aval, *keys: Aval, chunk: int, steps: int) -> Aval:
-        _check_keys("merge", keys)
+    def check(cls, length: Aval, keys: Sequence[Aval], chunk: int) -> None:
+        """Raises unless there are keys, in lines."""
+        name = op_name(cls)
+        _check_keys(name, keys)
         if length.dtype is not int32 or length.shape != (1,):
-            raise TypeError(f"merge: the length must be int32[1], got {length}.")
+            raise TypeError(f"{name}: the length must be int32[1], got {length}.")
         if keys[0].ndim != 2 or not all(k.dtype.is_integer for k in keys):
-            raise TypeError(f"merge requires integer keys of rank 2, got {', '.join(map(str, keys))}.")
-        if chunk < 1 or keys[0].shape[1] % chunk:
-            raise ValueError(f"merge: rows of {keys[0].shape[1]} elements are no multiple of chunk {chunk}.")
-        return aval(keys[0].shape, int32)
+            raise TypeError(f"{name} requires integer keys of rank 2, got {', '.join(map(str, keys))}.")
+        if chunk < 1:
+            raise ValueError(f"{name}: chunk must be positive, got {chunk}.")
 
     @classmethod
     def batch(cls, size: int, args: Sequence[Node], dims: Dims, **params: Any) -> tuple[Node, int]:
-        length, *keys = args if dims[0] is None else (batch_front(size, args[0], dims[0]), *args[1:])
-        keys = [batch_front(size, k, d) for k, d in zip(keys, dims[1:], strict=True)]
-        _, lines, n = keys[0].shape
-        if dims[0] is None:
-            flat = [reshape(k, (size * lines, n)) for k in keys]
-            return reshape(cls.bind(length, *flat, **params), (size, lines, n)), 0
+        arrays = [batch_front(size, x, d) for x, d in zip(args[1:], dims[1:], strict=True)]
+        if dims[0] is None:  # examples are more lines
+            flat = [reshape(x, (size * x.shape[1], *x.shape[2:])) for x in arrays]
+            out = cls.bind(args[0], *flat, **params)
+            return reshape(out, (size, out.shape[0] // size, out.shape[1])), 0
         parts = []
         for k in range(size):  # each example has runs of its own length
-            own = [reshape(slice_axis(x, 0, k, k + 1), x.shape[1:]) for x in (length, *keys)]
-            parts.append(reshape(cls.bind(*own, **params), (1, lines, n)))
+            own = [slice_axis(x, 0, k, k + 1) for x in (batch_front(size, args[0], dims[0]), *arrays)]
+            out = cls.bind(*(reshape(x, x.shape[1:]) for x in own), **params)
+            parts.append(reshape(out, (1, *out.shape)))
         return ConcatenateOp.bind(*parts, dimension=0), 0
 
+
+class _Pair:
+    """Scalars that say where the runs of a pair lie in a line: A from `begin` to `middle`, B from there to `end`; the place meant is in one of them."""
+
+    def __init__(self, b: Any, length: Any, keys: Sequence[Any], line: Expr, first: SSAValue):
+        self.b, self.keys, self.line, self.size = b, keys, line, keys[0].shape[1]
+        run = b.read(length, (Expr(0),))
+        self.begin = b.op(arith.AndIOp, first, self.sub(self.number(0), self.add(run, run)))
+        self.middle = self.least(self.add(self.begin, run), self.number(self.size))
+        self.end = self.least(self.add(self.middle, run), self.number(self.size))
+
+    def number(self, value: int) -> SSAValue:
+        """A constant."""
+        return self.b.const(value, int32)
+
+    def add(self, x: SSAValue, y: SSAValue) -> SSAValue:
+        """x + y."""
+        return self.b.op(arith.AddiOp, x, y)
+
+    def sub(self, x: SSAValue, y: SSAValue) -> SSAValue:
+        """x - y."""
+        return self.b.op(arith.SubiOp, x, y)
+
+    def least(self, x: SSAValue, y: SSAValue) -> SSAValue:
+        """The lesser."""
+        return self.b.op(arith.MinSIOp, x, y)
+
+    def greatest(self, x: SSAValue, y: SSAValue) -> SSAValue:
+        """The greater."""
+        return self.b.op(arith.MaxSIOp, x, y)
+
+    def elements(self, place: SSAValue) -> list[SSAValue]:
+        """The keys at a place, which lies in the line."""
+        at = self.b.symbol(place, 0, self.size - 1)
+        return [self.b.read(k, (self.line, at)) for k in self.keys]
+
+    def not_after(self, x: list[SSAValue], y: list[SSAValue]) -> SSAValue:
+        """Whether x comes before y, or is equal."""
+        b, kinds = self.b, [k.dtype.kind for k in self.keys]
+        found = emit.compare(b, x[-1], "le", y[-1], kinds[-1])
+        for k in reversed(range(len(self.keys) - 1)):
+            equal = b.op(arith.AndIOp, emit.compare(b, x[k], "eq", y[k], kinds[k]), found)
+            found = b.op(arith.OrIOp, emit.compare(b, x[k], "lt", y[k], kinds[k]), equal)
+        return found
+
+
+@irdl_op_definition
+class MergePathOp(_Merging):
+    """For every `chunk`-th place of pairs of neighbouring runs, merged: how many of the elements before it, in the pair, come from the first run.
+
+    %p = array.merge_path %length, %k chunk 16 steps 7 within 0 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x6xi32>
+
+    The length is a power of two, at least `chunk`. The search among less than 2 ** steps numbers is between those that the operand after the length gives for every
+    `within`-th place, or (`within` 0, then there is no such operand) between none and all.
+    """
+
+    name = "array.merge_path"
+
+    length = operand_def(TensorType)
+    arrays = var_operand_def(TensorType)
+    chunk = prop_def()
+    steps = prop_def()
+    within = opt_prop_def()
+
+    @classmethod
+    def infer(cls, length: Aval, *arrays: Aval, chunk: int, steps: int, within: int = 0) -> Aval:
+        keys = arrays[bool(within) :]
+        cls.check(length, keys, chunk)
+        lines, size = keys[0].shape
+        if within and arrays[0].shape != (lines, -(-size // within)):
+            raise TypeError(f"merge_path: expected bounds for every {within}th of {size} places, got {arrays[0]}.")
+        return aval((lines, -(-size // chunk)), int32)
+
     @staticmethod
-    def reference(np: Any, length: Any, *keys: Any, chunk: int, steps: int) -> Any:
+    def reference(np: Any, length: Any, *arrays: Any, chunk: int, steps: int, within: int = 0) -> Any:
+        source = MergeOp.reference(np, length, None, *arrays[bool(within) :], chunk=chunk)
+        pair = 2 * int(length[0])
+        first = source % pair < length[0]
+        before = np.cumsum(first, -1) - first
+        place = np.arange(0, source.shape[1], chunk)
+        return (before[:, place] - before[:, place // pair * pair]).astype(np.int32)
+
+    @classmethod
+    def to_kernel(
+        cls, b: Any, index: Index, args: Sequence[Any], *, chunk: int, steps: int, within: int = 0
+    ) -> SSAValue:
+        length, *arrays = args
+        keys, (line, number) = arrays[bool(within) :], index
+        first = b.index(number * chunk)
+        pair = _Pair(b, length, keys, line, first)
+        made = pair.sub(first, pair.begin)
+        taken = pair.greatest(pair.sub(made, pair.sub(pair.end, pair.middle)), pair.number(0))
+        most = pair.least(made, pair.sub(pair.middle, pair.begin))
+        if within:
+            block, blocks = number * chunk // within, arrays[0].shape[1]
+            taken = pair.greatest(taken, b.read(arrays[0], (line, block)))
+            after = b.read(arrays[0], (line, (block + 1).minimum(blocks - 1)))
+            inside = emit.compare(b, b.index((block + 1) * within), "lt", pair.end, "i")
+            most = emit.select(b, inside, pair.least(most, after), most)
+        # the most for which the last of them comes no later than its rival in B
+        for k in reversed(range(steps)):
+            tried = pair.add(taken, pair.number(1 << k))
+            last = pair.sub(pair.add(pair.begin, tried), pair.number(1))
+            mine = pair.elements(pair.least(last, pair.number(pair.size - 1)))
+            rival = pair.elements(_inside(pair, pair.sub(pair.add(pair.middle, made), tried)))
+            fits = b.op(arith.AndIOp, emit.compare(b, tried, "le", most, "i"), pair.not_after(mine, rival))
+            taken = emit.select(b, fits, tried, taken)
+        return taken
+
+
+def _inside(pair: _Pair, place: SSAValue) -> SSAValue:
+    """A place moved into the line."""
+    return pair.least(pair.greatest(place, pair.number(0)), pair.number(pair.size - 1))
+
+
+@irdl_op_definition
+class MergeOp(_Merging):
+    """Pairs of neighbouring runs merged: for each place of a row, where the element stands in it that belongs there when the runs of `length` elements, each in order, are
+    merged two by two. Equal elements keep their order. Keys are integers; `path` is what `array.merge_path` gives for the same chunks.
+
+    %s = array.merge %length, %p, %k chunk 16 : tensor<1xi32>, tensor<4x6xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
+    """
+
+    name = "array.merge"
+    PUSHES: ClassVar = True
+
+    length = operand_def(TensorType)
+    path = operand_def(TensorType)
+    keys = var_operand_def(TensorType)
+    chunk = prop_def()
+
+    @classmethod
+    def infer(cls, length: Aval, path: Aval, *keys: Aval, chunk: int) -> Aval:
+        cls.check(length, keys, chunk)
+        lines, size = keys[0].shape
+        if size % chunk:
+            raise ValueError(f"merge: rows of {size} elements are no multiple of chunk {chunk}.")
+        if path.dtype is not int32 or path.shape != (lines, size // chunk):
+            raise TypeError(f"merge: the path must be int32[{lines},{size // chunk}], got {path}.")
+        return aval(keys[0].shape, int32)
+
+    @staticmethod
+    def reference(np: Any, length: Any, path: Any, *keys: Any, chunk: int) -> Any:
         place = np.arange(keys[0].shape[1])
         pair = np.broadcast_to(place // (2 * int(length[0])), keys[0].shape)
         return np.lexsort([*reversed(keys), pair], axis=-1).astype(np.int32)
 
     @classmethod
-    def space(cls, args: Sequence[Any], *, chunk: int, steps: int) -> Ints:
-        lines, size = args[1].shape
-        return lines, size // chunk
+    def space(cls, args: Sequence[Any], **params: Any) -> Ints:
+        return args[1].shape
 
     @classmethod
-    def to_kernel(cls, b: Any, index: Index, args: Sequence[Any], *, chunk: int, steps: int) -> list[Write]:
-        length, *keys = args
-        line, size = index[0], keys[0].shape[1]
-
-        def number(value: int) -> SSAValue:
-            return b.const(value, int32)
-
-        def add(x: SSAValue, y: SSAValue) -> SSAValue:
-            return b.op(arith.AddiOp, x, y)
-
-        def sub(x: SSAValue, y: SSAValue) -> SSAValue:
-            return b.op(arith.SubiOp, x, y)
-
-        def least(x: SSAValue, y: SSAValue) -> SSAValue:
-            return b.op(arith.MinSIOp, x, y)
-
-        def elements(place: SSAValue) -> list[SSAValue]:
-            at = b.symbol(place, 0, size - 1)
-            return [b.read(k, (line, at)) for k in keys]
-
-        def not_after(x: list[SSAValue], y: list[SSAValue]) -> SSAValue:
-            """Whether x comes before y, or is equal."""
-            kinds = [k.dtype.kind for k in keys]
-            found = emit.compare(b, x[-1], "le", y[-1], kinds[-1])
-            for k in reversed(range(len(keys) - 1)):
-                equal = b.op(arith.AndIOp, emit.compare(b, x[k], "eq", y[k], kinds[k]), found)
-                found = b.op(arith.OrIOp, emit.compare(b, x[k], "lt", y[k], kinds[k]), equal)
-            return found
-
-        # runs A, from `begin` to `middle`, and B, from there to `end`
-        run = b.read(length, (Expr(0),))
-        first = b.index(linearize((index[1],), (size // chunk,)) * chunk)
-        begin = b.op(arith.AndIOp, first, sub(number(0), add(run, run)))
-        middle = least(add(begin, run), number(size))
-        end = least(add(middle, run), number(size))
-        # how many of the results before `first` came from A: the most for which the last of them comes no later than its rival in B
-        made = sub(first, begin)
-        taken = b.op(arith.MaxSIOp, sub(made, sub(end, middle)), number(0))
-        most = least(made, sub(middle, begin))
-        for k in reversed(range(steps)):
-            tried = add(taken, number(1 << k))
-            mine = elements(least(add(begin, sub(tried, number(1))), number(size - 1)))
-            rival = elements(b.op(arith.MaxSIOp, sub(add(middle, made), tried), number(0)))
-            fits = b.op(arith.AndIOp, emit.compare(b, tried, "le", most, "i"), not_after(mine, rival))
-            taken = emit.select(b, fits, tried, taken)
-        left, right = add(begin, taken), add(middle, sub(made, taken))
+    def to_kernel(cls, b: Any, index: Index, args: Sequence[Any], *, chunk: int) -> list[Write]:
+        length, path, *keys = args
+        line, number = index
+        first = b.index(number * chunk)
+        pair = _Pair(b, length, keys, line, first)
+        taken = b.read(path, index)
+        left = pair.add(pair.begin, taken)
+        right = pair.add(pair.middle, pair.sub(pair.sub(first, pair.begin), taken))
         writes = []
         for k in range(chunk):
-            mine, rival = (elements(least(p, number(size - 1))) for p in (left, right))
-            from_left = b.op(arith.AndIOp, emit.compare(b, left, "lt", middle, "i"), not_after(mine, rival))
-            from_left = b.op(arith.OrIOp, from_left, emit.compare(b, right, "ge", end, "i"))
-            writes.append(Write(emit.select(b, from_left, left, right), (line, index[1] * chunk + k)))
+            mine, rival = (pair.elements(pair.least(p, pair.number(pair.size - 1))) for p in (left, right))
+            from_left = b.op(arith.AndIOp, emit.compare(b, left, "lt", pair.middle, "i"), pair.not_after(mine, rival))
+            from_left = b.op(arith.OrIOp, from_left, emit.compare(b, right, "ge", pair.end, "i"))
+            writes.append(Write(emit.select(b, from_left, left, right), (line, number * chunk + k)))
             step = b.op(arith.ExtUIOp, from_left, type=i32)
-            left, right = add(left, step), add(right, sub(number(1), step))
+            left, right = pair.add(left, step), pair.add(right, pair.sub(pair.number(1), step))
         return writes
 
 

@@ -906,9 +906,17 @@ func.func @argsort(%k : tensor<8xf32>, %l : tensor<7xi32>) {
 
 // -----
 
+// CHECK: merge_path: chunk must be positive, got 0.
+func.func @merge_path(%length : tensor<1xi32>, %k : tensor<4x96xi32>) {
+  %0 = array.merge_path %length, %k chunk 0 steps 7 within 0 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x6xi32>
+  func.return
+}
+
+// -----
+
 // CHECK: merge: rows of 100 elements are no multiple of chunk 16.
-func.func @merge(%length : tensor<1xi32>, %k : tensor<4x100xi32>) {
-  %0 = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x100xi32> -> tensor<4x100xi32>
+func.func @merge(%length : tensor<1xi32>, %p : tensor<4x6xi32>, %k : tensor<4x100xi32>) {
+  %0 = array.merge %length, %p, %k chunk 16 : tensor<1xi32>, tensor<4x6xi32>, tensor<4x100xi32> -> tensor<4x100xi32>
   func.return
 }
 

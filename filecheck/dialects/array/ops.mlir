@@ -611,11 +611,18 @@ func.func @argsort(%k : tensor<8xf32>, %l : tensor<8xi32>) -> tensor<8xi32> {
   func.return %i : tensor<8xi32>
 }
 
+// CHECK-LABEL: @merge_path(
+// CHECK: %p = array.merge_path %length, %k chunk 16 steps 7 within 0 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x6xi32>
+func.func @merge_path(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x6xi32> {
+  %p = array.merge_path %length, %k chunk 16 steps 7 within 0 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x6xi32>
+  func.return %p : tensor<4x6xi32>
+}
+
 // CHECK-LABEL: @merge(
-// CHECK: %p = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
-func.func @merge(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x96xi32> {
-  %p = array.merge %length, %k chunk 16 steps 7 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
-  func.return %p : tensor<4x96xi32>
+// CHECK: %s = array.merge %length, %p, %k chunk 16 : tensor<1xi32>, tensor<4x6xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
+func.func @merge(%length : tensor<1xi32>, %p : tensor<4x6xi32>, %k : tensor<4x96xi32>) -> tensor<4x96xi32> {
+  %s = array.merge %length, %p, %k chunk 16 : tensor<1xi32>, tensor<4x6xi32>, tensor<4x96xi32> -> tensor<4x96xi32>
+  func.return %s : tensor<4x96xi32>
 }
 
 // CHECK-LABEL: @reduce_precision(
