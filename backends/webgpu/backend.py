@@ -13,7 +13,8 @@ from weft.backends.base import Backend
 from weft.backends.webgpu.adapter import open_device
 from weft.backends.webgpu.memory import Buffer, Pool, stored_bytes
 from weft.backends.webgpu.native import unchecked_module
-from weft.backends.webgpu.program import Executable, Kernel, Launch, padded, read_program
+from weft.backends.webgpu.program import Executable, read_program
+from weft.backends.webgpu.steps import Kernel, Launch, padded, walk
 from weft.passes.schedule.webgpu import Adapter
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class WebGpuBackend(Backend):
     ) -> Executable:
         """A program from its kernels in the gpu dialect and its `kernel.program`. Raises RuntimeError with the adapter's message."""
         program = read_program(module)
-        texts = list(dict.fromkeys(s.kernel for s in program.steps if isinstance(s, Launch)))
+        texts = list(dict.fromkeys(s.kernel for s in walk(program.steps) if isinstance(s, Launch)))
         stages = {
             **(stages or {}),
             "gpu": lambda: str(module),

@@ -40,7 +40,7 @@ def unchecked_module(device: Any, label: str, code: str, endless: bool) -> Any:
 class Recorder:
     """A compute pass under recording."""
 
-    __slots__ = ("bind", "dispatch", "encoder", "handle", "pipeline", "use")
+    __slots__ = ("bind", "dispatch", "encoder", "handle", "indirect", "pipeline", "use")
 
     def __init__(self, encoder: Any):
         self.encoder = encoder.begin_compute_pass()
@@ -49,15 +49,23 @@ class Recorder:
         self.use = lib.wgpuComputePassEncoderSetPipeline
         self.bind = lib.wgpuComputePassEncoderSetBindGroup
         self.dispatch = lib.wgpuComputePassEncoderDispatchWorkgroups
+        self.indirect = lib.wgpuComputePassEncoderDispatchWorkgroupsIndirect
 
     def launch(self, pipeline: Any, group: Any, grid: tuple[int, int, int]) -> None:
         """One dispatch."""
-        handle = self.handle
+        self._set(pipeline, group)
+        self.dispatch(self.handle, *grid)
+
+    def launch_indirect(self, pipeline: Any, group: Any, sizes: Any, offset: int) -> None:
+        """One dispatch, whose grid stands at an offset of the buffer `sizes`."""
+        self._set(pipeline, group)
+        self.indirect(self.handle, sizes._internal, offset)
+
+    def _set(self, pipeline: Any, group: Any) -> None:
         if pipeline is not self.pipeline:
-            self.use(handle, pipeline._internal)
+            self.use(self.handle, pipeline._internal)
             self.pipeline = pipeline
-        self.bind(handle, 0, group._internal, 0, ffi.NULL)
-        self.dispatch(handle, *grid)
+        self.bind(self.handle, 0, group._internal, 0, ffi.NULL)
 
     def end(self) -> None:
         """Ends the pass. Raises wgpu's errors for anything in it."""

@@ -1,4 +1,4 @@
-"""Plays a compiled program: a list of launches and copies over numbered buffers, recorded into one command encoder a call.
+"""A compiled program on the device: read from the IR (see steps.py), and called, which is played by player.py.
 
 Buffers are the caller's inputs, the outputs, constants, and the program's own slots, which come from the pool for the time of the call. Pipelines and bind groups are kept:
 a bind group as long as the same buffers come again, which the pool makes the rule.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -22,58 +22,27 @@ from xdsl.dialects.builtin import (
     MemRefType,
     ModuleOp,
 )
-from xdsl.ir import SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from weft.backends.base import Executable as BaseExecutable
 from weft.backends.webgpu.memory import Buffer, Pool
-from weft.backends.webgpu.native import Recorder
+from weft.backends.webgpu.player import BindGroups, Guards, Player
+from weft.backends.webgpu.steps import Copy, Grid, Kernel, Launch, Program, Region, Repeat, Step, Switch, While, walk
 from weft.dialects.gpu.ops import BindingOp
 from weft.dialects.gpu.wgsl import print_func
-from weft.dialects.kernel.host import AllocOp, ConstantOp, CopyOp, LaunchOp, ProgramOp
+from weft.dialects.kernel.host import (
+    AllocOp,
+    ConstantOp,
+    CopyOp,
+    LaunchOp,
+    ProgramOp,
+    RepeatOp,
+    SwitchOp,
+    WhileOp,
+)
 
 if TYPE_CHECKING:
     from weft.backends.webgpu.backend import WebGpuBackend
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A shader: its text, how each binding is accessed, and its grid."""
-
-    name: str
-    text: str
-    access: tuple[str, ...]
-    grid: tuple[int, int, int]
-    in_bounds: bool = False
-    """Whether the compiler has proven that no access leaves its buffer."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """Runs a kernel on numbered buffers."""
-
-    kernel: Kernel
-    buffers: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Copy:
-    """Copies a buffer."""
-
-    source: int
-    target: int
-    nbytes: int
-
-
-@dataclass
-class Program:
-    """What a player needs to know. Numbers: inputs first, then outputs, constants, slots."""
-
-    inputs: int
-    outputs: list[int]  # bytes of each
-    constants: list[bytes] = field(default_factory=list)
-    slots: list[int] = field(default_factory=list)  # bytes of each
-    steps: list[Launch | Copy] = field(default_factory=list)
-    donated: dict[int, int] = field(default_factory=dict)  # output -> input
 
 
 def stored_size(type: MemRefType) -> int:
@@ -128,25 +97,55 @@ def read_program(module: ModuleOp) -> Program:
         program.constants.append(constant_bytes(op.value))
     first = len(args) + len(constants)
     for op in ops:
-        match op:
-            case AllocOp():
-                slot = op.slot.value.data
-                program.slots.extend([0] * (slot + 1 - len(program.slots)))
-                program.slots[slot] = max(program.slots[slot], stored_size(op.result.type))  # type: ignore[arg-type]
-                number[op.result] = first + slot
-            case LaunchOp():
-                kernel = kernels[op.kernel.string_value()]
-                program.steps.append(Launch(kernel, tuple(number[v] for v in op.operands)))
-            case CopyOp():
-                program.steps.append(Copy(number[op.source], number[op.target], stored_size(op.source.type)))  # type: ignore[arg-type]
-            case _:
-                pass
+        if isinstance(op, AllocOp):
+            slot = op.slot.value.data
+            program.slots.extend([0] * (slot + 1 - len(program.slots)))
+            program.slots[slot] = max(program.slots[slot], stored_size(op.result.type))  # type: ignore[arg-type]
+            number[op.result] = first + slot
+    program.steps.extend(_Reader(kernels, number).steps(main.body.block, None))
     return program
 
 
-def padded(nbytes: int) -> int:
-    """A size that copies and writes of WebGPU take: a multiple of 4."""
-    return -(-nbytes // 4) * 4
+class _Reader:
+    """Reads the steps of blocks. `grids` collects those of the launches of a guarded region; None: nothing guards them."""
+
+    def __init__(self, kernels: dict[str, Kernel], number: dict[SSAValue, int]):
+        self.kernels, self.number = kernels, number
+
+    def steps(self, block: Block, grids: list[Grid] | None) -> tuple[Step, ...]:
+        """The steps of a block."""
+        return tuple([step for op in block.ops if (step := self._step(op, grids)) is not None])
+
+    def _step(self, op: Operation, grids: list[Grid] | None) -> Step | None:
+        number = self.number
+        match op:
+            case LaunchOp():
+                kernel = self.kernels[op.kernel.string_value()]
+                place = None
+                if grids is not None:
+                    place = len(grids)
+                    grids.append(kernel.grid)
+                return Launch(kernel, tuple(number[v] for v in op.operands), place)
+            case CopyOp():
+                if grids is not None:
+                    raise ValueError("a copy under a condition: it is to be a kernel, which can be left out")
+                return Copy(number[op.source], number[op.target], stored_size(op.source.type))  # type: ignore[arg-type]
+            case RepeatOp():
+                return Repeat(op.times.value.data, self.steps(op.body.block, grids))
+            case WhileOp():
+                before = self.steps(op.before.block, grids)
+                body = self._region(op.body.block)
+                asks = any(isinstance(s, While) for s in walk((*before, *body.steps)))
+                return While(number[op.condition], before, body, asks)
+            case SwitchOp():
+                return Switch(number[op.index], tuple(self._region(r.block) for r in op.cases))
+            case _:
+                return None
+
+    def _region(self, block: Block) -> Region:
+        grids: list[Grid] = []
+        steps = self.steps(block, grids)
+        return Region(steps, tuple(grids))
 
 
 class Executable(BaseExecutable):
@@ -162,12 +161,10 @@ class Executable(BaseExecutable):
         self.backend, self.program, self.donate = backend, program, donate
         self.stages = stages or {}
         self.pool: Pool = backend.pool
-        self.pipelines = [
-            backend.pipeline(s.kernel) if isinstance(s, Launch) and 0 not in s.kernel.grid else None
-            for s in program.steps
-        ]
+        kernels = {s.kernel for s in walk(program.steps) if isinstance(s, Launch) and 0 not in s.kernel.grid}
+        self.pipelines = {id(k): backend.pipeline(k) for k in kernels}
         self.constants = [backend.upload(data) for data in program.constants]
-        self.groups: dict[tuple[int, ...], tuple[list[Any], Any]] = {}
+        self.groups = BindGroups(backend, 16 * sum(1 for _ in walk(program.steps)) + 64)
 
     def __call__(self, args: Sequence[Buffer]) -> list[Buffer]:
         """Records and submits the program; returns when it is queued."""
@@ -189,77 +186,30 @@ class Executable(BaseExecutable):
             for k, a in enumerate(args)
         ]
         table = [*inputs, *(b.gpu for b in outputs), *(b.gpu for b in self.constants), *slots]
+        player = Player(self, table)
         try:
-            borrowed = self._record(table)
+            player.play(program.steps)
+            player.submit()
         finally:
             for gpu_buffer in reversed(slots):
                 pool.give(gpu_buffer)
-        for gpu_buffer in borrowed:
+        for gpu_buffer in player.borrowed:
             pool.give(gpu_buffer)
         for k in self.donate:
             args[k].delete()
         return outputs
 
-    def _record(self, table: list[Any]) -> list[Any]:
-        """Encodes all steps and submits them; gives the buffers borrowed for copies of inputs that an output would have overwritten."""
-        encoder = self.backend.device.create_command_encoder()
-        borrowed = self.encode(encoder, table)
-        self.backend.queue.submit([encoder.finish()])
-        return borrowed
-
     def encode(self, encoder: Any, table: Sequence[Any]) -> list[Any]:
-        """Encodes all steps on numbered GPU buffers; gives the buffers that it borrowed."""
-        borrowed: list[Any] = []
-        compute = None
-        for number, step in enumerate(self.program.steps):
-            if isinstance(step, Copy):
-                if compute is not None:
-                    compute.end()
-                    compute = None
-                if table[step.source] is not table[step.target]:
-                    encoder.copy_buffer_to_buffer(table[step.source], 0, table[step.target], 0, padded(step.nbytes))
-                continue
-            pipeline = self.pipelines[number]
-            if pipeline is None:  # nothing to do: an array of size 0
-                continue
-            bound = [table[b] for b in step.buffers]
-            if len({id(b) for b in bound}) < len(bound):
-                if compute is not None:
-                    compute.end()
-                    compute = None
-                bound = self._apart(encoder, step.kernel.access, bound, borrowed)
-            if compute is None:
-                compute = Recorder(encoder)
-            compute.launch(pipeline.pipeline, self._group(number, pipeline, bound), step.kernel.grid)
-        if compute is not None:
-            compute.end()
-        return borrowed
+        """Records all steps on numbered GPU buffers into an encoder of the caller's; gives the buffers that it borrowed."""
+        player = Player(self, table, encoder)
+        player.play(self.program.steps)
+        player.end_pass()
+        return player.borrowed
 
-    def _apart(self, encoder: Any, access: Sequence[str], bound: list[Any], borrowed: list[Any]) -> list[Any]:
-        """One dispatch may not both read and write a buffer through two bindings: what is read of it is copied first."""
-        written = {id(b) for b, a in zip(bound, access, strict=True) if a != "read"}
-        result = []
-        for buffer, mode in zip(bound, access, strict=True):
-            if mode == "read" and id(buffer) in written:
-                copy = self.pool.take(buffer.size)
-                borrowed.append(copy)
-                encoder.copy_buffer_to_buffer(buffer, 0, copy, 0, buffer.size)
-                buffer = copy
-            result.append(buffer)
-        return result
-
-    def _group(self, number: int, pipeline: Any, bound: list[Any]) -> Any:
-        key = (number, *map(id, bound))
-        known = self.groups.get(key)
-        if known is None:
-            if len(self.groups) >= 16 * len(self.program.steps) + 64:
-                self.groups.clear()
-            entries = [
-                {"binding": k, "resource": {"buffer": b, "offset": 0, "size": b.size}} for k, b in enumerate(bound)
-            ]
-            known = bound, self.backend.device.create_bind_group(layout=pipeline.layout, entries=entries)
-            self.groups[key] = known
-        return known[1]
+    @cached_property
+    def guards(self) -> Guards:
+        """What the conditions of the program are decided by."""
+        return Guards(self.backend)
 
 
 def _handed_over(donor: Buffer) -> Buffer:

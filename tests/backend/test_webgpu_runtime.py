@@ -10,7 +10,7 @@ from gpu_machine import device, parse, requires_webgpu
 
 from weft.backends.webgpu import adapter
 from weft.backends.webgpu.memory import Buffer, Pool, rounded
-from weft.backends.webgpu.program import Kernel
+from weft.backends.webgpu.steps import Kernel
 from weft.dialects.array.node import aval
 from weft.dialects.universe import context
 from weft.passes.gpu.lowering import fold_grid
