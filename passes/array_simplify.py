@@ -1,6 +1,6 @@
 """array-simplify: less to compute, and the very same numbers.
 
-One walk over each function, in program order, so that every op sees simplified operands: it is simplified by the rules of the dialect (dialects/array/canonicalize.py) as long as one
+One walk over each function, in program order and into loops and branches, so that every op sees simplified operands: it is simplified by the rules of the dialect (dialects/array/canonicalize.py) as long as one
 applies, and an op that was computed before is not computed again; then what nobody uses goes.
 
 This runs in every compilation, so it is a plain walk with a table of rules by op, not a greedy rewriter, which would cost more than the lowering that it helps.
@@ -8,6 +8,7 @@ This runs in every compilation, so it is a plain walk with a table of rules by o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +34,13 @@ class ArraySimplifyPass(ModulePass):
                 simplify(func.body.block)
 
 
-def simplify(block: Block) -> None:
-    """Simplifies the ops of one block."""
-    known: dict[tuple[Any, ...], SSAValue] = {}
+def simplify(block: Block, outside: Mapping[tuple[Any, ...], SSAValue] | None = None) -> None:
+    """Simplifies the ops of one block, and of the regions in it. `outside`: what was computed before."""
+    known: dict[tuple[Any, ...], SSAValue] = dict(outside or {})
     for op in list(block.ops):
-        if not isinstance(op, ArrayOp) or len(op.results) != 1:
+        for region in op.regions:
+            simplify(region.block, known)
+        if not isinstance(op, ArrayOp) or op.regions or len(op.results) != 1:
             continue
         if (value := _simplest(block, op)) is not None:
             op.results[0].replace_all_uses_with(value)

@@ -211,16 +211,21 @@ class Player:
             self.play(case.steps, guard)
 
     def _while(self, step: While, outer: Guard | None) -> None:
-        rounds = 1 if step.asks else FIRST_ROUNDS
+        rounds = FIRST_ROUNDS
         while True:
-            for _ in range(rounds):
-                self.play(step.before, outer)
-                guard = self._decide(step.body, step.condition, 1, _MOST, outer)
-                self.play(step.body.steps, guard)
+            guard = self._round(step, outer)
+            for _ in range(0 if step.asks else rounds - 1):
+                self._round(step, outer)
             self.submit()
             if not self.backend.queue.read_buffer(guard.state, 0, 4).cast("I")[0]:
                 return
-            rounds = 1 if step.asks else min(2 * rounds, MOST_ROUNDS)
+            rounds = min(2 * rounds, MOST_ROUNDS)
+
+    def _round(self, step: While, outer: Guard | None) -> Guard:
+        self.play(step.before, outer)
+        guard = self._decide(step.body, step.condition, 1, _MOST, outer)
+        self.play(step.body.steps, guard)
+        return guard
 
 
 class BindGroups:
@@ -229,6 +234,9 @@ class BindGroups:
     def __init__(self, backend: WebGpuBackend, most: int):
         self.backend, self.most = backend, most
         self._groups: dict[tuple[int, ...], tuple[Sequence[Any], Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._groups)
 
     def of(self, layout: Any, bound: Sequence[Any]) -> Any:
         """The group of these buffers."""
