@@ -47,7 +47,7 @@ def simplify(block: Block, outside: Mapping[tuple[Any, ...], SSAValue] | None = 
         else:
             value = op.results[0]
         owner = value.owner
-        if isinstance(owner, ArrayOp):
+        if isinstance(owner, ArrayOp) and len(owner.results) == 1 and not owner.regions:  # all of it is in the key
             key = (type(owner), *owner.operands, *owner.properties.items(), value.type)
             if (same := known.setdefault(key, value)) is not value:
                 value.replace_all_uses_with(same)

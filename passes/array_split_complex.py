@@ -7,20 +7,23 @@ an index map), and a result is put together the same way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ComplexType, ModuleOp, TensorType
 from xdsl.ir import Attribute
 from xdsl.passes import ModulePass
 
-from weft.dialects.array.graph import Graph
-from weft.dialects.array.node import STATE, Aval, Node, ResultOp, aval, keep_location, leaf, rebind
+from weft.dialects.array.graph import Graph, programs
+from weft.dialects.array.node import STATE, Aval, Node, ResultOp, aval, keep_location, leaf, rebind, transform
 from weft.dialects.array.op import Parts
 from weft.dialects.array.ops import ConcatenateOp
 from weft.dialects.array.ops.algebra import reshape, slice_axis
 from weft.dialects.array.stage import rewrite_functions
+
+Split: TypeAlias = Node | Parts
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,72 @@ def _is_complex(type: Attribute) -> bool:
 
 def split_complex(graph: Graph, mark: int = 0) -> Graph:
     """The graph with complex inputs and outputs as real ones with a last axis of two, and nothing complex between."""
-    env: dict[Node, Any] = {}  # a node, its parts, or a tuple of these
     ins = [leaf(_in_memory(n.aval), mark=mark) for n in graph.ins]
-    for old, new in zip(graph.ins, ins, strict=True):
-        env[old] = _taken_apart(new) if old.dtype.kind == "c" else new
+    outs = _split(
+        graph, [_taken_apart(new) if old.dtype.kind == "c" else new for old, new in zip(graph.ins, ins, strict=True)]
+    )
+    return Graph(ins, [_put_together(o) if isinstance(o, Parts) else o for o in outs])
+
+
+def _split(graph: Graph, ins: Sequence[Split]) -> list[Split]:
+    """The graph's outputs for inputs that are real, or parts."""
+    env: dict[Node, Any] = dict(zip(graph.ins, ins, strict=True))  # a node, its parts, or a tuple of these
     with keep_location():
         for n in graph.nodes:
             if n.op is ResultOp:
-                env[n] = env[n.inputs[0]][n.params["index"]]
+                parent = env.get(n.inputs[0], n.inputs[0])
+                env[n] = rebind(n, (parent,)) if isinstance(parent, Node) else parent[n.params["index"]]
                 continue
             operands = [env.get(i, i) for i in n.inputs]
             avals = n.aval if isinstance(n.aval, tuple) else (n.aval,)
+            if any(map(_meets_complex, programs(n))):
+                STATE.loc = n.loc
+                env[n] = _split_control(n, operands)
+                continue
             if any(isinstance(x, Parts) for x in operands) or any(a.dtype.kind == "c" for a in avals):
                 STATE.loc = n.loc
                 env[n] = n.op.on_parts(*operands, **n.params)
             elif any(a is not b for a, b in zip(operands, n.inputs, strict=True)):
                 env[n] = rebind(n, operands)
-        outs = [env.get(o, o) for o in graph.outs]
-        return Graph(ins, [_put_together(o) if isinstance(o, Parts) else o for o in outs])
+        return [env.get(o, o) for o in graph.outs]
+
+
+def _meets_complex(graph: Graph) -> bool:
+    def here(n: Node) -> bool:
+        avals = n.aval if isinstance(n.aval, tuple) else (n.aval,)
+        return any(a.dtype.kind == "c" for a in avals) or any(map(_meets_complex, programs(n)))
+
+    return any(map(here, (*graph.ins, *graph.nodes)))
+
+
+def _split_control(n: Node, operands: Sequence[Split]) -> tuple[Split, ...]:
+    """A loop or branch whose programs take, carry and give the parts of complex numbers one after the other."""
+    params, start = dict(n.params), 0
+    for key in n.op.GROUPS:
+        count = params[key]
+        params[key] = len(_flat(operands[start : start + count]))
+        start += count
+    for key in n.op.GRAPHS:
+        graphs = n.params[key]
+        params[key] = _split_program(graphs) if isinstance(graphs, Graph) else tuple(map(_split_program, graphs))
+    return tuple(_grouped(n.op.bind(*_flat(operands), **params), n.aval))
+
+
+def _split_program(graph: Graph) -> Graph:
+    with transform() as mark:
+        avals = [a for n in graph.ins for a in ([aval(n.shape, n.dtype.part)] * 2 if n.dtype.kind == "c" else [n.aval])]
+        ins = [leaf(a, mark=mark) for a in avals]
+        outs = _split(graph, _grouped(ins, graph.in_avals))
+    return Graph(ins, _flat(outs))
+
+
+def _flat(values: Sequence[Split]) -> list[Node]:
+    return [part for v in values for part in (v if isinstance(v, Parts) else (v,))]
+
+
+def _grouped(nodes: Sequence[Node], avals: Sequence[Aval]) -> list[Split]:
+    given = iter(nodes)
+    return [Parts(next(given), next(given)) if a.dtype.kind == "c" else next(given) for a in avals]
 
 
 def _in_memory(a: Aval) -> Aval:

@@ -108,6 +108,9 @@ class ArrayOp(IRDLOperation):
     GRAPHS: ClassVar[tuple[str, ...]] = ()
     """The parameters that are programs (control.py)."""
 
+    GROUPS: ClassVar[tuple[str, ...]] = ()
+    """Of an op with programs: the parameters that count its inputs, one group after the other; what remains is the last group."""
+
     LEAD: ClassVar[str] = ""
     """The parameter that is written before the operands: `array.reduce add %x`."""
 

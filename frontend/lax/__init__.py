@@ -10,3 +10,5 @@ from weft.lax.indexing import *
 from weft.lax.reduction import *
 from weft.lax.shape import *
 from weft.lax.sorting import *
+
+from weft.lax import linalg as linalg  # isort: skip

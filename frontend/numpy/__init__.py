@@ -38,6 +38,8 @@ from weft.numpy.ufunc import *
 from weft.numpy.ufuncs import *
 from weft.numpy.windows import *
 
+from weft.numpy import linalg as linalg  # isort: skip
+
 ndarray = Array
 bool = bool_
 euler_gamma = 0.5772156649015329

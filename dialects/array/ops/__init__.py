@@ -15,6 +15,7 @@ from weft.dialects.array.ops.creation import *
 from weft.dialects.array.ops.elementary import *
 from weft.dialects.array.ops.fourier import *
 from weft.dialects.array.ops.indexing import *
+from weft.dialects.array.ops.jacobi import *
 from weft.dialects.array.ops.logic import *
 from weft.dialects.array.ops.lu import *
 from weft.dialects.array.ops.qr import *

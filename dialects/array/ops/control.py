@@ -57,6 +57,7 @@ class WhileOp(ControlOp):
 
     name = "array.while"
     GRAPHS: ClassVar = ("cond", "body")
+    GROUPS: ClassVar = ("cond_consts", "body_consts")
 
     carry = var_operand_def(TensorType)
     cond = region_def("single_block")

@@ -15,6 +15,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, var_result_def
 
 from weft.dialects.array.node import Aval, Node, aval
 from weft.dialects.array.op import broadcast, zeros
+from weft.dialects.array.ops import algebra
 from weft.dialects.array.ops.algebra import (
     absolute,
     compare,
@@ -103,7 +104,7 @@ class LuOp(MatrixOp):
         pivots = np.zeros((len(flat), min(n, m)), np.int32)
         permutation = np.tile(np.arange(n, dtype=np.int32), (len(flat), 1))
         for k in range(min(n, m)):
-            pivot = k + np.argmax(np.abs(flat[:, k:, k]), 1)
+            pivot = k + np.argmax(np.abs(flat[:, k:, k].real) + np.abs(flat[:, k:, k].imag), 1)
             pivots[:, k] = pivot
             for values in (flat, permutation):
                 values[each, k], values[each, pivot] = values[each, pivot], values[each, k].copy()
@@ -158,7 +159,7 @@ def _columns(x: Node) -> tuple[Node, Node, Node]:
 
     def step(k: Node, x: Node, pivots: Node, permutation: Node) -> tuple[Node, ...]:
         left = picked(x, -1, k)
-        size = where(compare(row_number, "ge", k), absolute(left), -1.0)
+        size = where(compare(row_number, "ge", k), _size(left), -1.0)
         pivot = ArgreduceOp.bind(reshape(size, (*lead, n)), kind="max", axis=len(lead), dtype=int32)
         chosen = reshape(pivot, (*lead, 1))
         first, found = picked(x, -2, k), take_rows(x, chosen)  # rows that change places
@@ -181,6 +182,13 @@ def _columns(x: Node) -> tuple[Node, Node, Node]:
     start = x, zeros(aval((*lead, m), int32)), iota((*lead, n), len(lead))
     out = fori(m, step, *start)
     return out[0], out[1], out[2]
+
+
+def _size(x: Node) -> Node:
+    """What pivots are compared by: LAPACK takes the sum of the parts' sizes for that of a complex number."""
+    if x.dtype.kind != "c":
+        return absolute(x)
+    return plus(absolute(algebra.real(x)), absolute(algebra.imag(x)))
 
 
 def exchanged(permutation: Node, k: Node, pivot: Node) -> Node:

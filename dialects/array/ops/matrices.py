@@ -9,11 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from weft.dialects.array.node import Aval, Node, aval
+from weft.dialects.array.graph import Graph, close
+from weft.dialects.array.node import Aval, Node, aval, leaf, transform
 from weft.dialects.array.op import ArrayOp, batch_front, broadcast, full, literal, zeros
-from weft.dialects.array.ops.algebra import compare, iota, plus, reshape, slice_axis, transpose, where, zero_of
+from weft.dialects.array.ops import algebra
+from weft.dialects.array.ops.algebra import (
+    compare,
+    convert,
+    iota,
+    plus,
+    reshape,
+    slice_axis,
+    square,
+    transpose,
+    where,
+    zero_of,
+)
 from weft.dialects.array.ops.contraction import DotOp
+from weft.dialects.array.ops.control import WhileOp
 from weft.dialects.array.ops.indexing import GatherOp
+from weft.dialects.array.ops.scan import ScanOp
 from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Ints, SliceOp
 from weft.dialects.array.ops.slicing import DynamicSliceOp
 from weft.dialects.dtypes import int32
@@ -33,8 +48,10 @@ class MatrixOp(ArrayOp):
 
 def check_matrix(name: str, x: Aval, square: bool = False) -> None:
     """Raises TypeError or ValueError unless `x` holds matrices of a dtype that is computed with."""
-    if x.dtype.kind != "f" or x.dtype.bits < 32:
-        raise TypeError(f"{name} does not accept dtype {x.dtype}. Accepted dtypes are: float32, float64.")
+    if not x.dtype.is_inexact or x.dtype.part.bits < 32:
+        raise TypeError(
+            f"{name} does not accept dtype {x.dtype}. Accepted dtypes are: float32, float64, complex64, complex128."
+        )
     if x.ndim < 2:
         raise ValueError(f"{name} expects an array with at least 2 dimensions, got shape {x.shape}.")
     if square and x.shape[-1] != x.shape[-2]:
@@ -50,8 +67,25 @@ def swap(x: Node) -> Node:
 
 
 def conj(x: Node) -> Node:
-    """The complex conjugate."""
-    return x
+    """The complex conjugate; a real operand itself."""
+    return algebra.conj(x) if x.dtype.kind == "c" else x
+
+
+def real(x: Node) -> Node:
+    """The real part; a real operand itself."""
+    return algebra.real(x) if x.dtype.kind == "c" else x
+
+
+def like(x: Node, y: Node) -> Node:
+    """A real x in the dtype of y, which may be complex."""
+    return convert(x, y.dtype)
+
+
+def norm_square(x: Node) -> Node:
+    """|x|² of each element, real."""
+    if x.dtype.kind != "c":
+        return square(x)
+    return plus(square(algebra.real(x)), square(algebra.imag(x)))
 
 
 def adjoint(x: Node) -> Node:
@@ -98,6 +132,13 @@ def tril(x: Node, k: int = 0) -> Node:
 def triu(x: Node, k: int = 0) -> Node:
     """The elements on and above the k-th diagonal."""
     return where(compare(plus(row_index(x), k), "le", column_index(x)), x, broadcast(zero_of(x), x.shape))
+
+
+def hermitian(x: Node) -> Node:
+    """The Hermitian matrix with the lower triangle of x (of its diagonal the real parts)."""
+    below = tril(x, -1)
+    on_diagonal = compare(row_index(x), "eq", column_index(x))
+    return plus(plus(below, adjoint(below)), where(on_diagonal, like(real(x), x), broadcast(zero_of(x), x.shape)))
 
 
 def eye(lead: Sequence[int], n: int, m: int, like: Node) -> Node:
@@ -152,16 +193,58 @@ def take_rows(x: Node, index: Node) -> Node:
     )  # fmt: skip
 
 
+def take(x: Node, index: Node, axis: int) -> Node:
+    """The rows (axis -2) or columns (axis -1) that one index vector names for all matrices."""
+    axis = x.ndim + axis
+    others = tuple(k for k in range(x.ndim) if k != axis)
+    sizes = tuple(1 if k == axis else n for k, n in enumerate(x.shape))
+    return GatherOp.bind(
+        x, reshape(index, (*index.shape, 1)), offset_dims=others, collapsed_slice_dims=(axis,), start_index_map=(axis,),
+        operand_batching_dims=(), start_indices_batching_dims=(), slice_sizes=sizes, mode="promise_in_bounds",
+    )  # fmt: skip
+
+
 def take_columns(x: Node, index: Node) -> Node:
     """The columns of each matrix that an index vector (of the same leading axes) names."""
     return swap(take_rows(swap(x), index))
 
 
-def fori(count: int, body: Callable[..., tuple[Node, ...]], *state: Node) -> tuple[Node, ...]:
+# -- loops -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def fori(count: int, body: Callable[..., Sequence[Node]], *state: Node) -> tuple[Node, ...]:
     """`body(k, *state)` gives the next state, for k from 0 to count."""
-    for k in range(count):
-        state = body(literal(k, int32), *state)
-    return state
+    if not count:
+        return state
+
+    def step(k: Node, *state: Node) -> list[Node]:
+        return [plus(k, 1), *body(k, *state)]
+
+    first = (literal(0, int32), *state)
+    graph, captures = _program(step, first)
+    found = ScanOp.bind(
+        *captures, *first, body=graph, length=count, reverse=False, consts=len(captures), carries=len(first)
+    )
+    return tuple(found[1:])
+
+
+def repeat(test: Callable[..., Node], body: Callable[..., Sequence[Node]], *state: Node) -> tuple[Node, ...]:
+    """`body(*state)` gives the next state, as long as `test` holds of it."""
+    condition, seen = _program(lambda *state: [test(*state)], state)
+    program, captures = _program(body, state)
+    return tuple(
+        WhileOp.bind(
+            *seen, *captures, *state, cond=condition, body=program, cond_consts=len(seen), body_consts=len(captures)
+        )
+    )
+
+
+def _program(function: Callable[..., Sequence[Node]], args: Sequence[Node]) -> tuple[Graph, list[Node]]:
+    """A function of values like `args` as a graph whose first inputs are what it captures, and these."""
+    with transform() as mark:
+        ins = [leaf(a.aval, mark=mark) for a in args]
+        graph, captures = close(ins, list(function(*ins)), since=mark)
+    return Graph([*captures, *ins], graph.outs), captures
 
 
 def cut(n: int) -> int:
@@ -175,15 +258,15 @@ def cut(n: int) -> int:
 # -- for reference rules -----------------------------------------------------------------------------------------------------------------------
 
 
-def each_matrix(np: Any, factor: Callable[[Any], Any], x: Any, count: int, shapes: Sequence[Ints]) -> list[Any]:
-    """`factor` of each matrix, its `count` results stacked; NaN for a matrix that NumPy refuses."""
+def each_matrix(np: Any, factor: Callable[[Any], Any], x: Any, shapes: Sequence[Ints]) -> list[Any]:
+    """`factor` of each matrix, its results (real ones for a shape of rank 1) stacked; NaN for a matrix that NumPy refuses."""
     lead = x.shape[:-2]
-    outs = [np.full((*lead, *s), np.nan, x.dtype) for s in shapes]
+    outs = [np.full((*lead, *s), np.nan, x.real.dtype if len(s) == 1 else x.dtype) for s in shapes]
     for at in np.ndindex(*lead):
         try:
             found = factor(x[at])
         except np.linalg.LinAlgError:
             continue
-        for out, f in zip(outs, found if count > 1 else (found,), strict=True):
+        for out, f in zip(outs, found if len(shapes) > 1 else (found,), strict=True):
             out[at] = f
     return outs

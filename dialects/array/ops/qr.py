@@ -44,8 +44,11 @@ from weft.dialects.array.ops.matrices import (
     eye,
     fori,
     join,
+    like,
     matmul,
+    norm_square,
     picked,
+    real,
     row_index,
     rows,
     spread,
@@ -88,18 +91,30 @@ class QrOp(MatrixOp):
         if dx is None:
             return [None, None]
         n, m = dx.shape[-2:]
-        if m > n or (full_matrices and n != m):
-            raise NotImplementedError(
-                "Unimplemented case of QR decomposition derivative: "
-                f"the matrix must be square, or tall with full_matrices=False, got shape {dx.shape} and full_matrices={full_matrices}."
-            )
+        if m > n:  # the first columns make q, the others are multiplied by its adjoint
+            dq, dr = cls._thin_jvp(columns(dx, 0, n), q, columns(r, 0, n))
+            rest = plus(matmul(adjoint(dq), columns(primals[0], n, m)), matmul(adjoint(q), columns(dx, n, m)))
+            return [dq, join(dr, rest, axis=-1)]
+        if full_matrices and n > m:  # the columns beyond the range turn as little as they must
+            within, beyond = columns(q, 0, m), columns(q, m, n)
+            dq, dr = cls._thin_jvp(dx, within, rows(r, 0, m))
+            rest = neg(matmul(within, matmul(adjoint(dq), beyond)))
+            below = zeros(aval((*r.shape[:-2], n - m, m), r.dtype))
+            return [join(dq, rest, axis=-1), join(dr, below, axis=-2)]
+        return cls._thin_jvp(dx, q, r)
+
+    @classmethod
+    def _thin_jvp(cls, dx: Node, q: Node, r: Node) -> tuple[Node, Node]:
         by_r = TriangularSolveOp.bind(
             r, dx, left_side=False, lower=False, transpose_a=False, conjugate_a=False, unit_diagonal=False
         )
         inner = matmul(adjoint(q), by_r)
         lower = tril(inner, -1)
         turn = sub(lower, adjoint(lower))  # skew: how q turns within its own columns
-        return [plus(matmul(q, sub(turn, inner)), by_r), matmul(sub(inner, turn), r)]
+        if inner.dtype.kind == "c":  # r's diagonal stays real
+            on_diagonal = compare(row_index(inner), "eq", column_index(inner))
+            turn = where(on_diagonal, sub(inner, like(real(inner), inner)), turn)
+        return plus(matmul(q, sub(turn, inner)), by_r), matmul(sub(inner, turn), r)
 
     @staticmethod
     def reference(np: Any, x: Any, *, full_matrices: bool) -> Any:
@@ -109,7 +124,7 @@ class QrOp(MatrixOp):
     def decompose(cls, x: Node, *, full_matrices: bool) -> tuple[Node, Node]:
         *lead, n, m = x.shape
         k = n if full_matrices else min(n, m)
-        if not min(n, m):
+        if not x.aval.size:
             return eye(lead, n, k, x), zeros(aval((*lead, k, m), x.dtype))
         packed, tau = reflections(x)
         r = triu(packed if k == n else rows(packed, 0, k))
@@ -187,12 +202,14 @@ def _columns(x: Node) -> tuple[Node, Node]:
         alpha = picked(here, -2, k)
         below = compare(below_row, "gt", k)
         tail = where(below, here, 0.0)
-        size = reshape(reduce(square(tail), "add", (last,)), alpha.shape)
-        length = sqrt(plus(square(alpha), size))
-        beta = where(compare(alpha, "ge", 0.0), neg(length), length)
+        first = real(alpha)
+        size = plus(
+            reshape(reduce(norm_square(tail), "add", (last,)), alpha.shape), norm_square(sub(alpha, like(first, alpha)))
+        )
+        length = sqrt(plus(square(first), size))
         none = compare(size, "eq", 0.0)  # nothing to reflect
-        tau = where(none, 0.0, div(sub(beta, alpha), beta))
-        beta = where(none, alpha, beta)
+        beta = like(where(none, first, where(compare(first, "ge", 0.0), neg(length), length)), alpha)
+        tau = where(none, 0.0, div(sub(beta, alpha), where(none, 1.0, beta)))
         v = div(tail, spread(where(none, 1.0, sub(alpha, beta)), tail))
         v = where(compare(below_row, "eq", k), 1.0, v)
         weights = mul(spread(conj(tau), x), spread(matmul(adjoint(v), x), x))

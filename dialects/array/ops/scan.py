@@ -62,6 +62,7 @@ class ScanOp(ControlOp):
 
     name = "array.scan"
     GRAPHS: ClassVar = ("body",)
+    GROUPS: ClassVar = ("consts", "carries")
 
     carry = var_operand_def(TensorType)
     xs = var_operand_def(TensorType)

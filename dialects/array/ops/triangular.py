@@ -40,9 +40,12 @@ from weft.dialects.array.ops.matrices import (
     diagonal,
     each_matrix,
     fori,
+    hermitian,
     join,
+    like,
     matmul,
     picked,
+    real,
     row_index,
     rows,
     spread,
@@ -230,7 +233,7 @@ class CholeskyOp(MatrixOp):
         (dx,) = tangents
         if dx is None:
             return None
-        dx = plus(tril(dx), adjoint(tril(dx, -1)))
+        dx = hermitian(dx)
         solve = {"lower": True, "unit_diagonal": False}
         half = TriangularSolveOp.bind(out, dx, left_side=False, transpose_a=True, conjugate_a=True, **solve)
         whole = TriangularSolveOp.bind(out, half, left_side=True, transpose_a=False, conjugate_a=False, **solve)
@@ -239,21 +242,21 @@ class CholeskyOp(MatrixOp):
 
     @staticmethod
     def reference(np: Any, x: Any) -> Any:
-        return np.tril(each_matrix(np, np.linalg.cholesky, x, 1, [x.shape[-2:]])[0])
+        return np.tril(each_matrix(np, np.linalg.cholesky, x, [x.shape[-2:]])[0])
 
     @classmethod
     def decompose(cls, x: Node) -> Node:
         if not x.aval.size:
             return x
         found = tril(_cholesky(x))
-        definite = compare(diagonal(found), "gt", 0.0)
+        definite = compare(real(diagonal(found)), "gt", 0.0)
         every = reduce(definite, "and", (definite.ndim - 1,))
         good = broadcast(every, x.shape, range(every.ndim))
         return where(good, found, tril(full(float("nan"), x.aval)))
 
 
 def _cholesky(x: Node) -> Node:
-    """The factor in the lower triangle; something else above it."""
+    """The factor in the lower triangle; something else above it. Of the diagonal's elements the real parts are taken."""
     n = x.shape[-1]
     if n > BLOCK:
         h = cut(n)
@@ -266,12 +269,13 @@ def _cholesky(x: Node) -> Node:
 
     def step(k: Node, x: Node) -> tuple[Node]:
         left = picked(x, -1, k)
-        pivot = picked(left, -2, k)
+        pivot = real(picked(left, -2, k))
         left = spread(left, x)
         here = spread(conj(swap(picked(x, -1, k))), x)
         right = logical_and(compare(column, "gt", k), compare(row, "gt", k))
-        changed = sub(x, div(mul(left, here), spread(pivot, x)))
-        scaled = div(left, spread(sqrt(pivot), x))
+        changed = sub(x, div(mul(left, here), like(spread(pivot, x), x)))
+        root = sqrt(pivot)
+        scaled = where(compare(row, "eq", k), like(spread(root, x), x), div(left, like(spread(root, x), x)))
         return (where(right, changed, where(compare(column, "eq", k), scaled, x)),)
 
     return fori(n, step, x)[0]

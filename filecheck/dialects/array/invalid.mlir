@@ -970,7 +970,7 @@ func.func @cholesky(%x : tensor<4x3xf32>) {
 
 // -----
 
-// CHECK: lu does not accept dtype int32. Accepted dtypes are: float32, float64.
+// CHECK: lu does not accept dtype int32. Accepted dtypes are: float32, float64, complex64, complex128.
 func.func @lu(%x : tensor<4x4xi32>) {
   %0, %1, %2 = array.lu %x : tensor<4x4xi32> -> tensor<4x4xi32>, tensor<4xi32>, tensor<4xi32>
   func.return
@@ -981,5 +981,21 @@ func.func @lu(%x : tensor<4x4xi32>) {
 // CHECK: qr expects an array with at least 2 dimensions, got shape (4,).
 func.func @qr(%x : tensor<4xf32>) {
   %0, %1 = array.qr %x full_matrices false : tensor<4xf32> -> tensor<4xf32>, tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: eigh expects square matrices in the last two dimensions, got shape (4, 3).
+func.func @eigh(%x : tensor<4x3xf32>) {
+  %0, %1 = array.eigh %x : tensor<4x3xf32> -> tensor<4x3xf32>, tensor<3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: svd does not accept dtype float16. Accepted dtypes are: float32, float64, complex64, complex128.
+func.func @svd(%x : tensor<4x4xf16>) {
+  %0 = array.svd %x full_matrices false compute_uv false : tensor<4x4xf16> -> tensor<4xf16>
   func.return
 }

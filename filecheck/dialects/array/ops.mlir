@@ -682,3 +682,17 @@ func.func @qr(%x : tensor<4x3xf32>) -> (tensor<4x3xf32>, tensor<3x3xf32>) {
   %q, %r = array.qr %x full_matrices false : tensor<4x3xf32> -> tensor<4x3xf32>, tensor<3x3xf32>
   func.return %q, %r : tensor<4x3xf32>, tensor<3x3xf32>
 }
+
+// CHECK-LABEL: @eigh(
+// CHECK: %v, %w = array.eigh %x : tensor<4x4xcomplex<f32>> -> tensor<4x4xcomplex<f32>>, tensor<4xf32>
+func.func @eigh(%x : tensor<4x4xcomplex<f32>>) -> (tensor<4x4xcomplex<f32>>, tensor<4xf32>) {
+  %v, %w = array.eigh %x : tensor<4x4xcomplex<f32>> -> tensor<4x4xcomplex<f32>>, tensor<4xf32>
+  func.return %v, %w : tensor<4x4xcomplex<f32>>, tensor<4xf32>
+}
+
+// CHECK-LABEL: @svd(
+// CHECK: %s, %u, %vh = array.svd %x full_matrices false compute_uv true : tensor<4x3xf32> -> tensor<3xf32>, tensor<4x3xf32>, tensor<3x3xf32>
+func.func @svd(%x : tensor<4x3xf32>) -> (tensor<3xf32>, tensor<4x3xf32>, tensor<3x3xf32>) {
+  %s, %u, %vh = array.svd %x full_matrices false compute_uv true : tensor<4x3xf32> -> tensor<3xf32>, tensor<4x3xf32>, tensor<3x3xf32>
+  func.return %s, %u, %vh : tensor<3xf32>, tensor<4x3xf32>, tensor<3x3xf32>
+}
