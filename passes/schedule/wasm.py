@@ -34,6 +34,7 @@ from weft.passes.schedule.steps import (
 ROWS = 4  # rows of a register tile
 VECTORS = 2  # vectors of a row
 BLOCK_BYTES = 1 << 18  # of a block of rows: half of the second cache
+STRAIGHT = 8  # steps of a dot product that are written one after the other
 SMALL = 64  # points of a nest below which a schedule is not worth compiling
 KEEP_BYTES = 1 << 16
 
@@ -246,15 +247,21 @@ def _dots(view: View, reduction: ReduceOp, a: LoadOp, b: LoadOp, width: int) -> 
     closed = [view.axes[n] for n in reduction.axes]
     along = [c for c in closed if c.extent >= width and view.stride(a, c.name) == view.stride(b, c.name) == 1]
     mine, other = (view.depends[x.result] - set(reduction.axes) for x in (a, b))
-    rows = [view.axes[n] for n in mine - other if view.axes[n].extent >= ROWS]
-    columns = [view.axes[n] for n in other - mine if view.axes[n].extent >= VECTORS]
+    pairs = [
+        tuple(max((view.axes[n] for n in only), key=lambda g: (g.extent, g.name)) for only in order)
+        for order in ((mine - other, other - mine), (other - mine, mine - other))
+        if all(order)
+    ]
+    tile = next(((row, column) for row, column in pairs if row.extent >= ROWS and column.extent >= VECTORS), None)
     padded = [x for x in (a, b) if x.conditions is not None]
-    if not along or not rows or not columns or not all(map(_is_border, padded)):
+    if not along or tile is None or not all(map(_is_border, padded)):
         return None
     lane = max(along, key=lambda c: c.extent)
-    row, column = (max(group, key=lambda g: (g.extent, g.name)) for group in (rows, columns))
+    row, column = tile
     steps: list[Step] = [Split(row.name, ROWS), Split(column.name, VECTORS), Split(lane.name, width)]
     steps += [Level(f"{row.name}1", "reg"), Level(f"{column.name}1", "reg"), Level(f"{lane.name}1", "lane")]
+    if -(-lane.extent // width) <= STRAIGHT:  # then only the last step has a tail to mask
+        steps.append(Level(f"{lane.name}0", "unroll"))
     tiled = {row.name: f"{row.name}0", column.name: f"{column.name}0"}
     loops = [tiled.get(n.name, n.name) for n in view.nest.axes.data if n.role == "par"]
     sums = [n.name for n in closed if n is not lane] + [f"{lane.name}0"]

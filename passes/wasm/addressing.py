@@ -152,11 +152,17 @@ class Addressing(State):
             steps = self.b.const_v128("i32x4", *(lane * k for k in range(4)))
             return Val(self.b.inst("i32x4.add", self.b.inst("i32x4.splat", start.ssa), steps), start.level, True)
 
+    def _always(self, c: Condition, point: Point) -> bool:
+        """Whether a condition holds at this point, whatever the loops."""
+        const, terms, lane = self._fixed(c.expr, point)
+        ends = const, const + lane * (self.lanes.count - 1)
+        return not terms and c.lo <= min(ends) and max(ends) < c.hi
+
     def holds(self, conditions: Sequence[Condition], symbols: Sequence[SSAValue], point: Point) -> Val | None:
         """Whether all conditions hold: an i32, or a mask if they depend on a whole lane. None if they always do."""
         tests: list[Val] = []
         for c in conditions:
-            if c.always:
+            if c.always or self._always(c, point):
                 continue
             value = self.index(c.expr - c.lo, symbols, point, True)
             with self._at(value.level):
