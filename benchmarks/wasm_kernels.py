@@ -87,6 +87,47 @@ def matmul(m: int, k: int, n: int) -> str:
     )
 
 
+def dense(m: int, k: int, n: int) -> str:
+    """relu(x @ y + b)."""
+    return nest(
+        f"i: par {m}, j: par {n}, k: red {k}",
+        {"x": f"{m}x{k}xf32", "y": f"{k}x{n}xf32", "b": f"{n}xf32"},
+        {"o": f"{m}x{n}xf32"},
+        """%0 = kernel.load %x_[i, k] : @x
+        %1 = kernel.load %y_[k, j] : @y
+        %2 = arith.mulf %0, %1 : f32
+        %3 = kernel.reduce add %2 over [k] : f32
+        %4 = kernel.load %b_[j] : @b
+        %5 = arith.addf %3, %4 : f32
+        %zero = arith.constant 0.0 : f32
+        %6 = arith.maximumf %5, %zero : f32
+        kernel.store %6, %o_[i, j] : @o""",
+    )
+
+
+def row_sums(m: int, n: int) -> str:
+    return nest(
+        f"i: par {m}, j: red {n}",
+        {"x": f"{m}x{n}xf32"},
+        {"o": f"{m}xf32"},
+        """%0 = kernel.load %x_[i, j] : @x
+        %1 = kernel.reduce add %0 over [j] : f32
+        kernel.store %1, %o_[i] : @o""",
+    )
+
+
+def pool(size: int) -> str:
+    """The greatest of each 2 by 2."""
+    return nest(
+        f"i: par {size}, j: par {size}, p: red 2, q: red 2",
+        {"x": f"{2 * size}x{2 * size}xf32"},
+        {"o": f"{size}x{size}xf32"},
+        """%0 = kernel.load %x_[i * 2 + p, j * 2 + q] : @x
+        %1 = kernel.reduce max %0 over [p, q] : f32
+        kernel.store %1, %o_[i, j] : @o""",
+    )
+
+
 def conv(channels: int, out: int, size: int, pad: int) -> str:
     result = size + 2 * pad - 2
     inside = f" if (0 <= y + p - {pad} < {size}, 0 <= x + q - {pad} < {size})" if pad else ""
@@ -197,10 +238,21 @@ def main() -> None:
     )
     report("matmul 1024", matmul(1024, 1024, 1024), 2 * 1024**3, "GFLOP/s", np.matmul)
     report("matmul 1000x1003x1000", matmul(1000, 1003, 1000), 2 * 1000 * 1003 * 1000, "GFLOP/s", np.matmul)
+    report(
+        "the same, + bias, relu",
+        dense(1000, 1003, 1000),
+        2 * 1000 * 1003 * 1000,
+        "GFLOP/s",
+        lambda x, y, b: np.maximum(x @ y + b, 0),
+    )
     report("conv 3x3 64→64, 56²", conv(64, 64, 58, 0), 2 * 64 * 64 * 9 * 56 * 56, "GFLOP/s")
     report("the same, padded", conv(64, 64, 56, 1), 2 * 64 * 64 * 9 * 56 * 56, "GFLOP/s")
     report("softmax 1024²", SOFTMAX, 2 * 4 * 1024**2, "GB/s", softmax)
     report("gelu 1M", GELU, 2 * 4 * 1024**2, "GB/s", gelu)
+    report("sums of rows, 4096²", row_sums(4096, 4096), 4 * 4096**2, "GB/s", lambda x: x.sum(1))
+    report(
+        "greatest of 2x2, 4096²", pool(2048), 5 * 2048**2 * 4, "GB/s", lambda x: x.reshape(2048, 2, 2048, 2).max((1, 3))
+    )
     report("a * b + c, 16M", AXPY, 16 * N, "GB/s", lambda a, b, c: a * b + c)
     print(f"ceilings: {fma_ceiling():.1f} GFLOP/s (multiply-add), {copy_ceiling():.1f} GB/s (copy)")
 

@@ -212,6 +212,8 @@ class FuncBuilder:
         """Moves what the open block holds so far into a function of its own, and calls it: there, the engine's register
         allocator has nothing else to think of. What the code uses from outside becomes parameters, constants are repeated.
         """
+        while name in self.module:
+            name += "_"
         body = self.block.ops
         captured = captures(body)
         values = [v for v in captured if not isinstance(v, Const)]

@@ -207,7 +207,8 @@ class Accesses(Addressing):
         flat, size = Expr(), 1
         for name in reversed(names):
             flat, size = flat + dim(name, self.extents[name]) * size, size * self.extents[name]
-        return Access(self.scratch(size * element_bytes(type)), type, flat)
+        with self._at(0):
+            return Access(self.scratch(size * element_bytes(type)), type, flat)
 
     def _copy(self, op: Operation, access: Access, point: Point) -> None:
         axes = self.axes_of[op]

@@ -15,7 +15,7 @@ from typing import Any
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import i1
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.attributes import Axis
@@ -23,6 +23,7 @@ from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreO
 from weft.dialects.wasm.code import Value
 from weft.passes.wasm.access import Accesses
 from weft.passes.wasm.lanes import identity
+from weft.passes.wasm.memory import load_vector, store_vector
 from weft.passes.wasm.state import VECTOR, Level, Point, Task, Val
 
 
@@ -94,6 +95,9 @@ class Emitter(Accesses):
             self._run([self._task(r) for r in new] + [t for t, at in zip(tasks, own, strict=True) if at == rank], depth)
             for reduction in new:
                 self._close(reduction)
+            here_outlined = self.outline is not None and self.levels[-1].axis == self.outline
+            if new and here_outlined and not all(_is_plain(t.op) for t in tasks):
+                self._set_apart(new)
             self._settle_kept()
 
     def _run(self, tasks: list[Task], depth: int) -> None:
@@ -138,7 +142,7 @@ class Emitter(Accesses):
             self.accs.update(zip(keys, partial, strict=True))
             self._fill_stages(axis.name, depth + 1)
             self.complete(tasks, depth + 1)
-            if axis.name == self.outline and all(t.target is None for t in tasks) and not keys:
+            if axis.name == self.outline and not level.apart and all(t.target is None for t in tasks) and not keys:
                 b.outline(f"{b.function.name}_{axis.name}")
             results = [self.accs[k] for k in keys]
             following = b.inst("i32.add", index, self.number(1))
@@ -213,6 +217,34 @@ class Emitter(Accesses):
         self.opened.discard(op)
         self.done.add(op)
         level.done.append(op)
+
+    def _set_apart(self, reductions: Sequence[ReduceOp]) -> None:
+        """Makes finished reductions a function of their own, which leaves the results in scratch memory. In one function with what is computed from them, the engine's
+        register allocator would put a sum of the innermost loop into memory (seen at half the speed, whatever is computed).
+        """
+        level = self.levels[-1]
+        if not all(map(self._is_tile, reductions)):
+            return
+        places: list[tuple[tuple[Any, ...], Attribute, Val, int]] = []
+        for op in reductions:
+            names = sorted((self.points[k].name for k in self._place(self.axes_of[op])), key=lambda n: n == self.lane)
+            access = self._scratch_access(names, op.result.type)
+            points = {(op.result, self._project(op.result, p)): p for p in self._task(op).points}
+            for key, point in points.items():
+                pointer, offset, _ = self.address(access, point)
+                store_vector(self.lanes, access.element, pointer.ssa, offset, self.memo[key].ssa)
+                places.append((key, access.element, pointer, offset))
+        self.b.outline(f"{self.b.function.name}_{level.axis}")
+        level.apart = True
+        for key in level.memo:
+            del self.memo[key]
+        level.memo.clear()
+        for key, element, pointer, offset in places:
+            self._remember(key, Val(load_vector(self.lanes, element, pointer.ssa, offset), len(self.levels) - 1, True))
+
+    def _is_tile(self, op: ReduceOp) -> bool:
+        """Whether a reduction's results are whole vectors in registers."""
+        return self.lane in self.axes_of[op] and self._fills_vector(op.result.type)
 
     def _perform(self, task: Task, only: tuple[int, int] | None) -> None:
         """A task at the innermost level, for all register points; for those alone where the coordinate number only[0] is only[1]."""
@@ -323,6 +355,11 @@ class Emitter(Accesses):
         with self._at(value.level):
             element = self.lanes.extract(value.ssa, op.result.type, point[lane])
         return self._remember((op.result, self._project(op.result, point)), Val(element, value.level))
+
+
+def _is_plain(op: Operation) -> bool:
+    """Whether a task is a store of nothing but a reduction's result."""
+    return isinstance(op, StoreOp) and isinstance(op.value.owner, ReduceOp) and op.combine is None
 
 
 def _arranged(loops: list[Axis], inner: dict[str, set[str]]) -> list[Axis] | None:

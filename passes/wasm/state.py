@@ -48,6 +48,7 @@ class Level:
     pointers: list[tuple[Value, int]] = field(default_factory=list)  # that the loop carries, and their steps
     memo: list[tuple[Any, ...]] = field(default_factory=list)
     done: list[ReduceOp] = field(default_factory=list)
+    apart: bool = False  # its reductions have become a function of their own
 
 
 @dataclass(eq=False)
