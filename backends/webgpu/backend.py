@@ -64,9 +64,9 @@ class WebGpuBackend(Backend):
     # -- buffers --------------------------------------------------------------------------------------------------------------------------
 
     def _check(self, aval: Aval) -> None:
-        if aval.dtype.name not in ("float32", "float16", "int32", "uint32", "bool"):
+        if aval.dtype.part.name == "float64":
             raise TypeError(
-                f"the webgpu device has no {aval.dtype.name} arrays: it computes in float32, float16, int32, uint32 and bool. "
+                f"the webgpu device has no {aval.dtype.name} arrays: no shader computes in float64. "
                 "Convert with .astype, or choose another device with weft.set_default_device('wasm')"
             )
         if aval.dtype.name == "float16" and "shader-f16" not in self.device.features:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects import gpu
 from xdsl.dialects.builtin import (
+    BFloat16Type,
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
-    Float16Type,
     Float32Type,
     IntegerType,
     MemRefType,
@@ -28,6 +28,7 @@ from weft.backends.base import Executable as BaseExecutable
 from weft.backends.webgpu.memory import Buffer, Pool
 from weft.backends.webgpu.player import BindGroups, Guards, Player
 from weft.backends.webgpu.steps import Copy, Grid, Kernel, Launch, Program, Region, Repeat, Step, Switch, While, walk
+from weft.dialects.dtypes import bfloat16_bits, from_type
 from weft.dialects.gpu.ops import BindingOp
 from weft.dialects.gpu.wgsl import print_func
 from weft.dialects.kernel.host import (
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 
 def stored_size(type: MemRefType) -> int:
     """Bytes of a buffer on the device."""
-    element = type.element_type
-    return prod(type.get_shape()) * (2 if isinstance(element, Float16Type) else 4)
+    element = from_type(type.element_type)
+    return prod(type.get_shape()) * (4 if element.kind == "b" else element.itemsize)
 
 
 def constant_bytes(value: DenseIntOrFPElementsAttr) -> bytes:
@@ -57,7 +58,10 @@ def constant_bytes(value: DenseIntOrFPElementsAttr) -> bytes:
     if element == IntegerType(1):
         return b"".join(struct.pack("<i", int(bool(v))) for v in value.get_values())
     if isinstance(element, IntegerType):
-        return b"".join(struct.pack("<I", int(v) & 0xFFFFFFFF) for v in value.get_values())  # type: ignore[arg-type]
+        size = element.width.data // 8
+        return b"".join((int(v) % (1 << 8 * size)).to_bytes(size, "little") for v in value.get_values())  # type: ignore[arg-type]
+    if isinstance(element, BFloat16Type):
+        return b"".join(bfloat16_bits(float(v)).to_bytes(2, "little") for v in value.get_values())  # type: ignore[arg-type]
     code = "<f" if isinstance(element, Float32Type) else "<e"
     return b"".join(struct.pack(code, v) for v in value.get_values())
 

@@ -21,6 +21,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     IntegerType,
     MemRefType,
+    VectorType,
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -42,7 +43,10 @@ from weft.dialects.gpu.wgsl_ops import (
     WgslError,
     element_of,
     type_name,
+    write,
 )
+from weft.dialects.gpu.wgsl_types import I64, PACKINGS, Packing, packing_of, storage_name
+from weft.dialects.kernel.narrow import narrow_width, sign_extended
 
 _ATOMICS = {
     "add": "Add",
@@ -54,7 +58,7 @@ _ATOMICS = {
     "or": "Or",
     "xor": "Xor",
 }
-_COMBINE = {"add": "{} + {}", "mul": "{} * {}", "max": "w_max({}, {})", "min": "w_min({}, {})"}
+_COMBINE = {"add": "{} + {}", "mul": "{} * {}"}
 
 
 class Pending:
@@ -79,6 +83,9 @@ class Printer:
         self.pending: dict[SSAValue, Pending] = {}
         self.lines: list[str] = []
         self.atomic = {op.memref for op in func.walk() if isinstance(op, AtomicOp)}
+        self.atomic |= {
+            op.memref for op in func.walk() if isinstance(op, memref.StoreOp) and self.shares_words(op.memref)
+        }
         self.indent = "  "
 
     # -- values ---------------------------------------------------------------------------------------------------------------------------
@@ -138,6 +145,10 @@ class Printer:
             return f"{type_name(type)}({', '.join(dict.fromkeys(parts) if len(set(parts)) == 1 else parts)})", ATOM
         if isinstance(attr, IntegerAttr):
             value = attr.value.data
+            if type == I64:
+                return f"vec2<u32>({value & 0xFFFFFFFF}u, {value >> 32 & 0xFFFFFFFF}u)", ATOM
+            if width := narrow_width(type):
+                value = sign_extended(value, width)
             if type == IntegerType(1):
                 return ("true" if value else "false"), ATOM
             if value == -(2**31):
@@ -224,7 +235,7 @@ class Printer:
 
     def op(self, op: Operation) -> None:
         self.reads: frozenset[SSAValue] = frozenset()
-        if (emit := EXPRESSIONS.get(op.name)) is not None:
+        if op.name in EXPRESSIONS:
             args = [self.use(v) for v in op.operands]
             if (
                 args
@@ -236,13 +247,13 @@ class Printer:
                 self.taken["c"] += 1
                 self.line(f"var {name} = {type_name(op.operands[0].type)}({args[0][0]});")
                 args[0] = (name, ATOM)
-            return self.expression(op, emit(self, op, args), self.reads)
+            return self.expression(op, write(self, op.name, op, args), self.reads)
         match op:
             case arith.ConstantOp():
                 pass
             case LanewiseOp():
                 args = [self.use(v) for v in op.values]
-                self.expression(op, EXPRESSIONS[op.op.data](self, op, args), self.reads)
+                self.expression(op, write(self, op.op.data, op, args), self.reads)
             case memref.LoadOp():
                 self.load(op)
             case memref.StoreOp():
@@ -267,62 +278,118 @@ class Printer:
         """The element of memory that a load or store names."""
         return self.names[op.memref] + "".join(f"[{self.use(i)[0]}]" for i in op.indices)
 
+    def packing(self, memory: SSAValue) -> Packing | None:
+        """How the elements of a memory are packed; None if each is a value as it is. Workgroup memory is not packed, float16 only where it is atomic."""
+        type = memory.type
+        assert isinstance(type, MemRefType)
+        if isinstance(memory.owner, BindingOp) and (known := packing_of(type.element_type)) is not None:
+            return known
+        return PACKINGS[type.element_type] if memory in self.atomic and type.element_type == Float16Type() else None
+
+    @staticmethod
+    def shares_words(memory: SSAValue) -> bool:
+        """Whether the single elements of a buffer share words."""
+        type = memory.type
+        assert isinstance(type, MemRefType)
+        element = type.element_type
+        return (
+            isinstance(memory.owner, BindingOp)
+            and packing_of(element) is not None
+            and not isinstance(element, VectorType)
+        )
+
+    def word(self, memory: SSAValue, index: str, packing: Packing) -> tuple[str, str]:
+        """The word that holds a packed element, and how far up in it the element lies."""
+        per = 32 // packing.bits
+        return (
+            f"{self.names[memory]}[({index}) >> {per.bit_length() - 1}u]",
+            f"((u32({index}) & {per - 1}u) * {packing.bits}u)",
+        )
+
     def load(self, op: memref.LoadOp) -> None:
-        half = op.memref in self.atomic and isinstance(op.res.type, Float16Type)
-        text = "" if half else self.place(op)
-        if half:  # two to a word
-            index = self.use(op.indices[0])[0]
-            text = f"f16(unpack2x16float(bitcast<u32>(atomicLoad(&{self.names[op.memref]}[({index}) >> 1u])))[({index}) & 1])"
-        elif op.memref in self.atomic:
-            text = f"atomicLoad(&{text})"
-            if type_name(op.res.type) != "i32":
-                text = f"bitcast<{type_name(op.res.type)}>({text})"
-        constant = isinstance(op.memref.owner, BindingOp) and op.memref.owner.access.data == "read"
-        self.expression(op, (text, ATOM), self.reads if constant else self.reads | {op.memref})
+        memory, type = op.memref, op.res.type
+        if (packing := self.packing(memory)) is None:
+            text = self.place(op)
+            if memory in self.atomic:
+                text = f"atomicLoad(&{text})"
+                if type_name(type) != "i32":
+                    text = f"bitcast<{type_name(type)}>({text})"
+        elif isinstance(type, VectorType):
+            text = f"{self.own(packing.unpack, 1)}({self.place(op)})"
+        else:
+            word, shift = self.word(memory, self.use(op.indices[0])[0], packing)
+            word = f"bitcast<u32>(atomicLoad(&{word}))" if memory in self.atomic else word
+            text = packing.read.format(w=word, s=shift)
+        constant = isinstance(memory.owner, BindingOp) and memory.owner.access.data == "read"
+        self.expression(op, (text, ATOM), self.reads if constant else self.reads | {memory})
 
     def store(self, op: memref.StoreOp) -> None:
+        memory = op.memref
+        packing = self.packing(memory)
+        if packing is not None and not isinstance(op.value.type, VectorType):
+            return self.exchange(memory, self.use(op.indices[0])[0], op.value, None)
         place, value = self.place(op), self.use(op.value)[0]
-        if op.memref in self.atomic:
-            if isinstance(op.value.type, Float16Type):
-                raise WgslError("WGSL cannot store an f16 to memory that is also used atomically")
+        if packing is not None:
+            value = f"{self.own(packing.pack, 1)}({value})"
+        if memory in self.atomic:
             value = value if type_name(op.value.type) == "i32" else f"bitcast<i32>({value})"
             text = f"atomicStore(&{place}, {value});"
         else:
             text = f"{place} = {value};"
-        self.statement(text, lambda m: m is op.memref)
+        self.statement(text, lambda m: m is memory)
 
     def atomic_op(self, op: AtomicOp) -> None:
-        value, kind = self.use(op.value)[0], op.kind.data
-        index, half = self.use(op.index)[0], isinstance(op.value.type, Float16Type)
-        place = f"{self.names[op.memref]}[{f'({index}) >> 1u' if half else index}]"
-        self.flush(lambda m: m is op.memref)
-        if isinstance(op.value.type, IntegerType) and kind in ("add", "max", "min", "and", "or", "xor"):
-            return self.line(f"atomic{_ATOMICS[kind]}(&{place}, {value});")
-        type = type_name(op.value.type)
-        if kind in ("umax", "umin"):
-            new = f"bitcast<i32>({kind[1:]}(bitcast<u32>(old), bitcast<u32>(value)))"
+        kind = op.kind.data
+        if (
+            op.value.type == IntegerType(32)
+            and kind in ("add", "max", "min", "and", "or", "xor")
+            and self.packing(op.memref) is None
+        ):
+            value, index = self.use(op.value)[0], self.use(op.index)[0]
+            self.flush(lambda m: m is op.memref)
+            return self.line(f"atomic{_ATOMICS[kind]}(&{self.names[op.memref]}[{index}], {value});")
+        if op.value.type == I64:
+            raise WgslError("WGSL has no atomics of 64 bits: scatter by add, mul, min or max in int32 or float32 here")
+        self.exchange(op.memref, self.use(op.index)[0], op.value, kind)
+
+    def exchange(self, memory: SSAValue, index: str, value: SSAValue, kind: str | None) -> None:
+        """Writes an element, combined with what is there if a kind is given, by compare-and-exchange: what else is in its word stays as it is."""
+        type, packing, text = type_name(value.type), self.packing(memory), self.use(value)[0]
+        old = f"bitcast<{type}>(old)" if packing is None else packing.read.format(w="bitcast<u32>(old)", s="shift")
+        if kind is None:
+            new = "value"
+        elif kind in ("umax", "umin"):
+            new = f"bitcast<i32>({kind[1:]}(bitcast<u32>({old}), bitcast<u32>(value)))"
+        elif kind in ("and", "or", "xor"):
+            new = f"({old} {'&|^'[('and', 'or', 'xor').index(kind)]} value)"
+        elif kind in ("max", "min"):
+            wide = type == "f16"
+            name = self.own(kind) if isinstance(value.type, AnyFloat) else kind
+            new = f"f16({name}(f32({old}), f32(value)))" if wide else f"{name}({old}, value)"
         else:
-            if isinstance(op.value.type, AnyFloat) and kind in ("max", "min"):
-                self.own(kind)
-            new = f"bitcast<i32>({_COMBINE[kind].format(f'bitcast<{type}>(old)', 'value')})"
-        if half:  # two to a word: the other one stays as it is
-            combined = _COMBINE[kind].format("pair[lane]", "f32(value)")
-            new = f"bitcast<i32>(pack2x16float(select(pair, vec2<f32>({combined}), vec2<bool>(lane == 0, lane == 1))))"
-        for text in (
+            new = _COMBINE[kind].format(old, "value")
+        if packing is None:
+            place, shift, new = f"{self.names[memory]}[{index}]", "0u", f"bitcast<i32>({new})"
+        else:
+            for name in packing.functions:
+                self.own(name)
+            place, shift = self.word(memory, index, packing)
+            new = f"insertBits(old, bitcast<i32>({packing.write.format(v=new)}), shift, {packing.bits}u)"
+        self.flush(lambda m: m is memory)
+        for line in (
             "{",
-            f"  let value = {value};",
+            f"  let value = {text};",
             f"  let place = &{place};",
+            *((f"  let shift = {shift};",) if packing else ()),
             "  var old = atomicLoad(place);",
-            *((f"  let lane = ({index}) & 1;",) if half else ()),
             "  loop {",
-            *(("    let pair = unpack2x16float(bitcast<u32>(old));",) if half else ()),
             f"    let result = atomicCompareExchangeWeak(place, old, {new});",
             "    if (result.exchanged) { break; }",
             "    old = result.old_value;",
             "  }",
             "}",
         ):
-            self.line(text)
+            self.line(line)
 
     def loop(self, op: scf.ForOp) -> None:
         lo, hi, step = (self.use(v)[0] for v in (op.lb, op.ub, op.step))
@@ -375,7 +442,11 @@ class Printer:
             if isinstance(op, (BindingOp, WorkgroupAllocOp)):
                 type = op.result.type
                 assert isinstance(type, MemRefType)
-                element = "atomic<i32>" if op.result in self.atomic else type_name(type.element_type)
+                element = type_name(type.element_type)
+                if op.result in self.atomic:
+                    element = "atomic<i32>"
+                elif isinstance(op, BindingOp):
+                    element = storage_name(type.element_type) or element
                 if isinstance(op, BindingOp):
                     name = self.name(op.result, "buffer")
                     where = f"@group({op.group.value.data}) @binding({op.index.value.data})"

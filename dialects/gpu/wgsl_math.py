@@ -20,14 +20,15 @@ PRIVATE = "var<private> w_inf_bits: u32 = 0x7f800000u;\n"
 _SOURCES: dict[str, str] = {}
 
 
-def _define(text: str) -> None:
+def define(text: str) -> None:
+    """Adds functions to those that kernels may use: WGSL text, `w_name$s`, an empty line between each two."""
     for function in text.split("\n\n"):
         match = re.search(r"fn w_(\w+?)\$s\(", function)
         assert match is not None, function
         _SOURCES[match[1]] = function.strip() + "\n"
 
 
-_define("""
+define("""
 fn w_inf$s() -> $F { return bitcast<$F>($U(w_inf_bits)); }
 
 fn w_nan$s() -> $F { return bitcast<$F>($U(w_inf_bits + 0x400000u)); }
@@ -353,6 +354,43 @@ fn w_pow$s(x: $F, y: $F) -> $F {
 
 FUNCTIONS = frozenset(_SOURCES)
 """Names (without the prefix `w_`) of what there is."""
+
+
+define("""
+fn w_bf16_bits$s(x: $F) -> $U {
+  let bits = bitcast<$U>(x);
+  let rounded = (bits + ((bits >> $U(16u)) & $U(1u)) + $U(0x7fffu)) >> $U(16u);
+  return select(rounded, $U(0x7fc0u), w_is_nan$s(x));
+}
+
+fn w_round_bf16$s(x: $F) -> $F { return bitcast<$F>(w_bf16_bits$s(x) << $U(16u)); }
+
+fn w_unpack_i8$s(word: u32) -> vec4<i32> {
+  return bitcast<vec4<i32>>(vec4<u32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u);
+}
+
+fn w_pack_i8$s(v: vec4<i32>) -> u32 {
+  let bits = (bitcast<vec4<u32>>(v) & vec4<u32>(0xffu)) << vec4<u32>(0u, 8u, 16u, 24u);
+  return bits.x | bits.y | bits.z | bits.w;
+}
+
+fn w_unpack_i16$s(words: vec2<u32>) -> vec4<i32> {
+  return bitcast<vec4<i32>>(words.xxyy << vec4<u32>(16u, 0u, 16u, 0u)) >> vec4<u32>(16u);
+}
+
+fn w_pack_i16$s(v: vec4<i32>) -> vec2<u32> {
+  let bits = bitcast<vec4<u32>>(v) & vec4<u32>(0xffffu);
+  return bits.xz | (bits.yw << vec2<u32>(16u));
+}
+
+fn w_unpack_bf16$s(words: vec2<u32>) -> vec4<f32> {
+  return bitcast<vec4<f32>>((words.xxyy << vec4<u32>(16u, 0u, 16u, 0u)) & vec4<u32>(0xffff0000u));
+}
+
+fn w_pack_bf16$s(v: vec4<f32>) -> vec2<u32> {
+  return vec2<u32>(w_bf16_bits$s(v.x) | (w_bf16_bits$s(v.y) << 16u), w_bf16_bits$s(v.z) | (w_bf16_bits$s(v.w) << 16u));
+}
+""")
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from xdsl.dialects import vector
 from xdsl.dialects.builtin import (
+    BFloat16Type,
     Float16Type,
     Float32Type,
     IndexType,
@@ -19,10 +20,13 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Operation
 
+from weft.dialects.gpu import wgsl_int64
 from weft.dialects.gpu.ops import (
     SubgroupReduceOp,
     SubgroupShuffleOp,
 )
+from weft.dialects.gpu.wgsl_types import I64
+from weft.dialects.kernel.narrow import GROW, UNSIGNED, narrow_width
 
 if TYPE_CHECKING:
     from weft.dialects.gpu.wgsl import Printer
@@ -42,6 +46,10 @@ SCALARS: dict[Attribute, str] = {
     IndexType(): "i32",
     Float32Type(): "f32",
     Float16Type(): "f16",
+    BFloat16Type(): "f32",
+    IntegerType(8): "i32",
+    IntegerType(16): "i32",
+    IntegerType(64): "vec2<u32>",
 }
 
 
@@ -51,7 +59,9 @@ def type_name(type: Attribute) -> str:
         return name
     if isinstance(type, VectorType) and type.get_num_dims() == 1 and type.get_shape()[0] in (2, 3, 4):
         return f"vec{type.get_shape()[0]}<{type_name(type.element_type)}>"
-    raise WgslError(f"WGSL has no type {type}; it has i1, i32, index, f16, f32 and vectors of two to four of these")
+    raise WgslError(
+        f"WGSL has no type {type}; it has i1, i32, index, f16, f32, what stands for narrow and 64-bit integers and bf16, and vectors of two to four of these"
+    )
 
 
 def lanes_of(type: Attribute) -> int:
@@ -309,13 +319,40 @@ def _convert_unsigned(p: Printer, op: Operation, args: list[Text]) -> Text:
     return f"{type_name(target)}(bitcast<{unsigned}>({args[0][0]}))", ATOM
 
 
+def _round_float(p: Printer, op: Operation, args: list[Text]) -> Text:
+    """A float in a narrower type. bfloat16 is kept as f32, and rounded here."""
+    if not isinstance(element_of(op.results[0].type), BFloat16Type):
+        return _convert(p, op, args)
+    return f"{p.own('round_bf16', lanes_of(op.results[0].type))}({args[0][0]})", ATOM
+
+
 def _sign_extend(p: Printer, op: Operation, args: list[Text]) -> Text:
     text = _convert(p, op, args)
     return (f"-{text[0]}", UNARY) if element_of(op.operands[0].type) == IntegerType(1) else text
 
 
 def _bitcast(p: Printer, op: Operation, args: list[Text]) -> Text:
+    source, target = (element_of(v.type) for v in (op.operands[0], op.results[0]))
+    if IntegerType(16) in (source, target):
+        return _bitcast_16(p, op, args[0][0], source, target)
     return f"bitcast<{type_name(op.results[0].type)}>({args[0][0]})", ATOM
+
+
+def _bitcast_16(p: Printer, op: Operation, text: str, source: Attribute, target: Attribute) -> Text:
+    """Between the bits of a 16-bit float and the float."""
+    lanes = lanes_of(op.results[0].type)
+    unsigned = "u32" if lanes == 1 else f"vec{lanes}<u32>"
+    if isinstance(target, BFloat16Type):
+        return f"bitcast<{type_name(op.results[0].type)}>(bitcast<{unsigned}>({text}) << {unsigned}(16u))", ATOM
+    if isinstance(source, BFloat16Type):
+        bits = f"bitcast<{type_name(op.results[0].type)}>({p.own('bf16_bits', lanes)}({text}))"
+        return f"extractBits({bits}, 0u, 16u)", ATOM
+    parts = [text] if lanes == 1 else [f"({text}).{c}" for c in "xyzw"[:lanes]]
+    if isinstance(source, Float16Type):
+        parts = [f"extractBits(bitcast<i32>(pack2x16float(vec2<f32>(f32({t}), 0.0))), 0u, 16u)" for t in parts]
+    else:
+        parts = [f"f16(unpack2x16float(bitcast<u32>({t})).x)" for t in parts]
+    return (parts[0] if lanes == 1 else f"{type_name(op.results[0].type)}({', '.join(parts)})"), ATOM
 
 
 _CMPI = {0: "==", 1: "!=", 2: "<", 3: "<=", 4: ">", 5: ">=", 6: "<", 7: "<=", 8: ">", 9: ">="}
@@ -457,7 +494,7 @@ EXPRESSIONS: dict[str, Callable[[Printer, Operation, list[Text]], Text]] = {
     "arith.fptoui": _convert_unsigned,
     "arith.uitofp": _convert_unsigned,
     "arith.extf": _convert,
-    "arith.truncf": _convert,
+    "arith.truncf": _round_float,
     "arith.trunci": _convert,
     "arith.extsi": _sign_extend,
     "arith.extui": _convert,
@@ -527,6 +564,26 @@ def _shrui(p: Printer, op: Operation, args: list[Text]) -> Text:
     unsigned = "u32" if lanes_of(type) == 1 else f"vec{lanes_of(type)}<u32>"
     text = _shift(">>")(p, op, [(f"bitcast<{unsigned}>({args[0][0]})", ATOM), args[1]])
     return f"bitcast<{type_name(type)}>({text[0]})", ATOM
+
+
+def write(p: Printer, name: str, op: Operation, args: list[Text]) -> Text:
+    """What WGSL writes for an op by its name, on any type."""
+    source, target = op.operands[0].type if op.operands else op.results[0].type, op.results[0].type
+    if I64 in (source, target) or any(v.type == I64 for v in op.operands):
+        return wgsl_int64.write(p, name, op, [a for a, _ in args]), ATOM
+    if name in UNSIGNED and (width := narrow_width(element_of(source))):
+        unsigned = "u32" if lanes_of(source) == 1 else f"vec{lanes_of(source)}<u32>"
+        args = [
+            (f"bitcast<{type_name(source)}>(extractBits(bitcast<{unsigned}>({a}), 0u, {width}u))", ATOM)
+            for a, _ in args
+        ]
+    text = EXPRESSIONS[name](p, op, args)
+    if width := narrow_width(element_of(target)):
+        if name in GROW:
+            return f"extractBits({text[0]}, 0u, {width}u)", ATOM
+        if name == "math.ctlz":
+            return f"{text[0]} - {type_name(target)}({32 - width})", PLUS
+    return text
 
 
 BUILTINS = {

@@ -14,6 +14,7 @@ from typing import Any
 
 from xdsl.dialects import arith, memref, scf, vector
 from xdsl.dialects.builtin import (
+    BFloat16Type,
     DenseArrayBase,
     Float16Type,
     Float32Type,
@@ -73,12 +74,12 @@ def element_of(type: Attribute) -> Attribute:
 
 
 def memory_type(element: Attribute) -> Attribute:
-    """How an element lies in a buffer: truth values and integers of 32 bits are i32."""
-    if isinstance(element, IntegerType) and element.width.data in (1, 32):
-        return i32
-    if element in (F32, Float16Type()):
+    """The type of a buffer's elements: truth values are i32, integers have no sign."""
+    if isinstance(element, IntegerType):
+        return i32 if element.width.data == 1 else IntegerType(element.width.data)
+    if element in (F32, Float16Type(), BFloat16Type()):
         return element
-    raise LoweringError(f"WebGPU has no buffers of {element}: it has float32, float16, int32, uint32 and bool")
+    raise LoweringError(f"WebGPU has no buffers of {element}: there are no numbers of that type in WGSL")
 
 
 def identity(kind: str, type: Attribute) -> Attribute:

@@ -14,7 +14,7 @@ from math import prod
 from typing import NamedTuple
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import Float32Type, i32
+from xdsl.dialects.builtin import Float32Type, IntegerType, i32
 
 from weft.dialects.kernel.affine import Dim, linearize
 from weft.dialects.kernel.attributes import Axis
@@ -73,6 +73,10 @@ def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
     adapter = adapter or current.get()
     view = View.of(nest)
     if any(s.combine is not None or s.symbols for s in view.stores) or any(a.extent == 0 for a in view.axes.values()):
+        return ()
+    if any(
+        r.type == IntegerType(64) for op in nest.block.ops for r in op.results
+    ):  # a pair already: there are no vectors of them
         return ()
     return (
         contraction(view, adapter)

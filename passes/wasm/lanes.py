@@ -16,19 +16,11 @@ from xdsl.dialects.builtin import Float32Type, Float64Type, FloatAttr, IntegerAt
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
+from weft.dialects.kernel.narrow import GROW, UNSIGNED, narrow_width, sign_extended
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.code import Value
 from weft.passes.wasm import math
-from weft.passes.wasm.narrow import (
-    GROW,
-    UNSIGNED,
-    from_half,
-    half_bits,
-    is_half,
-    narrow_width,
-    wrapped,
-    zero_extended,
-)
+from weft.passes.wasm.narrow import from_half, half_bits, is_half, wrapped, zero_extended
 
 
 @cache
@@ -88,7 +80,7 @@ class Lanes:
     def constant(self, value: float, type: Attribute, vector: bool) -> Value:
         name, width = scalar_name(type), narrow_width(type)
         if width:
-            value = int(value) - (1 << width) if int(value) >> (width - 1) == 1 else int(value)
+            value = sign_extended(int(value), width)
         if vector:
             if is_mask(type):
                 return self.b.const_v128("i32x4", -1 if value else 0)

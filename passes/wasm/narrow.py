@@ -1,7 +1,6 @@
 """Elements narrower than a Wasm value: integers of 8 and 16 bits, float16, bfloat16.
 
-A narrow integer is kept as an i32 (or a lane of i32x4) *sign-extended from its width*, whatever its sign means: signed and unsigned comparisons are right as they are, and what may leave the
-width is brought back (`wrapped`); division, logical shifts and counts want the zero-extended form (`zero_extended`). A 16-bit float is computed as f32 and rounded when it is converted or
+A narrow integer is an i32, or a lane of i32x4, sign-extended from its width (weft.dialects.kernel.narrow). A 16-bit float is computed as f32 and rounded when it is converted or
 stored, so a nest keeps more precision than its arrays have, as XLA's fusions do.
 """
 
@@ -9,9 +8,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from xdsl.dialects.builtin import BFloat16Type, Float16Type, IntegerType
+from xdsl.dialects.builtin import BFloat16Type, Float16Type
 from xdsl.ir import Attribute
 
+from weft.dialects.kernel.narrow import narrow_width
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.code import Value
 
@@ -20,36 +20,6 @@ from weft.dialects.wasm.code import Value
 def is_half(type: Attribute) -> bool:
     """Whether elements are floats of 16 bits."""
     return isinstance(type, (Float16Type, BFloat16Type))
-
-
-@cache
-def narrow_width(type: Attribute) -> int:
-    """The bits of an integer of less than 32, bool excepted; 0 of any other type."""
-    width = type.width.data if isinstance(type, IntegerType) else 32
-    return width if 1 < width < 32 else 0
-
-
-GROW = frozenset(
-    {
-        "arith.addi",
-        "arith.subi",
-        "arith.muli",
-        "arith.shli",
-        "arith.shrui",
-        "arith.divui",
-        "arith.remui",
-        "arith.trunci",
-        "arith.fptoui",
-        "arith.fptosi",
-        "math.absi",
-        "add",
-        "mul",
-    }
-)
-"""Ops (and kinds of reduction) whose result may leave the width."""
-
-UNSIGNED = frozenset({"arith.shrui", "arith.divui", "arith.remui", "arith.uitofp", "math.ctlz", "math.ctpop"})
-"""Ops that read zero-extended operands."""
 
 
 def wrapped(b: FuncBuilder, value: Value, type: Attribute, vector: bool) -> Value:

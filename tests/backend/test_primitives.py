@@ -20,14 +20,13 @@ from weft.backends.base import Backend, available, get_backend
 from weft.dialects.array import ops
 from weft.dialects.array.graph import Graph
 from weft.dialects.array.node import leaf
-from weft.dialects.array.op import COMPLEX, ArrayOp
+from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.stage import stage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rules"))
 from sampling import DEVICE_DTYPES, PRIMITIVES, Case, cases
 
 COUNT = 16
-REAL_PRIMITIVES = [op for op in PRIMITIVES if getattr(op, "DTYPES", None) != COMPLEX and op is not ops.ComplexOp]
 
 
 @pytest.fixture(params=os.environ.get("WEFT_TEST_DEVICES", "wasm,webgpu").split(","))
@@ -47,10 +46,21 @@ def sampled(op: type[ArrayOp], device: str) -> list[Case]:
     )  # fmt: skip
     @given(cases(op, dtypes=DEVICE_DTYPES[device]))
     def keep(case: Case) -> None:
-        found.append(case)
+        if device != "webgpu" or not (_is_left_to_drivers(case) or _needs_wide_atomics(case)):
+            found.append(case)
 
     keep()
     return found
+
+
+def _is_left_to_drivers(case: Case) -> bool:
+    """Whether 0 is multiplied by infinity in a sum of products, which a driver may take for 0."""
+    return case.op in (ops.ConvOp, ops.DotOp) and not all(np.all(np.isfinite(a)) for a in case.arrays)
+
+
+def _needs_wide_atomics(case: Case) -> bool:
+    """Whether integers of 64 bits are to be combined in memory. WebGPU has no atomics of that width, and weft refuses it there (test_webgpu_primitives)."""
+    return case.op is ops.ScatterOp and case.params["kind"] != "set" and case.infer().dtype.name in ("int64", "uint64")
 
 
 def run(device: Backend, examples: list[Case]) -> Iterator[np.ndarray]:
@@ -75,7 +85,7 @@ def run(device: Backend, examples: list[Case]) -> Iterator[np.ndarray]:
         yield data.reshape(out.shape)
 
 
-@pytest.mark.parametrize("op", REAL_PRIMITIVES, ids=lambda op: op.name)
+@pytest.mark.parametrize("op", PRIMITIVES, ids=lambda op: op.name)
 def test_agrees_with_the_oracle(op: type[ArrayOp], device: Backend):
     examples = sampled(op, device.name)
     for case, found in zip(examples, run(device, examples), strict=True):
