@@ -352,7 +352,7 @@ fn w_pow$s(x: $F, y: $F) -> $F {
 """)
 
 
-FUNCTIONS = frozenset(_SOURCES)
+FUNCTIONS = _SOURCES.keys()
 """Names (without the prefix `w_`) of what there is."""
 
 
@@ -388,7 +388,11 @@ fn w_unpack_bf16$s(words: vec2<u32>) -> vec4<f32> {
 }
 
 fn w_pack_bf16$s(v: vec4<f32>) -> vec2<u32> {
-  return vec2<u32>(w_bf16_bits$s(v.x) | (w_bf16_bits$s(v.y) << 16u), w_bf16_bits$s(v.z) | (w_bf16_bits$s(v.w) << 16u));
+  let bits = bitcast<vec4<u32>>(v);
+  let rounded = (bits + ((bits >> vec4<u32>(16u)) & vec4<u32>(1u)) + vec4<u32>(0x7fffu)) >> vec4<u32>(16u);
+  let nan = (bits & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
+  let kept = select(rounded, vec4<u32>(0x7fc0u), nan);
+  return kept.xz | (kept.yw << vec2<u32>(16u));
 }
 """)
 

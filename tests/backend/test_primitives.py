@@ -92,7 +92,8 @@ def test_agrees_with_the_oracle(op: type[ArrayOp], device: Backend):
         expected = case.reference()
         try:
             case.assert_close(found, expected)
-            if op in SIGNED_ZEROS:
+            if op in SIGNED_ZEROS and expected.dtype.kind != "c":
+                found, expected = (v.astype(np.float32) if v.dtype.kind == "V" else v for v in (found, expected))
                 zeros = expected == 0
                 np.testing.assert_array_equal(np.signbit(found[zeros]), np.signbit(expected[zeros]))
         except AssertionError as error:

@@ -95,7 +95,7 @@ def test_sizes_are_whole_vectors_and_few() -> None:
     assert all(n <= rounded(n) <= max(16, n * 9 // 8 + 16) for n in range(1, 1 << 14))
 
 
-@pytest.mark.parametrize("dtype", ["float64", "int64", "int8"])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
 def test_dtypes_that_it_has_not(dtype: str) -> None:
     with pytest.raises(TypeError, match=rf"the webgpu device has no {dtype} arrays.*set_default_device\('wasm'\)"):
         put(np.zeros(3, dtype))
