@@ -1,6 +1,6 @@
 """Expressions that weft and JAX must agree on, and what JAX said of them.
 
-`expressions/*.txt` hold Python expressions, one a line, over the operands below, `jax` and its modules jnp, lax, nn, random, and four transforms. `python tests/reference/reference.py [NAME …]`
+`expressions/*.txt` hold Python expressions, one a line, over the operands below, `jax` and its modules jnp, lax, nn, random, four transforms, and whole `programs`. `python tests/reference/reference.py [NAME …]`
 (in an environment with JAX; it is no dependency of weft) evaluates them there and writes `answers/NAME.json`: dtype, shape and up to 24 elements of each result, or the type of the error.
 Files named `errors*` hold what JAX refuses; those named `*_x64` run with 64-bit types. `tests/unit/test_against_jax.py` holds weft against the answers.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import programs
 
 HERE = Path(__file__).parent
 SAMPLE = 24
@@ -50,7 +51,7 @@ def libraries(jax: Any) -> dict[str, Any]:
     for module in LIBRARIES:
         import_module(f"{jax.__name__}.{module}")
     optim = import_module("optax" if jax.__name__ == "jax" else "weft.optim")
-    return {"optim": optim, "optimise": partial(optimise, jax, optim)}
+    return {"optim": optim, "optimise": partial(optimise, jax, optim), "programs": programs}
 
 
 def optimise(jax: Any, optim: Any, optimizer: Any, steps: int = 4) -> list[Any]:

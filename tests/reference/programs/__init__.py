@@ -1,0 +1,31 @@
+"""Whole programs as a user of JAX writes them: each takes `jax`, which weft stands in for, and gives arrays. They name nothing of weft, and nothing is adapted to it."""
+
+from . import (
+    attention,
+    denoising,
+    gaussian_process,
+    hamiltonian,
+    kalman,
+    kmeans,
+    mandelbrot,
+    neural_ode,
+    newton,
+    policy_gradient,
+    recurrent,
+    search,
+)
+
+__all__ = [
+    "attention",
+    "denoising",
+    "gaussian_process",
+    "hamiltonian",
+    "kalman",
+    "kmeans",
+    "mandelbrot",
+    "neural_ode",
+    "newton",
+    "policy_gradient",
+    "recurrent",
+    "search",
+]
