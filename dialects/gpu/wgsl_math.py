@@ -6,8 +6,10 @@ expression that a compiler can evaluate to one of them is rejected).
 
 One text serves scalars and vectors: `$F`, `$I`, `$U`, `$B` are the float, integer, unsigned and truth types of one width, `$s` the suffix of the names (nothing, 2 or 4).
 They are written so that a driver may contract and simplify sums: what must not be simplified away goes through bit masks. The bounds, in ulp against the
-correctly rounded f32, over all arguments unless told otherwise (where division and square root are exact to half a ulp; the specification allows 2.5 more): exp, exp2, log, log2, log10, sqrt, cbrt 2; expm1, log1p, sinh, cosh, tanh, asin, acos, atan, atan2, asinh, acosh, atanh, erf, pow 4;
-sin, cos 3 and tan 4 for |x| < 20,000.
+correctly rounded f32, over all arguments unless told otherwise (where division and square root are exact to half a ulp; the specification allows 2.5 more): exp, exp2, log, log2, log10, sqrt, cbrt 2; expm1, log1p, sinh, cosh, tanh, asin, acos, atan, atan2, asinh, acosh, atanh, erf, tan, pow 4; sin, cos 3.
+
+The error function beyond 1 is 1 - exp(-q), q a polynomial for -log(erfc). Angles beyond 20,000 are reduced by integers (Payne and Hanek, 1983): a float32 is m * 2**e with m of
+24 bits, and of the bits of 2/pi only the 96 from 2**(2 - e) on decide what m * 2**e * 2/pi is modulo 4.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ fn w_min$s(a: $F, b: $F) -> $F {
 }
 
 fn w_copysign$s(x: $F, y: $F) -> $F {
-  return bitcast<$F>((bitcast<$U>(x) & $U(0x7fffffffu)) | (bitcast<$U>(y) & $U(0x80000000u)));
+  let a = abs(x);
+  return select(a, -a, bitcast<$I>(y) < $I(0));
 }
 
 fn w_round_away$s(x: $F) -> $F { return trunc(x + w_copysign$s($F(0.49999997), x)); }
@@ -177,7 +180,7 @@ fn w_cosh$s(x: $F) -> $F {
 fn w_tanh$s(x: $F) -> $F {
   let t = w_expm1$s($F(2.0) * min(abs(x), $F(10.0)));
   let y = t / (t + $F(2.0));
-  return select(select(y, -y, x < $F(0.0)), x, w_is_nan$s(x) | (x == $F(0.0)));
+  return select(w_copysign$s(y, x), x, w_is_nan$s(x) | (x == $F(0.0)));
 }
 
 fn w_quadrant$s(x: $F) -> $F { return round(x * $F(0.63661977)); }
@@ -196,24 +199,95 @@ fn w_cos_near$s(r: $F) -> $F {
   return ($F(1.0) - $F(0.5) * z) + z * z * ($F(0.041666655) + z * ($F(-0.0013887654) + z * $F(2.446381e-5)));
 }
 
+fn w_mul_high$s(a: $U, b: $U) -> $U {
+  let al = a & $U(0xffffu);
+  let ah = a >> $U(16u);
+  let bl = b & $U(0xffffu);
+  let bh = b >> $U(16u);
+  let m = ah * bl + ((al * bl) >> $U(16u));
+  return ah * bh + (m >> $U(16u)) + ((al * bh + (m & $U(0xffffu))) >> $U(16u));
+}
+
+fn w_one_of$s(k: $U, a: u32, b: u32, c: u32, d: u32, e: u32) -> $U {
+  return select(select(select(select($U(e), $U(d), k == $U(3u)), $U(c), k == $U(2u)), $U(b), k == $U(1u)), $U(a), k == $U(0u));
+}
+
+fn w_joined$s(a: $U, b: $U, shift: $U) -> $U {
+  return select((a << shift) | (b >> (($U(32u) - shift) & $U(31u))), a, shift == $U(0u));
+}
+
+fn w_reduce_far$s(x: $F, turns: ptr<function, $I>) -> $F {
+  let bits = bitcast<$U>(x) & $U(0x7fffffffu);
+  let m = (bits & $U(0x7fffffu)) | $U(0x800000u);
+  let place = (bits >> $U(23u)) - $U(120u);
+  let k = place >> $U(5u);
+  let shift = place & $U(31u);
+  let a = w_one_of$s(k, 0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u);
+  let b = w_one_of$s(k, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u);
+  let c = w_one_of$s(k, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u);
+  let d = w_one_of$s(k, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
+  let high = w_joined$s(a, b, shift);
+  let middle = w_joined$s(b, c, shift);
+  let low = w_joined$s(c, d, shift);
+  let p2 = m * low;
+  let t1 = m * middle;
+  let p1 = t1 + w_mul_high$s(m, low);
+  let p0 = m * high + w_mul_high$s(m, middle) + select($U(0u), $U(1u), p1 < t1);
+  let q = (p0 + $U(0x20000000u)) >> $U(30u);
+  let f = p0 - (q << $U(30u));
+  let below = bitcast<$I>(f) < $I(0);
+  let flip = select($U(0u), $U(0xffffffffu), below);
+  let n = min(countLeadingZeros(f ^ flip), $U(31u));
+  let g = w_joined$s(f ^ flip, p1 ^ flip, n);
+  let h = w_joined$s(p1 ^ flip, p2 ^ flip, n);
+  let top = $F(g >> $U(16u));
+  let rest = $F(((g & $U(0xffffu)) << $U(8u)) | (h >> $U(24u))) * $F(5.9604645e-8);
+  let r = top * $F(1.5703125) + (top * $F(4.8382679e-4) + rest * $F(1.5707964));
+  let size = r * bitcast<$F>(($U(113u) - n) << $U(23u));
+  let negative = bitcast<$I>(x) < $I(0);
+  *turns = select(bitcast<$I>(q), -bitcast<$I>(q), negative);
+  return select(size, -size, below != negative);
+}
+
+fn w_reduced$s(x: $F, turns: ptr<function, $I>) -> $F {
+  let n = w_quadrant$s(x);
+  var r = w_reduce_pi$s(x, n);
+  *turns = $I(n);
+  let far = abs(x) > $F(20000.0);
+  if (any(far)) {
+    var others = $I(0);
+    let y = w_reduce_far$s(x, &others);
+    r = select(r, y, far);
+    *turns = select(*turns, others, far);
+  }
+  return r;
+}
+
 fn w_turned$s(r: $F, q: $I) -> $F {
   let y = select(w_sin_near$s(r), w_cos_near$s(r), (q & $I(1)) == $I(1));
   return select(y, -y, (q & $I(2)) == $I(2));
 }
 
 fn w_sin$s(x: $F) -> $F {
-  let n = w_quadrant$s(x);
-  let y = w_turned$s(w_reduce_pi$s(x, n), $I(n));
-  return select(select(y, x, x == $F(0.0)), w_nan$s(), w_is_nan$s(x) | w_is_inf$s(x));
+  var q = $I(0);
+  let r = w_reduced$s(x, &q);
+  return select(select(w_turned$s(r, q), x, x == $F(0.0)), w_nan$s(), w_is_nan$s(x) | w_is_inf$s(x));
 }
 
 fn w_cos$s(x: $F) -> $F {
-  let n = w_quadrant$s(x);
-  return select(w_turned$s(w_reduce_pi$s(x, n), $I(n) + $I(1)), w_nan$s(), w_is_nan$s(x) | w_is_inf$s(x));
+  var q = $I(0);
+  let r = w_reduced$s(x, &q);
+  return select(w_turned$s(r, q + $I(1)), w_nan$s(), w_is_nan$s(x) | w_is_inf$s(x));
 }
 
 fn w_tan$s(x: $F) -> $F {
-  return w_sin$s(x) / w_cos$s(x);
+  var q = $I(0);
+  let r = w_reduced$s(x, &q);
+  let s = w_sin_near$s(r);
+  let c = w_cos_near$s(r);
+  let odd = (q & $I(1)) == $I(1);
+  let y = select(s, -c, odd) / select(c, s, odd);
+  return select(select(y, x, x == $F(0.0)), w_nan$s(), w_is_nan$s(x) | w_is_inf$s(x));
 }
 
 fn w_asin_near$s(x: $F) -> $F {
@@ -300,12 +374,15 @@ fn w_cbrt$s(x: $F) -> $F {
 fn w_erf$s(x: $F) -> $F {
   let a = min(abs(x), $F(4.0));
   let z = a * a;
-  let t = (a - $F(2.0)) / (a + $F(2.0));
-  let high = $F(-0.078973953) + t * ($F(0.0036881227) + t * ($F(0.006859858) + t * $F(-0.000527921)));
-  let tail = w_exp$s(-z) * ($F(0.25539567) + t * ($F(-0.42718587) + t * ($F(0.2416597) + t * high)));
   let low = $F(-0.026854444) + z * ($F(0.0051895347) + z * ($F(-0.00080208374) + z * $F(7.8891123e-5)));
   let near = a * ($F(1.1283792) + z * ($F(-0.37612627) + z * ($F(0.112836) + z * low)));
-  return select(w_copysign$s(select(near, $F(1.0) - tail, a > $F(1.0)), x), x, w_is_nan$s(x));
+  let upper = $F(-0.023665195) + a * ($F(0.0037143293) + a * ($F(-3.5721534e-4) + a * $F(1.5662453e-5)));
+  let q = $F(2.2706457e-4) + a * ($F(1.1278424) + a * ($F(0.63623922) + a * ($F(0.10558928) + a * upper)));
+  let n = round(q * $F(-1.442695));
+  let r = n * $F(2.1219444e-4) - (q + n * $F(0.693359375));
+  let s = bitcast<$F>(($I(n) + $I(127)) << $U(23u));
+  let far = $F(1.0) - (s + s * w_exp_tail$s(r));
+  return select(w_copysign$s(select(near, far, a > $F(1.0)), x), x, w_is_nan$s(x));
 }
 
 fn w_high$s(x: $F) -> $F { return bitcast<$F>(bitcast<$U>(x) & $U(0xfffff000u)); }
