@@ -7,7 +7,7 @@ binary and of what else decides it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +16,8 @@ import wasmtime
 from wasmtime import _ffi as ffi
 from xdsl.dialects.builtin import ModuleOp
 
-import weft.backends
-import weft.dialects
-import weft.passes
 from weft.backends.base import Backend
-from weft.backends.wasm.cache import DiskCache, digest
+from weft.backends.cache import DiskCache, compiler_state, digest
 from weft.backends.wasm.engine import make_engine, opened
 from weft.backends.wasm.memory import Allocation, Buffer, DeviceMemory
 from weft.backends.wasm.program import Executable
@@ -88,7 +85,7 @@ class WasmBackend(Backend):
 
     def compile(self, module: ModuleOp, donate: tuple[int, ...] = (), key: object = None) -> Executable:
         """Compiles a module of array ops, which stays as it is. With a key the result is kept on disk, and found there by the next process."""
-        name = None if key is None else digest("program", repr(key), repr(donate), _compiler())
+        name = None if key is None else digest("program", repr(key), repr(donate), compiler_state())
         kept = None if name is None else self._cache.get(name)
         if kept is not None:
             program, binary = Program.unpack(kept)
@@ -157,11 +154,3 @@ def _stages(module: ModuleOp, donate: tuple[int, ...]) -> dict[str, Callable[[],
         "wasm": lambda: str(to_op(_lower(module, donate))),
         "wat": lambda: print_wat(_lower(module, donate)),
     }
-
-
-@cache
-def _compiler() -> str:
-    """Tells versions of this compiler apart: the state of its sources, so that an edited pass finds nothing that its elder made."""
-    folders = [*weft.dialects.__path__, *weft.passes.__path__, *weft.backends.__path__]
-    files = sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
-    return repr([(path.name, status.st_mtime_ns, status.st_size) for path in files if (status := path.stat())])

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from weft.backends.wasm.cache import digest
+from weft.backends.cache import digest
 
 observers: list[Callable[[bytes], None]] = []
 """Called with each binary that the engine has accepted."""

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weft.backends.base import Backend
+from weft.backends.cache import DiskCache, compiler_state, digest
 from weft.backends.webgpu.adapter import open_device
 from weft.backends.webgpu.memory import Buffer, Pool, stored_bytes
 from weft.backends.webgpu.native import unchecked_module
+from weft.backends.webgpu.pack import pack, unpack
 from weft.backends.webgpu.program import Executable, read_program
-from weft.backends.webgpu.steps import Kernel, Launch, padded, walk
+from weft.backends.webgpu.steps import Kernel, Launch, Program, padded, walk
 from weft.passes.schedule.webgpu import Adapter
 
 if TYPE_CHECKING:
+    from xdsl.context import Context
     from xdsl.dialects.builtin import ModuleOp
 
     from weft.dialects.array.node import Aval
+
+Stages = dict[str, Callable[[], str]]
 
 observers: list[Callable[[str], None]] = []
 """Called with the text of each shader that the adapter has accepted."""
@@ -38,7 +44,8 @@ class WebGpuBackend(Backend):
 
     name = "webgpu"
 
-    def __init__(self) -> None:
+    def __init__(self, cache: DiskCache | None = None) -> None:
+        self._cache = cache or DiskCache("webgpu")
         self.device = open_device()
         self.queue = self.device.queue
         self.pool = Pool(self.device)
@@ -118,47 +125,72 @@ class WebGpuBackend(Backend):
     # -- programs -------------------------------------------------------------------------------------------------------------------------
 
     def compile(self, module: ModuleOp, donate: tuple[int, ...] = (), key: object = None) -> Executable:
-        """Lowers a module of array ops, in place, and makes its pipelines."""
-        from weft.dialects.universe import context
-        from weft.passes.pipelines import run, text_before, to_webgpu
-        from weft.passes.schedule import webgpu
-
+        """Compiles a module of array ops, which stays as it is. With a key the result is kept on disk, and found there by the next process."""
         self._refuse(module)
-        passes = to_webgpu(donate, self.adapter.buffers)
-        source = module.clone()
+        name = None if key is None else digest("program", repr(key), repr(donate), compiler_state(), repr(self.adapter))
+        program = None if name is None else self._kept(name)
+        if program is None:
+            program = read_program(self._lowered(module, donate))
+            if name is not None:
+                self._cache.put(name, pack(program))
+        return self._executable(program, donate, lambda: self._lowered(module, donate), self._stages(module, donate))
 
-        def until(name: str) -> str:
-            """The module before the pass of this name."""
-            token = webgpu.current.set(self.adapter)
-            try:
-                return text_before(name, passes, context(), source)
-            finally:
-                webgpu.current.reset(token)
+    def load(self, module: ModuleOp, donate: tuple[int, ...] = ()) -> Executable:
+        """A program from its kernels in the gpu dialect and its `kernel.program`. Raises RuntimeError with the adapter's message."""
+        return self._executable(read_program(module), donate, lambda: module, {})
+
+    def _executable(
+        self, program: Program, donate: tuple[int, ...], lowered: Callable[[], ModuleOp], stages: Stages
+    ) -> Executable:
+        kernels = dict.fromkeys(s.kernel for s in walk(program.steps) if isinstance(s, Launch))
+        texts = {
+            "gpu": lambda: str(lowered()),
+            "wgsl": lambda: "\n".join(f"// kernel {k.name}\n{k.text}" for k in kernels),
+        }
+        return Executable(self, program, donate, {**stages, **texts})
+
+    def _kept(self, name: str) -> Program | None:
+        """The program of this name on disk; None if there is none, or none that can be read."""
+        if (data := self._cache.get(name)) is None:
+            return None
+        try:
+            return unpack(data)
+        except ValueError:
+            return None
+
+    @contextmanager
+    def _compiling(self) -> Generator[Context]:
+        """A context for passes, which compile for this adapter meanwhile."""
+        from weft.dialects.universe import context
+        from weft.passes.schedule import webgpu
 
         token = webgpu.current.set(self.adapter)
         try:
-            run(passes, context(), module)
+            yield context()
         finally:
             webgpu.current.reset(token)
-        stages = {
-            "array": lambda: str(source),
-            "kernel": lambda: until("kernel-schedule"),
-            "scheduled": lambda: until("kernel-to-gpu"),
-        }
-        return self.load(module, donate, stages)
 
-    def load(
-        self, module: ModuleOp, donate: tuple[int, ...] = (), stages: dict[str, Callable[[], str]] | None = None
-    ) -> Executable:
-        """A program from its kernels in the gpu dialect and its `kernel.program`. Raises RuntimeError with the adapter's message."""
-        program = read_program(module)
-        texts = list(dict.fromkeys(s.kernel for s in walk(program.steps) if isinstance(s, Launch)))
-        stages = {
-            **(stages or {}),
-            "gpu": lambda: str(module),
-            "wgsl": lambda: "\n".join(f"// kernel {k.name}\n{k.text}" for k in texts),
+    def _lowered(self, module: ModuleOp, donate: tuple[int, ...]) -> ModuleOp:
+        """Kernels in the gpu dialect and a `kernel.program`, of a module of array ops."""
+        from weft.passes.pipelines import run, to_webgpu
+
+        with self._compiling() as ctx:
+            return run(to_webgpu(donate, self.adapter.buffers), ctx, module.clone())
+
+    def _stages(self, module: ModuleOp, donate: tuple[int, ...]) -> Stages:
+        """The text of the stages before the gpu dialect, made again when it is asked for."""
+
+        def before(name: str) -> str:
+            from weft.passes.pipelines import text_before, to_webgpu
+
+            with self._compiling() as ctx:
+                return text_before(name, to_webgpu(donate, self.adapter.buffers), ctx, module)
+
+        return {
+            "array": lambda: str(module),
+            "kernel": lambda: before("kernel-schedule"),
+            "scheduled": lambda: before("kernel-to-gpu"),
         }
-        return Executable(self, program, donate, stages)
 
     def _refuse(self, module: ModuleOp) -> None:
         """Says of a dtype that the device does not have which one it is, before anything is compiled."""

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import IntegerAttr, i32
 
+from weft.backends.cache import DiskCache
 from weft.backends.wasm import WasmBackend, WasmTrap, observers
 from weft.backends.wasm.allocator import ALIGNMENT, FreeList
-from weft.backends.wasm.cache import DiskCache
 from weft.backends.wasm.engine import LIMIT
 from weft.backends.wasm.program import WORTH_THREADS
 from weft.backends.wasm.workers import Workers

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from weft.backends.wasm.cache import default_directory
+from weft.backends.cache import default_directory
 
 _NODE = "26"
 _FIRST_WITH_RELAXED_SIMD = 22

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from threading import get_ident
 
@@ -104,3 +105,15 @@ class DiskCache:
     def _delete(path: Path) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+@cache
+def compiler_state() -> str:
+    """Tells versions of this compiler apart: the state of its sources, so that an edited pass finds nothing that its elder made."""
+    import weft.backends
+    import weft.dialects
+    import weft.passes
+
+    folders = [*weft.dialects.__path__, *weft.passes.__path__, *weft.backends.__path__]
+    files = sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
+    return repr([(path.name, status.st_mtime_ns, status.st_size) for path in files if (status := path.stat())])
