@@ -9,6 +9,7 @@ from weft.lax.fourier import *
 from weft.lax.indexing import *
 from weft.lax.reduction import *
 from weft.lax.shape import *
+from weft.lax.solves import *
 from weft.lax.sorting import *
 
 from weft.lax import linalg as linalg  # isort: skip

@@ -28,18 +28,18 @@ from weft.vmap import vmap
 __all__ = ["associative_scan", "cond", "fori_loop", "map", "scan", "switch", "while_loop"]
 
 
-class _Traced(NamedTuple):
+class Traced(NamedTuple):
     """A function as a graph whose first inputs are the `captures`."""
 
     graph: Graph
     captures: list[Node]
     out_tree: PyTreeDef
 
-    def returning(self, outs: Sequence[Node]) -> _Traced:
+    def returning(self, outs: Sequence[Node]) -> Traced:
         return self._replace(graph=Graph(self.graph.ins, outs))
 
 
-def _trace(fun: Callable[..., Any], args: PyTreeDef, avals: Sequence[Aval], transformation: str) -> _Traced:
+def trace(fun: Callable[..., Any], args: PyTreeDef, avals: Sequence[Aval], transformation: str) -> Traced:
     """Runs a function on placeholders. `args`: the structure of the tuple of its arguments."""
     run = OnNodes(fun, args)
     with staging(), transform() as mark, keep_location():
@@ -49,10 +49,10 @@ def _trace(fun: Callable[..., Any], args: PyTreeDef, avals: Sequence[Aval], tran
             n.params = {"argument": lambda: f"an argument of {describe_function(fun)}, traced by {transformation}"}
         outs = run(*ins)
     _, captures = close(ins, outs, since=mark)
-    return _Traced(Graph((*captures, *ins), outs), captures, run.out_tree)
+    return Traced(Graph((*captures, *ins), outs), captures, run.out_tree)
 
 
-def _apart(traced: Sequence[_Traced]) -> tuple[list[Graph], list[Node]]:
+def _apart(traced: Sequence[Traced]) -> tuple[list[Graph], list[Node]]:
     """Graphs that take the captures of all functions, and these."""
     captures = list(dict.fromkeys(c for t in traced for c in t.captures))
     graphs = []
@@ -152,8 +152,8 @@ def scan(
     slices = [aval(n.shape[1:], n.dtype, n.aval.weak_type) for n in given]
     args = tree_structure((tree.unflatten(range(len(carry))), rows_tree.unflatten(range(len(given)))))
 
-    def trace(carry: list[Node]) -> tuple[_Traced, PyTreeDef, PyTreeDef]:
-        traced = _trace(f, args, [*(n.aval for n in carry), *slices], "scan")
+    def attempt(carry: list[Node]) -> tuple[Traced, PyTreeDef, PyTreeDef]:
+        traced = trace(f, args, [*(n.aval for n in carry), *slices], "scan")
         parts = traced.out_tree.children()
         if len(parts) != 2 or traced.out_tree.unflatten(range(traced.out_tree.num_leaves)).__class__ not in (
             tuple,
@@ -163,12 +163,12 @@ def scan(
             raise TypeError(f"scan body output must be a pair, got {got}.")
         return traced, parts[0], parts[1]
 
-    traced, carry_tree, ys_tree = trace(carry)
+    traced, carry_tree, ys_tree = attempt(carry)
     if carry_tree == tree:
         outs = traced.graph.out_avals[: len(carry)]
         if (strong := _strengthened(carry, outs)) is not None:
             carry = strong
-            traced, carry_tree, ys_tree = trace(carry)
+            traced, carry_tree, ys_tree = attempt(carry)
     outs = traced.graph.out_avals[: carry_tree.num_leaves]
     _check_carry("scan body", f, init, tree, [n.aval for n in carry], carry_tree, outs)
     made = ops.ScanOp.bind(
@@ -251,20 +251,20 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         return value
     args = tree_structure((init_val,))
 
-    def trace(carry: list[Node]) -> tuple[_Traced, _Traced]:
+    def attempt(carry: list[Node]) -> tuple[Traced, Traced]:
         avals = [n.aval for n in carry]
-        cond = _trace(cond_fun, args, avals, "while_loop")
+        cond = trace(cond_fun, args, avals, "while_loop")
         if cond.out_tree.num_leaves != 1 or cond.out_tree != tree_structure(0):
             raise TypeError(f"cond_fun must return a boolean scalar, but got pytree {cond.out_tree}.")
         (out,) = cond.graph.out_avals
         if out.shape or out.dtype is not bool_:
             raise TypeError(f"cond_fun must return a boolean scalar, but got output type(s) [{out}].")
-        return cond, _trace(body_fun, args, avals, "while_loop")
+        return cond, trace(body_fun, args, avals, "while_loop")
 
-    cond, body = trace(carry)
+    cond, body = attempt(carry)
     if body.out_tree == tree and (strong := _strengthened(carry, body.graph.out_avals)) is not None:
         carry = strong
-        cond, body = trace(carry)
+        cond, body = attempt(carry)
     _check_carry(
         "while_loop body", body_fun, init_val, tree, [n.aval for n in carry], body.out_tree, body.graph.out_avals
     )
@@ -382,7 +382,7 @@ def _operands(operand: Any, operands: tuple[Any, ...]) -> tuple[Any, ...]:
 def _branch(name: str, index: Node, funs: Sequence[Any], names: Sequence[str], operands: tuple[Any, ...]) -> Any:
     leaves, tree = tree_flatten(operands)
     nodes = [lift(x) for x in leaves]
-    traced = [_trace(f, tree, [n.aval for n in nodes], name) for f in funs]
+    traced = [trace(f, tree, [n.aval for n in nodes], name) for f in funs]
     # JAX names the true branch first
     order = [1, 0] if name == "cond" else range(len(funs))
     first, *others = (traced[k] for k in order)
