@@ -161,6 +161,13 @@ class Split(NamedTuple):
     residuals: int
 
 
+def separable(joint: Graph, known_ins: int, known_outs: int) -> bool:
+    """Whether known outputs need known inputs alone. Not so where a `while` is differentiated: it carries tangents along with values, in one loop."""
+    ins = joint.ins[known_ins:]
+    way = {*ins, *dependents(joint.outs[:known_outs], ins)}
+    return not any(o in way for o in joint.outs[:known_outs])
+
+
 def split(graph: Graph, linear_ins: Sequence[bool], linear_outs: Sequence[bool]) -> Split:
     """Divides a graph that is linear in some inputs. An output may be linear by decision; one that depends on a linear input must be."""
     ins, outs = chosen(graph.ins, linear_ins), chosen(graph.outs, linear_outs)

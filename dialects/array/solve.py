@@ -79,7 +79,9 @@ class LinearSolveCall:
         cls, ct: Sequence[Maybe], args: Sequence[Node], linear: Sequence[bool], *, solvers: Solvers, vectors: int
     ) -> list[Maybe]:
         if solvers.transpose_solve is None:
-            raise TypeError("transpose_solve required for backwards mode automatic differentiation of custom_linear_solve")
+            raise TypeError(
+                "transpose_solve required for backwards mode automatic differentiation of custom_linear_solve"
+            )
         matvec, solve, transposed, b = cls._parts(args, solvers, vectors)
         vecmat = flip(solvers.matvec, len(matvec))
         turned = Solvers(vecmat, solvers.transpose_solve, solvers.solve)
@@ -117,7 +119,11 @@ def _difference(x: Maybe, y: Maybe) -> Maybe:
 
 
 def solve_root(
-    f: Graph, solve: Graph, tangent_solve: Graph, captured: tuple[Sequence[Node], Sequence[Node], Sequence[Node]], guess: Sequence[Node]
+    f: Graph,
+    solve: Graph,
+    tangent_solve: Graph,
+    captured: tuple[Sequence[Node], Sequence[Node], Sequence[Node]],
+    guess: Sequence[Node],
 ) -> tuple[Node, ...]:
     """x with f(x) = 0, as `solve` finds it from a guess (and auxiliary results). Each graph takes what it captures first; `tangent_solve` then x and y, and gives dx with df/dx dx = y."""
     counts = [len(c) for c in captured]
@@ -142,4 +148,3 @@ def solve_root(
     others = (f.ins[: counts[0]], tangent_solve.ins[: counts[2]])
     whole = Graph([*others[0], *own, *others[1], *solve.ins[counts[1] :]], solve.outs)
     return call(*captured[0], *captured[1], *captured[2], *guess)
-

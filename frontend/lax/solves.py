@@ -35,7 +35,10 @@ def custom_root(
     solver = trace(lambda x: solve(f, x), one, avals, "custom_root")
     _check_tree("solve", "initial_guess", solver.out_tree, tree, has_aux)
     tangent = trace(
-        lambda x, y: tangent_solve(linearize(f, x)[1], y), tree_structure((initial_guess,) * 2), avals * 2, "custom_root"
+        lambda x, y: tangent_solve(linearize(f, x)[1], y),
+        tree_structure((initial_guess,) * 2),
+        avals * 2,
+        "custom_root",
     )
     _check_tree("tangent_solve", "x", tangent.out_tree, tree)
     captured = (traced.captures, solver.captures, tangent.captures)

@@ -15,9 +15,17 @@ from hypothesis import strategies as st
 import weft as jax
 import weft.numpy as jnp
 from weft import lax
+from weft.array import Array
 from weft.dialects.array import all_ops, ops
 from weft.dialects.array.node import aval, leaf
 from weft.dialects.array.stage import stage, unstage
+
+
+@pytest.fixture(autouse=True)
+def on_the_oracle():
+    with jax.default_device("cpu"):
+        yield
+
 
 CONTROL = [op for op in all_ops() if op.GRAPHS]
 X = np.array([0.3, -0.7, 1.1], np.float32)
@@ -44,7 +52,7 @@ def mixed_carry(x, y):
         n, f, b = c
         return (n + 1, jnp.where(b, f * y, f + n), ~b), None
 
-    return lax.scan(body, (0, x, True), None, length=4)[0][1]
+    return lax.scan(body, (0, x, jnp.asarray(True)), None, length=4)[0][1]
 
 
 def counted(x, y):
@@ -52,7 +60,7 @@ def counted(x, y):
 
 
 def written_in_place(x, y):
-    return lax.fori_loop(1, 3, lambda i, c: c.at[i].set(c[i - 1] * y[i]), x)
+    return lax.fori_loop(1, 3, lambda i, c: c.at[i].set(c[i - 1] * jnp.asarray(y)[i]), jnp.asarray(x))
 
 
 def swapped(x, y):
@@ -206,7 +214,7 @@ def test_vmap_of_grad_and_grad_of_vmap(fun) -> None:
 
 
 def test_while_has_no_reverse_derivative() -> None:
-    with pytest.raises(ValueError, match="Reverse-mode differentiation does not work for lax.while_loop"):
+    with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
         jax.grad(lambda x: conditional_loop(x, Y).sum())(X)
 
 
@@ -304,7 +312,7 @@ def test_ir_keeps_the_programs(fun) -> None:
     module = stage(graph)
     module.verify()
     again = unstage(next(iter(module.body.block.ops)))
-    data = [X, Y, *(np.asarray(n.value.array if hasattr(n.value, "array") else n.value) for n in captures)]
+    data = [X, Y, *(np.asarray(Array(n)) for n in captures)]
     np.testing.assert_array_equal(evaluate(again, *data)[0], evaluate(graph, *data)[0])
 
 

@@ -21,6 +21,7 @@ from weft.dialects.array.control import (
     filled,
     fixed_point,
     print_body,
+    separable,
     split,
     weakened,
 )
@@ -297,13 +298,15 @@ class CondOp(ControlOp):
         pairs = [differentiated(b, active) for b in branches]
         wanted = [any(found[k] for _, found in pairs) for k in range(len(out))]
         count = len(operands)
+        joints = [Graph(j.ins, [*j.outs[: len(out)], *_tangents(j, found, wanted)]) for j, found in pairs]
+        given = [t for t in tangents[1:] if t is not None]
+        if not all(separable(j, count, len(out)) for j in joints):
+            both = cls.bind(index, *operands, *given, branches=tuple(joints))
+            results = iter(both[len(out) :])
+            return Replace(both[: len(out)], [next(results) if w else None for w in wanted])
         parts = [
-            split(
-                Graph(joint.ins, [*joint.outs[: len(out)], *_tangents(joint, found, wanted)]),
-                [k >= count for k in range(len(joint.ins))],
-                [k >= len(out) for k in range(len(out) + sum(wanted))],
-            )
-            for joint, found in pairs
+            split(j, [k >= count for k in range(len(j.ins))], [k >= len(out) for k in range(len(j.outs))])
+            for j in joints
         ]
         slots, places = _shared([_computed(p, len(out)) for p in parts])
         outs = out
@@ -313,7 +316,6 @@ class CondOp(ControlOp):
                 for p, place in zip(parts, places, strict=True)
             ]
             outs = cls.bind(index, *operands, branches=tuple(filled_branches))
-        given = [t for t in tangents[1:] if t is not None]
         linear = tuple(
             _linear_branch(p, place, slots, operands, given, len(out)) for p, place in zip(parts, places, strict=True)
         )

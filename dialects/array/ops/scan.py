@@ -31,6 +31,7 @@ from weft.dialects.array.control import (
     parse_bindings,
     print_bindings,
     print_body,
+    separable,
     split,
     weakened,
 )
@@ -181,10 +182,16 @@ class ScanOp(ControlOp):
         linear_outs = [next(gotten) if f else zeros(o) for o, f, w in zip(body.outs, found, wanted, strict=True) if w]
         joint = Graph(joint.ins, [*joint.outs[: len(body.outs)], *linear_outs])
         whole = _Loop(body, length, reverse, consts, carries)
-        outs, linear = _divided(joint, whole, primals, len(body.outs), sum(active[:consts]), sum(mask))
+        counts = sum(active[:consts]), sum(mask)
         on = [*active[:consts], *mask, *active[first:]]
         given = [zeros(p) if t is None else t for p, t, o in zip(primals, tangents, on, strict=True) if o]
-        results = iter(linear.bind(given))
+        outs: Sequence[Node] | None
+        if separable(joint, len(primals), len(body.outs)):
+            outs, linear = _divided(joint, whole, primals, len(body.outs), *counts)
+            results = iter(linear.bind(given))
+        else:
+            outs, moved = _together(joint, whole, primals, given, *counts)
+            results = iter(moved)
         return Replace(out if outs is None else outs, [next(results) if w else None for w in wanted])
 
     @classmethod
@@ -350,6 +357,27 @@ class _Linear(NamedTuple):
         loop = _Loop(body, self.loop.length, not self.loop.reverse, len(fixed), len(consts) + count)
         found = loop.bind(*self.fixed, *start, *self.stacked, *(c for c in cts[count:] if c is not None))
         return weakened(found, [*consts, *carries, *xs])
+
+
+def _together(
+    joint: Graph, known: _Loop, values: Sequence[Node], given: Sequence[Node], consts: int, carries: int
+) -> tuple[list[Node], list[Node]]:
+    """One scan that carries the tangents along with the values: the results of both."""
+
+    def merged(a: Sequence[Node], b: Sequence[Node]) -> list[Node]:
+        ends = known.consts, known.consts + known.carries
+        return [*a[: ends[0]], *b[:consts], *a[ends[0] : ends[1]], *b[consts : consts + carries], *a[ends[1] :], *b[consts + carries :]]  # fmt: skip
+
+    count, last = len(known.body.outs), known.carries
+    outs, moved = joint.outs[:count], joint.outs[count:]
+    body = Graph(
+        merged(joint.ins[: len(values)], joint.ins[len(values) :]),
+        [*outs[:last], *moved[:carries], *outs[last:], *moved[carries:]],
+    )
+    loop = known._replace(body=body, consts=known.consts + consts, carries=last + carries)
+    found = loop.bind(*merged(values, given))
+    first, rest = found[: last + carries], found[last + carries :]
+    return [*first[:last], *rest[: count - last]], [*first[last:], *rest[count - last :]]
 
 
 def _divided(
