@@ -19,6 +19,11 @@ from weft.dialects.array.params import Params, aval_of, decode, element, format_
 from weft.dialects.dtypes import DType
 
 
+def exact(value: Any) -> str:
+    """What tells a literal from those that equal it (0.0, -0.0, False); data (which may be long) equal nothing but themselves."""
+    return "" if isinstance(value, Attribute) else repr(value)
+
+
 @irdl_op_definition
 class ConstantOp(ArrayOp):
     """A literal: one scalar in every place, or (written by hand) all elements.

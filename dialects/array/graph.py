@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from weft.dialects.array.constant import ConstantOp
+from weft.dialects.array.constant import ConstantOp, exact
 from weft.dialects.array.node import STATE, Aval, IdentityOp, LeafOp, Node, ResultOp, keep_location, make, rebind
 
 by_serial = attrgetter("serial")
@@ -54,7 +54,7 @@ class Graph:
             if n.params:
                 add(tuple([(k, plain(v)) for k, v in n.params.items()]))
             if op is ConstantOp:
-                add(repr(n.params["value"]))  # 0.0 == -0.0 == False, but not as constants
+                add(exact(n.params["value"]))
             elif op is LeafOp:
                 add(n.aval)
             number[n] = count

@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, NameLoc, St
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from weft.dialects.array.constant import ConstantOp
+from weft.dialects.array.constant import ConstantOp, exact
 from weft.dialects.array.control import ControlOp, Part, YieldOp
 from weft.dialects.array.graph import Graph, expand
 from weft.dialects.array.node import (
@@ -63,7 +63,7 @@ def _write_graph(block: Block, graph: Graph, args: Sequence[SSAValue]) -> list[S
         if op is LeafOp:
             raise ValueError(f"a graph to be staged refers to {n}, which is none of its inputs: close it first")
         operands = [env[i] for i in n.inputs]
-        key = (op, *operands, *n.params.items(), repr(n.params["value"]) if op is ConstantOp else None)
+        key = (op, *operands, *n.params.items(), exact(n.params["value"]) if op is ConstantOp else None)
         results = made.get(key)
         if results is None:
             results = made[key] = _write(block, n, operands)
@@ -73,14 +73,14 @@ def _write_graph(block: Block, graph: Graph, args: Sequence[SSAValue]) -> list[S
 
 def _write(block: Block, n: Node, operands: list[SSAValue]) -> Any:
     avals = (n.aval,) if n.aval.__class__ is Aval else n.aval
-    exact = repr(n.params["value"]) if n.op is ConstantOp else ""
+    text = exact(n.params["value"]) if n.op is ConstantOp else ""
     regions: list[Region] = []
     if issubclass(n.op, ControlOp):
         operands, parts = n.op.parts(operands, **n.params)
         regions = [_write_region(*part) for part in parts]
         properties = n.op.properties_of(n.params) | n.op.segments(len(operands), **n.params)
     else:
-        properties = _properties(n.op, tuple(n.params.items()), exact)
+        properties = _properties(n.op, tuple(n.params.items()), text)
     op = n.op.create(
         operands=operands,
         result_types=[tensor_type(a) for a in avals],

@@ -182,6 +182,9 @@ def matmul(view: View, adapter: Adapter, a: LoadOp, b: LoadOp, row: Axis, column
         return None
     tall, wide, down, across, depth = next((b for b in possible if tiles(b) >= TILES), possible[-1])
     depth = min(depth, k.extent)
+    if k.extent % depth and not all(any((e - k.expr).is_constant for e in x.map.data) for x in (a, b)):
+        # by a whole dimension alone could a tile tell what the last step lacks
+        depth = max(d for d in range(1, depth) if k.extent % d == 0)
     i, j = row.name, column.name
     steps: list[Step] = [
         Split(i, tall),

@@ -32,6 +32,25 @@ def test_matmul(shape: tuple[int, int, int]) -> None:
     np.testing.assert_allclose(run(text, [x, y], schedule)[0], x @ y, rtol=1e-4, atol=1e-4)
 
 
+def test_a_sum_over_a_part_of_a_dimension() -> None:
+    """Only by a whole dimension could a tile tell what the last step lacks, so steps are taken that divide the sum."""
+    text = """
+    kernel.func @k0(%x : memref<20x2x10xf32>, %y : memref<2x1000xf32>) -> (%o : memref<20x100xf32>) {
+      kernel.nest [i: par 20, j: par 100, p: red 2, q: red 10] ins(%a = %x : memref<20x2x10xf32>, %b = %y : memref<2x1000xf32>) outs(%c = %o : memref<20x100xf32>) {
+        %0 = kernel.load %a[i, p, q] : memref<20x2x10xf32>
+        %1 = kernel.load %b[p, q * 100 + j] : memref<2x1000xf32>
+        %2 = arith.mulf %0, %1 : f32
+        %3 = kernel.reduce add %2 over [p, q] : f32
+        kernel.store %3, %c[i, j] : memref<20x100xf32>
+      }
+    }"""
+    schedule = chosen(text)
+    assert "stage" in levels(schedule)
+    x, y = uniform(20, 2, 10), uniform(2, 1000)
+    expected = np.einsum("ipq,pqj->ij", x, y.reshape(2, 10, 100))
+    np.testing.assert_allclose(run(text, [x, y], schedule)[0], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_the_large_tile_needs_a_large_adapter() -> None:
     text = matmul(2048, 2048, 16)
     assert "split j 256" not in map(str, chosen(text))
