@@ -7,7 +7,7 @@ from enum import Enum
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
-from weft.dialects.dtypes import complex64, float32, promote_types
+from weft.dialects.dtypes import complex_of, float32, float64
 from weft.lax.base import ArrayLike, convert, integers
 
 __all__ = ["FftType", "fft"]
@@ -36,10 +36,11 @@ def fft(x: ArrayLike, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Ar
     else:
         raise TypeError(f"Unknown FFT type value '{fft_type}'")
     node, lengths = lift(x), integers(fft_lengths, "fft_lengths")
+    floating = node.dtype if node.dtype.is_inexact else float64 if node.dtype.bits == 64 else float32
     if kind is FftType.RFFT:
         if node.dtype.kind == "c":
             raise ValueError("only real valued inputs supported for rfft")
-        node = node if node.dtype.kind == "f" else convert(node, promote_types(node.dtype, float32, False, True)[0])
+        node = convert(node, floating)
     elif node.dtype.kind != "c":
-        node = convert(node, promote_types(node.dtype, complex64, False, True)[0])
+        node = convert(node, complex_of(floating))
     return wrap(ops.FftOp.bind(node, kind=kind.name, lengths=lengths) if lengths else node)
