@@ -6,7 +6,6 @@ Everything is read off one sorted sequence: where a group of equal elements begi
 
 from __future__ import annotations
 
-import operator
 from typing import Any, NamedTuple
 
 from weft import lax
@@ -22,6 +21,7 @@ from weft.numpy.manipulation import concatenate, moveaxis, ravel, reshape
 from weft.numpy.promotion import same_dtype
 from weft.numpy.reductions import any as any_of
 from weft.numpy.reductions import sum as sum_of
+from weft.numpy.selection import nonzero
 
 __all__ = [
     "intersect1d", "isin", "setdiff1d", "setxor1d", "union1d", "unique", "unique_all", "unique_counts",
@@ -56,8 +56,7 @@ class UniqueInverse(NamedTuple):
 
 
 def _places(chosen: Array, size: int | None, name: str) -> Array:
-    """int32: the places of the true elements of a vector, `size` of them (missing ones 0), or as many as there are."""
-    count = chosen.shape[0]
+    """The places of the true elements of a vector, `size` of them (missing ones 0), or as many as there are."""
     if size is None:
         try:
             size = int(sum_of(chosen))
@@ -66,12 +65,7 @@ def _places(chosen: Array, size: int | None, name: str) -> Array:
                 f"The size of the result of jnp.{name} depends on values that are not known while a function is traced. "
                 "Pass the argument `size`, the number of elements that the result shall have."
             ) from error
-    size = operator.index(size)
-    if not count or not size:
-        return constant(0, (size,), int32)
-    rank = lax.cumsum(wrap(convert(chosen._node, int32))) - 1
-    target = where(chosen, rank, size)  # what is not chosen falls off the end
-    return constant(0, (size,), int32).at[target].set(lax.iota(int32, count), mode="drop")
+    return nonzero(chosen, size=size)[0]
 
 
 def _shifted(x: Array, by: int, edge: bool) -> Array:
