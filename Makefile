@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-fast lint format types bench filecheck system clean
+.PHONY: help demo test test-fast lint format types bench filecheck docs system clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ format: .venv/dev  ## rewrite the sources as ruff wants them
 
 bench: .venv/dev  ## every benchmark, beside the machine's ceilings
 	for program in benchmarks/*.py; do $(BIN)/python $$program || exit; done
+
+docs: .venv/dev system  ## the compatibility table, from the package and from its tests on every device
+	$(BIN)/python tools/compatibility.py record
 
 system:  ## what lies outside Python: a Vulkan driver, Chromium, Node
 	tools/system-packages.sh

@@ -23,6 +23,7 @@ from weft.numpy.info import __array_namespace_info__ as __array_namespace_info__
 from weft.numpy.integers import *
 from weft.numpy.interpolation import *
 from weft.numpy.linear import *
+from weft.numpy.logic import *
 from weft.numpy.manipulation import *
 from weft.numpy.mapping import *
 from weft.numpy.nans import *

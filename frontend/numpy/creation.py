@@ -143,8 +143,17 @@ def frombuffer(buffer: Any, dtype: DTypeLike = float, count: int = -1, offset: i
 
 
 def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: DTypeLike = float, **kwargs: Any) -> Any:
-    """function(i, j, …) of the index grids of a shape."""
-    return function(*(lax.broadcasted_iota(dtype, shape, k) for k in range(len(shape))), **kwargs)
+    """function(i, j, …) of each index of a shape; the function sees one index at a time."""
+    from weft.vmap import vmap
+
+    sizes = shape_of(shape, "fromfunction")
+
+    def mapped(*index: Array) -> Any:
+        return function(*index, **kwargs)
+
+    for k in reversed(range(len(sizes))):
+        mapped = vmap(mapped, in_axes=tuple(0 if j == k else None for j in range(len(sizes))))
+    return mapped(*(lax.iota(dtype, n) for n in sizes))
 
 
 # -- constants
@@ -190,7 +199,10 @@ def ones_like(a: ArrayLike, dtype: DTypeLike = None, shape: Any = None, *, devic
     return full_like(a, 1, dtype, shape, device=device)
 
 
-empty_like = zeros_like
+def empty_like(prototype: ArrayLike, dtype: DTypeLike = None, shape: Any = None, *, device: Any = None) -> Array:
+    """Zeros in the shape and dtype of an array."""
+    return full_like(prototype, 0, dtype, shape, device=device)
+
 
 # -- ranges
 

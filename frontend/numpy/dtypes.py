@@ -29,10 +29,10 @@ class ScalarType:
     def __init__(self, dtype: DType):
         self.dtype, self.name, self.__name__ = dtype, dtype.name, dtype.name
 
-    def __call__(self, value: Any = 0) -> Array:
+    def __call__(self, x: Any = 0) -> Array:
         from weft.numpy.creation import asarray
 
-        return asarray(value, self.dtype)
+        return asarray(x, self.dtype)
 
     def __eq__(self, other: object) -> bool:
         return self.dtype == other

@@ -1,5 +1,6 @@
-"""NumPy's functions of each element: arithmetic, powers, trigonometry, rounding, comparison, logic, bits, and choices between elements."""
+"""NumPy's functions of each element: arithmetic, powers, trigonometry, rounding; those of truth are in `logic`, and to be had from here too."""
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -11,60 +12,32 @@ from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
-from weft.dialects.dtypes import bool_, uint8
+from weft.dialects.dtypes import bool_
 from weft.lax.base import ArrayLike, constant, convert, number, refuse_out
-from weft.numpy.promotion import like, promote, promote_arrays, spread
+from weft.numpy.logic import *
+from weft.numpy.promotion import binary, like, named, promote, promote_arrays, spread, unary
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "around", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_count",
-    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
-    "cbrt", "ceil", "clip", "conj", "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide",
-    "divmod", "equal", "exp", "exp2", "expm1", "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin",
-    "fmod", "greater", "greater_equal", "heaviside", "hypot", "imag", "invert", "isclose", "iscomplex", "iscomplexobj", "isfinite", "isinf",
-    "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "left_shift", "less", "less_equal", "log", "log1p", "log2", "log10",
-    "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
-    "mod", "modf", "multiply", "nan_to_num", "negative", "nextafter", "not_equal", "positive", "pow", "power",
-    "rad2deg", "radians", "real", "reciprocal", "remainder", "right_shift", "rint", "round", "select", "sign",
-    "signbit", "sin", "sinc", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc", "where",
+    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "arctan2", "arctanh", "around", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
+    "cosh", "deg2rad", "degrees", "divide", "divmod", "exp", "exp2", "expm1", "fabs", "float_power", "floor",
+    "floor_divide", "fmax", "fmin", "fmod", "heaviside", "hypot", "log", "log1p", "log2", "log10", "logaddexp",
+    "logaddexp2", "maximum", "minimum", "mod", "modf", "multiply", "nan_to_num", "negative", "positive", "pow",
+    "power", "rad2deg", "radians", "reciprocal", "remainder", "rint", "round", "sign", "sin", "sinc", "sinh",
+    "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc",
 ]  # fmt: skip
-
-
-def _named(f: Callable[..., Any], name: str, doc: str | None) -> Any:
-    f.__name__ = f.__qualname__ = name
-    f.__doc__ = (doc or "").split("\n\n")[0]
-    f.__module__ = "weft.numpy"
-    return f
-
-
-def _unary(name: str, op: type[ArrayOp], inexact: bool = False) -> Callable[[ArrayLike], Array]:
-    def f(x: ArrayLike, /) -> Array:
-        return wrap(op.bind(promote(x, inexact=inexact)[0]))
-
-    return _named(f, name, op.__doc__)
-
-
-def _binary(
-    name: str, op: type[ArrayOp], inexact: bool = False, of_bool: type[ArrayOp] | None = None, **params: Any
-) -> Callable[[ArrayLike, ArrayLike], Array]:
-    def f(x: ArrayLike, y: ArrayLike, /) -> Array:
-        nodes = promote(x, y, inexact=inexact)
-        return wrap((of_bool if of_bool and nodes[0].dtype is bool_ else op).bind(*nodes, **params))
-
-    return _named(f, name, op.__doc__)
-
 
 # -- arithmetic
 
-add = _binary("add", ops.AddOp, of_bool=ops.OrOp)
-subtract = _binary("subtract", ops.SubOp)
-multiply = _binary("multiply", ops.MulOp, of_bool=ops.AndOp)
-maximum = _binary("maximum", ops.MaxOp)
-minimum = _binary("minimum", ops.MinOp)
-true_divide = divide = _binary("divide", ops.DivOp, inexact=True)
-negative = _unary("negative", ops.NegOp)
-abs = absolute = _unary("abs", ops.AbsOp)
-sign = _unary("sign", ops.SignOp)
+add = binary("add", ops.AddOp, of_bool=ops.OrOp)
+subtract = binary("subtract", ops.SubOp)
+multiply = binary("multiply", ops.MulOp, of_bool=ops.AndOp)
+maximum = binary("maximum", ops.MaxOp)
+minimum = binary("minimum", ops.MinOp)
+true_divide = divide = binary("divide", ops.DivOp, inexact=True)
+negative = unary("negative", ops.NegOp)
+abs = absolute = unary("abs", ops.AbsOp)
+sign = unary("sign", ops.SignOp)
 
 
 def positive(x: ArrayLike, /) -> Array:
@@ -158,14 +131,14 @@ def heaviside(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 # -- powers, exponentials, logarithms
 
-sqrt = _unary("sqrt", ops.SqrtOp, inexact=True)
-cbrt = _unary("cbrt", ops.CbrtOp, inexact=True)
-exp = _unary("exp", ops.ExpOp, inexact=True)
-exp2 = _unary("exp2", ops.Exp2Op, inexact=True)
-expm1 = _unary("expm1", ops.Expm1Op, inexact=True)
-log = _unary("log", ops.LogOp, inexact=True)
-log1p = _unary("log1p", ops.Log1pOp, inexact=True)
-log2 = _unary("log2", ops.Log2Op, inexact=True)
+sqrt = unary("sqrt", ops.SqrtOp, inexact=True)
+cbrt = unary("cbrt", ops.CbrtOp, inexact=True)
+exp = unary("exp", ops.ExpOp, inexact=True)
+exp2 = unary("exp2", ops.Exp2Op, inexact=True)
+expm1 = unary("expm1", ops.Expm1Op, inexact=True)
+log = unary("log", ops.LogOp, inexact=True)
+log1p = unary("log1p", ops.Log1pOp, inexact=True)
+log2 = unary("log2", ops.Log2Op, inexact=True)
 
 
 def log10(x: ArrayLike, /) -> Array:
@@ -241,19 +214,19 @@ def logaddexp2(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 # -- trigonometry
 
-sin = _unary("sin", ops.SinOp, inexact=True)
-cos = _unary("cos", ops.CosOp, inexact=True)
-tan = _unary("tan", ops.TanOp, inexact=True)
-arcsin = asin = _unary("arcsin", ops.AsinOp, inexact=True)
-arccos = acos = _unary("arccos", ops.AcosOp, inexact=True)
-arctan = atan = _unary("arctan", ops.AtanOp, inexact=True)
-sinh = _unary("sinh", ops.SinhOp, inexact=True)
-cosh = _unary("cosh", ops.CoshOp, inexact=True)
-tanh = _unary("tanh", ops.TanhOp, inexact=True)
-arcsinh = asinh = _unary("arcsinh", ops.AsinhOp, inexact=True)
-arccosh = acosh = _unary("arccosh", ops.AcoshOp, inexact=True)
-arctanh = atanh = _unary("arctanh", ops.AtanhOp, inexact=True)
-arctan2 = atan2 = _binary("arctan2", ops.Atan2Op, inexact=True)
+sin = unary("sin", ops.SinOp, inexact=True)
+cos = unary("cos", ops.CosOp, inexact=True)
+tan = unary("tan", ops.TanOp, inexact=True)
+arcsin = asin = unary("arcsin", ops.AsinOp, inexact=True)
+arccos = acos = unary("arccos", ops.AcosOp, inexact=True)
+arctan = atan = unary("arctan", ops.AtanOp, inexact=True)
+sinh = unary("sinh", ops.SinhOp, inexact=True)
+cosh = unary("cosh", ops.CoshOp, inexact=True)
+tanh = unary("tanh", ops.TanhOp, inexact=True)
+arcsinh = asinh = unary("arcsinh", ops.AsinhOp, inexact=True)
+arccosh = acosh = unary("arccosh", ops.AcoshOp, inexact=True)
+arctanh = atanh = unary("arctanh", ops.AtanhOp, inexact=True)
+arctan2 = atan2 = binary("arctan2", ops.Atan2Op, inexact=True)
 
 
 def sinc(x: ArrayLike, /) -> Array:
@@ -290,12 +263,12 @@ def _rounding(name: str, op: type[ArrayOp]) -> Callable[[ArrayLike], Array]:
         node = lift(x)
         return wrap(op.bind(node) if node.dtype.is_inexact else node)
 
-    return _named(f, name, op.__doc__)
+    return named(f, name, op.__doc__)
 
 
 floor = _rounding("floor", ops.FloorOp)
 ceil = _rounding("ceil", ops.CeilOp)
-rint = _unary("rint", ops.RoundOp, inexact=True)
+rint = unary("rint", ops.RoundOp, inexact=True)
 
 
 def trunc(x: ArrayLike) -> Array:
@@ -322,178 +295,7 @@ def round(a: ArrayLike, decimals: int = 0, out: None = None) -> Array:
 
 around = round
 
-# -- comparison
-
-equal = _binary("equal", ops.CompareOp, direction="eq")
-not_equal = _binary("not_equal", ops.CompareOp, direction="ne")
-
-
-def _ordering(name: str, direction: str) -> Callable[[ArrayLike, ArrayLike], Array]:
-    def f(x: ArrayLike, y: ArrayLike, /) -> Array:
-        x, y = promote(x, y)
-        if x.dtype.kind != "c":
-            return wrap(ops.CompareOp.bind(x, y, direction=direction))
-        parts = [[op.bind(v) for v in (x, y)] for op in (ops.RealOp, ops.ImagOp)]
-        by_real, by_imag = (ops.CompareOp.bind(*p, direction=direction) for p in parts)
-        return wrap(ops.SelectOp.bind(ops.CompareOp.bind(*parts[0], direction="eq"), by_imag, by_real))
-
-    return _named(
-        f,
-        name,
-        f"Whether x is {name.replace('_', ' than or ')} y; complex numbers are ordered by their real parts, then by their imaginary ones.",
-    )
-
-
-less = _ordering("less", "lt")
-less_equal = _ordering("less_equal", "le")
-greater = _ordering("greater", "gt")
-greater_equal = _ordering("greater_equal", "ge")
-
-
-def isfinite(x: ArrayLike, /) -> Array:
-    """Whether an element is neither infinite nor NaN."""
-    x = wrap(lift(x))
-    if x.dtype.kind == "c":
-        return isfinite(lax.real(x)) & isfinite(lax.imag(x))
-    return lax.is_finite(x) if x.dtype.is_inexact else constant(True, x.shape, bool_)
-
-
-def isnan(x: ArrayLike, /) -> Array:
-    """Whether an element is NaN."""
-    x = wrap(lift(x))
-    return lax.ne(x, x)
-
-
-def isinf(x: ArrayLike, /) -> Array:
-    """Whether an element is infinite; a complex one, in either part."""
-    x = wrap(lift(x))
-    if x.dtype.kind == "c":
-        return isinf(lax.real(x)) | isinf(lax.imag(x))
-    return lax.eq(lax.abs(x), like(inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
-
-
-def isposinf(x: ArrayLike, /, out: None = None) -> Array:
-    """Whether an element is positive infinity."""
-    refuse_out(out, "isposinf")
-    x = wrap(lift(x))
-    return lax.eq(x, like(inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
-
-
-def isneginf(x: ArrayLike, /, out: None = None) -> Array:
-    """Whether an element is negative infinity."""
-    refuse_out(out, "isneginf")
-    x = wrap(lift(x))
-    return lax.eq(x, like(-inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
-
-
-def signbit(x: ArrayLike, /) -> Array:
-    """Whether the sign bit is set (that of -0.0 is)."""
-    x = wrap(lift(x))
-    if not x.dtype.is_inexact:
-        return lax.lt(x, like(0, x)) if x.dtype.kind == "i" else constant(False, x.shape, bool_)
-    bits = lax.bitcast_convert_type(x, f"int{x.dtype.bits}")
-    return lax.lt(bits, like(0, bits))
-
-
-def copysign(x: ArrayLike, y: ArrayLike, /) -> Array:
-    """The magnitude of x with the sign of y."""
-    x, y = promote_arrays(x, y, inexact=True)
-    return where(signbit(y), lax.neg(lax.abs(x)), lax.abs(x))
-
-
-def nextafter(x: ArrayLike, y: ArrayLike, /) -> Array:
-    """The next floating number after x towards y."""
-    return lax.nextafter(*promote_arrays(x, y, inexact=True))
-
-
-def isclose(
-    a: ArrayLike, b: ArrayLike, rtol: ArrayLike = 1e-05, atol: ArrayLike = 1e-08, equal_nan: bool = False
-) -> Array:
-    """Whether |a - b| <= atol + rtol |b|; infinities are close to themselves."""
-    a, b = promote_arrays(a, b)
-    if not a.dtype.is_inexact:
-        rtol, atol = promote_arrays(rtol, atol)
-        a, b = promote_arrays(a, b, inexact=True)
-    near = less_equal(lax.abs(a - b), atol + rtol * lax.abs(b))
-    close = where(isfinite(a) & isfinite(b), near, a == b)
-    return close | (isnan(a) & isnan(b)) if equal_nan else close
-
-
-# -- logic and bits
-
-
-def _logical(name: str, op: type[ArrayOp]) -> Callable[..., Array]:
-    def f(*xs: ArrayLike) -> Array:
-        return wrap(op.bind(*spread([convert(lift(x), bool_) for x in xs])))
-
-    return _named(f, name, op.__doc__)
-
-
-logical_and = _logical("logical_and", ops.AndOp)
-logical_or = _logical("logical_or", ops.OrOp)
-logical_xor = _logical("logical_xor", ops.XorOp)
-logical_not = _logical("logical_not", ops.NotOp)
-
-bitwise_and = _binary("bitwise_and", ops.AndOp)
-bitwise_or = _binary("bitwise_or", ops.OrOp)
-bitwise_xor = _binary("bitwise_xor", ops.XorOp)
-bitwise_not = bitwise_invert = invert = _unary("bitwise_not", ops.NotOp)
-left_shift = bitwise_left_shift = _binary("left_shift", ops.ShiftLeftOp)
-
-
-def right_shift(x: ArrayLike, y: ArrayLike, /) -> Array:
-    """The bits shifted right: zeros come in, or copies of the sign bit for signed integers."""
-    x, y = promote_arrays(x, y)
-    return (lax.shift_right_logical if x.dtype.kind == "u" else lax.shift_right_arithmetic)(x, y)
-
-
-def bitwise_count(x: ArrayLike, /) -> Array:
-    """How many bits of the absolute value are set, as uint8."""
-    node = lift(x)
-    magnitude = ops.AbsOp.bind(node) if node.dtype.kind == "i" else node
-    return wrap(convert(ops.PopulationCountOp.bind(magnitude), uint8))
-
-
-bitwise_right_shift = right_shift
-
-# -- choices
-
-
-def where(
-    condition: ArrayLike,
-    x: ArrayLike | None = None,
-    y: ArrayLike | None = None,
-    /,
-    *,
-    size: int | None = None,
-    fill_value: Any = None,
-) -> Any:
-    """x where the condition holds, else y. With the condition alone: the indices where it holds (`nonzero`, which takes `size` and `fill_value`)."""
-    if x is None and y is None:
-        from weft.numpy.selection import nonzero
-
-        return nonzero(condition, size=size, fill_value=fill_value)
-    if size is not None or fill_value is not None:
-        raise ValueError("size and fill_value arguments cannot be used in three-term where function.")
-    if x is None or y is None:
-        raise ValueError("Either both or neither of the x and y arguments should be provided to where, got one.")
-    return wrap(ops.SelectOp.bind(*_where_operands(condition, x, y)))
-
-
-def _where_operands(condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> list[Any]:
-    return spread([convert(lift(condition), bool_), *promote(x, y)])
-
-
-def select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Array:
-    """The element of the first choice whose condition holds, else the default."""
-    if len(condlist) != len(choicelist):
-        raise ValueError(f"condlist must have length equal to choicelist ({len(condlist)} vs {len(choicelist)})")
-    if not condlist:
-        raise ValueError("condlist must be non-empty")
-    out: Any = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        out = where(condition, choice, out)
-    return out
+# -- NaN, angles
 
 
 def nan_to_num(
@@ -531,50 +333,9 @@ def fmin(x1: ArrayLike, x2: ArrayLike) -> Array:
     return where(less(x, y) | isnan(y), x, y)
 
 
-def real(x: ArrayLike, /) -> Array:
-    """The real part."""
-    node = lift(x)
-    return wrap(ops.RealOp.bind(node) if node.dtype.kind == "c" else node)
-
-
-def imag(x: ArrayLike, /) -> Array:
-    """The imaginary part: zeros of a real array."""
-    node = lift(x)
-    return wrap(ops.ImagOp.bind(node)) if node.dtype.kind == "c" else lax.full_like(x, 0)
-
-
-def conjugate(x: ArrayLike, /) -> Array:
-    """The complex conjugate; a real array itself."""
-    node = lift(x)
-    return wrap(ops.ConjOp.bind(node) if node.dtype.kind == "c" else node)
-
-
-conj = conjugate
-
-
 def angle(z: ArrayLike, deg: bool = False) -> Array:
     """The angle of complex numbers, in radians or degrees."""
     (z,) = promote_arrays(z, inexact=True)
     found = lax.atan2(imag(z), real(z))
     found = wrap(convert(found._node, found.dtype))
     return rad2deg(found) if deg else found
-
-
-def iscomplexobj(x: Any) -> bool:
-    """Whether an array, a number or a dtype is of a complex type."""
-    return lift(x).dtype.kind == "c"
-
-
-def isrealobj(x: Any) -> bool:
-    """Whether it is of no complex type."""
-    return not iscomplexobj(x)
-
-
-def iscomplex(x: ArrayLike) -> Array:
-    """Whether an element has an imaginary part."""
-    return lax.ne(imag(x), like(0, imag(x)))
-
-
-def isreal(x: ArrayLike) -> Array:
-    """Whether an element has no imaginary part."""
-    return lax.eq(imag(x), like(0, imag(x)))

@@ -87,7 +87,9 @@ def transpose(a: ArrayLike, axes: Any = None) -> Array:
     return lax.transpose(a, [axis_index(k, node.ndim) for k in order])
 
 
-permute_dims = transpose
+def permute_dims(a: ArrayLike, /, axes: Sequence[int]) -> Array:
+    """The axes in another order."""
+    return transpose(a, axes)
 
 
 def matrix_transpose(x: ArrayLike, /) -> Array:
@@ -203,7 +205,9 @@ def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0, dtype: DTypeL
     return lax.concatenate(parts, axis_index(axis, parts[0].ndim))
 
 
-concat = concatenate
+def concat(arrays: Sequence[ArrayLike], /, *, axis: int | None = 0) -> Array:
+    """Arrays one after another along an axis; None: all flattened."""
+    return concatenate(arrays, axis)
 
 
 def stack(arrays: Sequence[ArrayLike], axis: int = 0, out: None = None, dtype: DTypeLike = None) -> Array:

@@ -1,14 +1,18 @@
-"""What NumPy does to operands before it computes: dtypes are promoted (by JAX's lattice, Python scalars being weak), shapes broadcast. Scalars stay of rank 0."""
+"""What NumPy does to operands before it computes: dtypes are promoted (by JAX's lattice, Python scalars being weak), shapes broadcast. Scalars stay of rank 0.
+
+Most functions of elements are an operation after that: `unary` and `binary` make them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array.node import Node
-from weft.dialects.array.op import broadcast
-from weft.dialects.dtypes import DType, float32, float64, promote_types
+from weft.dialects.array.op import ArrayOp, broadcast
+from weft.dialects.dtypes import DType, bool_, float32, float64, promote_types
 from weft.host import canonical
 from weft.lax.base import ArrayLike, constant, convert
 from weft.lax.shape import broadcast_shapes
@@ -79,3 +83,35 @@ def highest(dtype: DType) -> float | int | bool:
     if dtype.is_inexact:
         return inf
     return True if dtype.kind == "b" else (1 << (dtype.bits - (dtype.kind == "i"))) - 1
+
+
+# -- functions from operations
+
+
+def named(f: Callable[..., Any], name: str, doc: str | None) -> Any:
+    """A function with its name in weft.numpy, and the first paragraph of a text as its documentation."""
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = (doc or "").split("\n\n")[0]
+    f.__module__ = "weft.numpy"
+    return f
+
+
+def unary(name: str, op: type[ArrayOp], inexact: bool = False) -> Callable[[ArrayLike], Array]:
+    """The function that an operation of one operand makes; of integers it computes in floats if `inexact`."""
+
+    def f(x: ArrayLike, /) -> Array:
+        return wrap(op.bind(promote(x, inexact=inexact)[0]))
+
+    return named(f, name, op.__doc__)
+
+
+def binary(
+    name: str, op: type[ArrayOp], inexact: bool = False, of_bool: type[ArrayOp] | None = None, **params: Any
+) -> Callable[[ArrayLike, ArrayLike], Array]:
+    """The function that an operation of two operands makes; `of_bool` is what stands for it between truth values."""
+
+    def f(x: ArrayLike, y: ArrayLike, /) -> Array:
+        nodes = promote(x, y, inexact=inexact)
+        return wrap((of_bool if of_bool and nodes[0].dtype is bool_ else op).bind(*nodes, **params))
+
+    return named(f, name, op.__doc__)

@@ -253,8 +253,10 @@ def var(
     wanted = canonical(dtype) if dtype is not None else to_inexact(node.dtype)
     x = wrap(convert(node, to_inexact(wanted)))
     center = _mean(x, axes, keepdims=True, where=where) if mean is None else mean
-    squares = lax.square(x - center)
-    count = _count(node, axes, where, keepdims, x.dtype, ddof if correction is None else correction)
+    offset = x - center
+    squares = lax.square(lax.abs(offset) if x.dtype.kind == "c" else offset)
+    wanted = wanted.part if x.dtype.kind == "c" else wanted
+    count = _count(node, axes, where, keepdims, squares.dtype, ddof if correction is None else correction)
     total = sum(squares, axes, keepdims=keepdims, where=where)
     found = _where(count > 0, lax.div(total, _where(count > 0, count, 1)), math.nan)
     return wrap(convert(found._node, wanted))

@@ -52,7 +52,13 @@ def take(
 
 
 def take_along_axis(
-    arr: ArrayLike, indices: ArrayLike, axis: int | None = -1, mode: Any = None, fill_value: Any = None
+    arr: ArrayLike,
+    indices: ArrayLike,
+    axis: int | None = -1,
+    mode: Any = None,
+    fill_value: Any = None,
+    *,
+    wrap_negative_indices: bool = True,
 ) -> Array:
     """For each place of `indices`, the element of `arr` at that index along an axis. Out of range: NaN ("fill"), or the nearest ("clip")."""
     x, places = wrap(lift(arr)), wrap(lift(indices))
@@ -66,7 +72,8 @@ def take_along_axis(
         raise ValueError(f"indices and arr must have the same number of dimensions; {places.ndim} vs. {x.ndim}")
     axis = axis_index(axis, x.ndim)
     x, places, grid = _along(x, places, axis)
-    return getitem(x, tuple(places if k == axis else g for k, g in enumerate(grid)), mode or "fill", fill_value)
+    index = tuple(places if k == axis else g for k, g in enumerate(grid))
+    return getitem(x, index, mode or "fill", fill_value, wrap_negative_indices)
 
 
 def _along(x: Array, places: Array, axis: int) -> tuple[Array, Array, list[Array]]:
