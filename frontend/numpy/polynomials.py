@@ -1,6 +1,6 @@
 """Polynomials by their coefficients, the highest power first: NumPy's older interface, which JAX has.
 
-Products are convolutions; derivatives and integrals multiply by falling factorials, which are known.
+Products are convolutions; derivatives and integrals multiply by falling factorials, which are known; a fit is a least-squares problem.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from weft import lax
 from weft.array import Array, wrap
 from weft.lax.base import ArrayLike, constant, convert
 from weft.numpy.creation import array as make_array
-from weft.numpy.creation import ones, zeros
+from weft.numpy.creation import ones, vander, zeros
 from weft.numpy.dtypes import finfo
 from weft.numpy.editing import trim_zeros
 from weft.numpy.elementwise import true_divide, where
-from weft.numpy.linear import convolve
+from weft.numpy.linear import convolve, outer
 from weft.numpy.manipulation import atleast_1d, concatenate
 from weft.numpy.promotion import same_dtype, to_inexact
+from weft.numpy.reductions import sum as sum_of
 
-__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyint", "polymul", "polysub", "polyval"]
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval"]
 
 
 def _inexact(*xs: ArrayLike) -> list[Array]:
@@ -129,3 +130,58 @@ def polyint(p: ArrayLike, m: int = 1, k: Any = None) -> Array:
     powers = range(x.shape[0] - 1, -1, -1)
     divisors = [float(math.perm(p + m, m)) for p in powers] + [float(math.factorial(p)) for p in range(m - 1, -1, -1)]
     return true_divide(concatenate([x, constants]), make_array(divisors, x.dtype))
+
+
+def polyfit(
+    x: ArrayLike,
+    y: ArrayLike,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: ArrayLike | None = None,
+    cov: Any = False,
+) -> Any:
+    """The polynomial of a degree that fits points best, by least squares.
+
+    `w` weighs the residuals. `full` adds what `lstsq` says: residuals, rank, singular values, rcond; `cov` adds the covariance of the coefficients, scaled by the residuals unless it is "unscaled".
+    """
+    from weft.numpy.linalg import inv, lstsq
+
+    order = operator.index(deg) + 1
+    places, values = _inexact(x, y)
+    if deg < 0:
+        raise ValueError("expected deg >= 0")
+    if places.ndim != 1:
+        raise TypeError("expected 1D vector for x")
+    if places.size == 0:
+        raise TypeError("expected non-empty vector for x")
+    if values.ndim not in (1, 2):
+        raise TypeError("expected 1D or 2D array for y")
+    if places.shape[0] != values.shape[0]:
+        raise TypeError("expected x and y to have same length")
+    tolerance = places.size * float(finfo(places.dtype).eps) if rcond is None else rcond
+    system, right = vander(places, order), values
+    if w is not None:
+        places, weights = _inexact(places, w)
+        if weights.ndim != 1:
+            raise TypeError("expected a 1-d array for weights")
+        if weights.shape[0] != values.shape[0]:
+            raise TypeError("expected w and y to have the same length")
+        system = system * weights[:, None]
+        right = right * (weights[:, None] if right.ndim == 2 else weights)
+    scale = lax.sqrt(sum_of(system * system, 0))
+    solution, residuals, rank, singular = lstsq(system / scale, right, tolerance)
+    solution = (solution.T / scale).T
+    if full:
+        return solution, residuals, rank, singular, tolerance
+    if not cov:
+        return solution
+    system = system / scale
+    base = inv(system.T @ system) / outer(scale, scale)
+    if cov == "unscaled":
+        factor: Any = 1
+    else:
+        if places.size <= order:
+            raise ValueError("the number of data points must exceed order to scale the covariance matrix")
+        factor = residuals / (places.size - order)
+    return solution, base * factor if right.ndim == 1 else base[:, :, None] * factor

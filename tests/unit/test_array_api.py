@@ -49,6 +49,10 @@ EXTENSIONS = {
 rfft(x, /, *, n, axis, norm)  irfft(x, /, *, n, axis, norm)  rfftn(x, /, *, s, axes, norm)  irfftn(x, /, *, s, axes, norm)
 hfft(x, /, *, n, axis, norm)  ihfft(x, /, *, n, axis, norm)  fftfreq(n, /, *, d, dtype, device)  rfftfreq(n, /, *, d, dtype, device)
 fftshift(x, /, *, axes)  ifftshift(x, /, *, axes)""",
+    "linalg": """cholesky(x, /, *, upper)  cross(a, b, /, *, axis)  det(x, /)  diagonal(x, /, *, offset)  eigh(x, /)  eigvalsh(x, /)  inv(x, /)
+matmul(a, b, /)  matrix_norm(x, /, *, keepdims, ord)  matrix_power(x, n, /)  matrix_rank(x, /, *, rtol)  matrix_transpose(x, /)  outer(a, b, /)
+pinv(x, /, *, rtol)  qr(x, /, *, mode)  slogdet(x, /)  solve(a, b, /)  svd(x, /, *, full_matrices)  svdvals(x, /)  tensordot(a, b, /, *, axes)
+trace(x, /, *, offset, dtype)  vecdot(a, b, /, *, axis)  vector_norm(x, /, *, axis, keepdims, ord)""",
 }
 CONSTANTS = {"e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None, "pi": math.pi}
 DTYPES = (
