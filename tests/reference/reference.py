@@ -39,6 +39,7 @@ def answers() -> dict[str, dict[str, Any]]:
 def names(jax: Any) -> dict[str, Any]:
     """What the expressions may name, of weft or of JAX."""
     modules = {"jax": jax, "jnp": jax.numpy, "lax": jax.lax, "nn": jax.nn, "random": jax.random, "np": np}
+    modules["jsl"] = import_module(f"{jax.__name__}.scipy.linalg")
     transforms = {"grad": jax.grad, "jit": jax.jit, "vmap": jax.vmap, "jvp": jax.jvp}
     return operands(jax.numpy) | modules | transforms | libraries(jax)
 
