@@ -59,7 +59,7 @@ PROFILE = FIRST.replace(
     "grads = weft.jit", "import cProfile, pstats; profile = cProfile.Profile(); profile.enable()\ngrads = weft.jit"
 ).replace(
     "print(time",
-    "profile.disable(); pstats.Stats(profile, stream=sys.stderr).sort_stats('cumtime').print_stats('weft|xdsl|wasmtime', 45)\nprint(time",
+    "profile.disable(); pstats.Stats(profile, stream=sys.stderr).sort_stats('cumtime').print_stats('frontend|backends|passes|dialects|wasmtime', 45)\nprint(time",
 )
 
 

@@ -185,6 +185,10 @@ class Clustering:
     def __init__(self, items: Sequence[Item], max_buffers: int | None):
         self.limit = max_buffers or 1 << 30
         self.clusters: list[Cluster] = []
+        read = dict.fromkeys(v for item in items for v in item.op.operands)
+        self.order = {
+            v: k for k, v in enumerate(read)
+        }  # sets of values are gone through in it: one graph gives one program
         for item in items:
             self._estimate(item)
         for item in reversed(items):
@@ -404,7 +408,7 @@ class Clustering:
             if cluster.pushes or cluster.contraction:
                 continue
             shape = (cluster.root.space, tuple(cluster.extents), cluster.parallel)
-            for value in cluster.loads:
+            for value in sorted(cluster.loads, key=self.order.__getitem__):
                 if _size(value) == cluster.points((1 << len(cluster.extents)) - 1):
                     other = next((o for o in seen.get((value, shape), ()) if self._independent(o, cluster)), None)
                     if (
