@@ -10,6 +10,7 @@ from typing import Any
 
 from weft import lax
 from weft.array import Array, lift, wrap
+from weft.custom import custom_jvp
 from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.dtypes import bool_
@@ -200,10 +201,26 @@ def hypot(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 def logaddexp(x: ArrayLike, y: ArrayLike, /) -> Array:
     """log(exp(x) + exp(y)), without overflow on the way."""
-    x, y = promote_arrays(x, y, inexact=True)
+    return _logaddexp(*promote_arrays(x, y, inexact=True))
+
+
+@custom_jvp
+def _logaddexp(x: Array, y: Array) -> Array:
     difference = lax.sub(x, y)
     smooth = lax.max(x, y) + lax.log1p(lax.exp(lax.neg(lax.abs(difference))))
     return where(isnan(difference), x + y, smooth)  # infinities of one sign have no difference
+
+
+@_logaddexp.defjvp
+def _logaddexp_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Each operand by its share of the sum. (The formula above has no derivative where its operands are equal; the function has.)"""
+    out = _logaddexp(*primals)
+
+    def finite(v: Array) -> Array:
+        return where(isposinf(v), like(0, v), v)  # an infinite share is a whole one
+
+    shares = [lax.exp(finite(x) - finite(out)) for x in primals]
+    return out, lax.add(*(t * share for t, share in zip(tangents, shares, strict=True)))
 
 
 def logaddexp2(x: ArrayLike, y: ArrayLike, /) -> Array:
