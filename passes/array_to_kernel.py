@@ -15,7 +15,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from weft.dialects.array.control import ControlOp, captured
+from weft.dialects.array.control import ControlOp, YieldOp, captured
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.array.ops import ConcatenateOp
 from weft.dialects.array.params import aval_of, tensor_type
@@ -126,7 +126,11 @@ class _Lowering:
                 item = Item(op, value, profile(op), [self.items.get(v) for v in op.operands])
                 item.returned = value in stored
                 self.items[value] = item
-        clusters = Clustering(list(self.items.values()), self.max_buffers).clusters
+        # in the body of a loop, a result takes the place of an argument
+        successors = (
+            dict(zip(self.end.operands, self.block.args, strict=False)) if isinstance(self.end, YieldOp) else {}
+        )
+        clusters = Clustering(list(self.items.values()), self.max_buffers, successors).clusters
         self.inlined = {v: self._producer(item) for v, item in self.items.items() if item.cluster is None}
         for cluster in clusters:
             self._build(cluster)

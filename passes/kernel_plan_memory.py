@@ -360,7 +360,10 @@ class _Planner:
             return False
         if any(s is place for j, s in enumerate(given) if j != k):
             return False
-        return not any(place in step.ins or place in step.outs for step in self.steps[new.first :])
+        at, *later = self.steps[new.first :]
+        if any(place in step.ins or place in step.outs for step in later) or place in at.outs:
+            return False
+        return place not in at.ins or self._works_in_place(at, place, at.outs.index(new))
 
     def _branch(self, op: CondOp) -> None:
         begin = len(self.steps)
@@ -399,8 +402,6 @@ class _Planner:
     def _share_in_place(self) -> None:
         """A new result takes the storage of an operand that dies in the same nest."""
         for t, step in enumerate(self.steps):
-            if step.nest is None:
-                continue
             for k, new in enumerate(step.outs):
                 if new.first != t or new.buffer is not None:
                     continue
@@ -411,10 +412,17 @@ class _Planner:
                         and old.first < t
                         and old.nbytes == new.nbytes
                         and old not in step.outs
-                        and all(same_index(step.nest, j, k) for j, s in enumerate(step.ins) if s is old)
+                        and self._works_in_place(step, old, k)
                     ):
                         self._replace(new, old)
                         break
+
+    def _works_in_place(self, step: _Step, old: _Storage, k: int) -> bool:
+        """Whether a step may write its output k over an operand."""
+        nest = step.nest
+        if nest is None or not self.options.in_place or self.options.target != "wasm":
+            return False
+        return all(same_index(nest, j, k) for j, s in enumerate(step.ins) if s is old)
 
     def _replace(self, new: _Storage, old: _Storage) -> None:
         """All that lives in `new` lives in `old`."""
@@ -451,10 +459,7 @@ class _Planner:
             return False
         if step.nest is None:
             return step.ins == [arg]
-        if not self.options.in_place or self.options.target != "wasm":
-            return False
-        k = step.outs.index(out)
-        return all(same_index(step.nest, j, k) for j, s in enumerate(step.ins) if s is arg)
+        return self._works_in_place(step, arg, step.outs.index(out))
 
     def _write(self, steps: Iterator[_Step], block: Block) -> _Mark | None:
         """Writes steps down, to the mark that ends a region."""

@@ -19,7 +19,7 @@ How an op reads its operands comes from its own rule (see probe).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
@@ -182,7 +182,11 @@ def _size(value: SSAValue) -> int:
 class Clustering:
     """Decides for every op of a block. Afterwards `clusters` holds those that are to be built, each after what it needs."""
 
-    def __init__(self, items: Sequence[Item], max_buffers: int | None):
+    def __init__(
+        self, items: Sequence[Item], max_buffers: int | None, successors: Mapping[SSAValue, SSAValue] | None = None
+    ):
+        self.successors = successors or {}
+        """Values that will take the place of others: what a loop carries on."""
         self.limit = max_buffers or 1 << 30
         self.clusters: list[Cluster] = []
         read = dict.fromkeys(v for item in items for v in item.op.operands)
@@ -195,6 +199,7 @@ class Clustering:
             if item.returned or item.needed or item.reads:
                 self._place(item)
         self._merge_siblings()
+        self._read_before_overwritten()
         self.clusters = self._ordered()
 
     # -- forwards: what an element costs ----------------------------------------------------------------------------------------------------
@@ -238,6 +243,8 @@ class Clustering:
     def _may_inline(self, item: Item) -> bool:
         if not all(self._fits(item, cluster) for cluster in item.reads):
             return False
+        if any(c.root.op.UPDATES and c.root.values[0] in item.sources for c in item.reads):
+            return False  # a nest that reads what it writes into would need a copy of it
         if item.profile.view:
             return True
         if item.profile.reduced:
@@ -418,6 +425,17 @@ class Clustering:
                         self._merge(cluster, other)
                         break
                     seen.setdefault((value, shape), []).append(cluster)
+
+    def _read_before_overwritten(self) -> None:
+        """Who reads what a nest writes into does so before it, where nothing speaks against it: then nothing has to be copied."""
+        for writer in self.clusters:
+            targets = {self.successors[item.value] for item in writer.outs if item.value in self.successors}
+            if writer.outs and writer.root.op.UPDATES:
+                targets.add(writer.root.values[0])
+            for reader in self.clusters if targets else ():
+                reads = reader.outs and reader is not writer and not targets.isdisjoint(reader.loads)
+                if reads and not writer.feeds >> reader.number & 1:
+                    self._feed(reader, writer)
 
     def _independent(self, a: Cluster, b: Cluster) -> bool:
         return bool(a.outs) and a is not b and not a.feeds >> b.number & 1 and not b.feeds >> a.number & 1
