@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from weft.passes.array_decompose import ArrayDecomposePass
+from weft.passes.array_prune import ArrayPrunePass
 from weft.passes.array_simplify import ArraySimplifyPass
 from weft.passes.array_split_complex import ArraySplitComplexPass
 from weft.passes.array_split_reductions import ArraySplitReductionsPass
@@ -33,6 +34,7 @@ def to_wasm(donate: tuple[int, ...] = (), relaxed: bool = True) -> tuple[ModuleP
     from weft.passes.kernel_to_wasm import KernelToWasmPass
 
     return (
+        ArrayPrunePass(),
         ArrayDecomposePass(),
         ArraySplitComplexPass(),
         SPLIT_FOR_THREADS,
@@ -51,6 +53,7 @@ def to_webgpu(donate: tuple[int, ...] = (), max_buffers: int = WEBGPU_BUFFERS) -
     from weft.passes.kernel_to_gpu import KernelToGpuPass
 
     return (
+        ArrayPrunePass(),
         ArrayDecomposePass(),
         ArraySplitComplexPass(),
         ArraySplitReductionsPass(),
