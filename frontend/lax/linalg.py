@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from weft.array import Array, lift, wrap
+from weft.callbacks import pure_callback
 from weft.dialects.array import ops
 from weft.dialects.array.node import Node, aval
-from weft.dialects.array.op import zeros
+from weft.dialects.array.op import move_axis, zeros
 from weft.dialects.array.ops import lu as lu_rules
 from weft.dialects.array.ops import matrices
 from weft.dialects.array.ops import qr as qr_rules
 from weft.dialects.array.ops.algebra import compare, convert, iota, mul, plus, reshape, where
-from weft.dialects.dtypes import int32
+from weft.dialects.dtypes import complex_of, int32
+from weft.function import ShapeDtypeStruct
+from weft.lax import control_flow
 from weft.lax.base import ArrayLike
 
 __all__ = [
-    "cholesky", "cholesky_update", "eigh", "geqrf", "householder_product", "lu", "lu_pivots_to_permutation", "ormqr", "qr", "svd",
-    "symmetric_product", "triangular_solve",
+    "cholesky", "cholesky_update", "eig", "eigh", "geqrf", "hessenberg", "householder_product", "lu", "lu_pivots_to_permutation", "ormqr",
+    "qdwh", "qr", "schur", "svd", "symmetric_product", "triangular_solve", "tridiagonal", "tridiagonal_solve",
 ]  # fmt: skip
 
 
@@ -200,3 +203,129 @@ def symmetric_product(
     if c.shape != (*a.shape[:-1], a.shape[-2]):
         raise ValueError(f"symmetric_product expects c of shape {(*a.shape[:-1], a.shape[-2])}, got {c.shape}.")
     return wrap(plus(mul(matrices.matmul(a, matrices.swap(a)), float(alpha)), mul(c, float(beta))))
+
+
+def eig(
+    x: ArrayLike,
+    *,
+    compute_left_eigenvectors: bool = True,
+    compute_right_eigenvectors: bool = True,
+    enable_eigvec_derivs: bool = False,
+    implementation: Any = None,
+    use_magma: bool | None = None,
+) -> list[Array]:
+    """Eigenvalues of square matrices, complex, and their left and right eigenvectors (columns), as far as asked for.
+
+    Computed by the host, with NumPy, wherever the matrices are: a program is cut there. Not differentiable.
+    """
+    node = _matrix("eig", x, square=True)
+    wanted = bool(compute_left_eigenvectors), bool(compute_right_eigenvectors)
+    dtype = complex_of(node.dtype.part)
+    shapes = [node.shape[:-1]] + [node.shape] * sum(wanted)
+    found = pure_callback(
+        lambda a: _eig_on_host(a, *wanted),
+        [ShapeDtypeStruct(s, dtype) for s in shapes],
+        wrap(node),
+        vmap_method="expand_dims",
+    )
+    return list(found)
+
+
+def _eig_on_host(a: Any, left: bool, right: bool) -> list[Any]:
+    import numpy as np
+
+    a = np.asarray(a)
+    dtype = np.result_type(a.dtype, np.complex64)
+    if not (left or right):
+        return [np.linalg.eigvals(a).astype(dtype)]
+    w, v = np.linalg.eig(a)
+    found = [w.astype(dtype)]
+    if left:  # rows of the inverse, of length 1
+        u = np.conj(np.swapaxes(np.linalg.inv(v), -1, -2))
+        found.append((u / np.linalg.norm(u, axis=-2, keepdims=True)).astype(dtype))
+    return [*found, v.astype(dtype)] if right else found
+
+
+def tridiagonal_solve(
+    dl: ArrayLike, d: ArrayLike, du: ArrayLike, b: ArrayLike, *, perturb_singular: bool = False
+) -> Array:
+    """x with a x = b for tridiagonal a: d its diagonal, dl (whose first element is not read) below and du (whose last is not read) above it.
+
+    By L. Thomas's elimination without interchanges: for matrices whose diagonal dominates, or that are positive definite.
+    """
+    lower, diagonal, upper, right = (wrap(lift(v)) for v in (dl, d, du, b))
+    if (
+        any(v.shape != diagonal.shape for v in (lower, upper))
+        or right.ndim != diagonal.ndim + 1
+        or right.shape[:-1] != diagonal.shape
+    ):
+        raise ValueError(
+            f"tridiagonal_solve expects diagonals of one shape and b with one axis more, got {lower.shape}, {diagonal.shape}, {upper.shape} and {right.shape}."
+        )
+    if any(v.dtype != right.dtype for v in (lower, diagonal, upper)):
+        raise TypeError("tridiagonal_solve requires arguments of equal dtypes.")
+    if perturb_singular:
+        raise NotImplementedError("tridiagonal_solve is implemented for perturb_singular=False.")
+    if not right.size:
+        return right
+    axis = diagonal.ndim - 1
+    lines = [_first(v, axis)[..., None] for v in (lower, diagonal, upper)]
+    start = wrap(zeros(aval(right.shape[:-2] + right.shape[-1:], right.dtype)))
+    ratio = wrap(zeros(aval((*right.shape[:-2], 1), right.dtype)))
+
+    def eliminate(carry: Any, row: Any) -> Any:
+        (ratio, known), (low, own, up, rhs) = carry, row
+        pivot = own - low * ratio
+        after = up / pivot, (rhs - low * known) / pivot
+        return after, after
+
+    lines[0] = lines[0].at[0].set(0)
+    _, (ratios, known) = control_flow.scan(eliminate, (ratio, start), (*lines, _first(right, axis)))
+
+    def substitute(x: Any, row: Any) -> Any:
+        found = row[1] - row[0] * x
+        return found, found
+
+    _, found = control_flow.scan(substitute, start, (ratios, known), reverse=True)
+    return wrap(move_axis(found._node, 0, axis))
+
+
+def _first(x: Array, axis: int) -> Array:
+    return wrap(move_axis(x._node, axis, 0))
+
+
+def _refused(name: str, why: str) -> Any:
+    return NotImplementedError(f"{name} is not implemented on any device: {why}.")
+
+
+def schur(
+    x: ArrayLike, *, compute_schur_vectors: bool = True, sort_eig_vals: bool = False, select_callable: Any = None
+) -> Any:
+    """Not implemented: raises NotImplementedError."""
+    raise _refused(
+        "schur", "it needs the QR algorithm for matrices that are not Hermitian; for Hermitian ones use eigh"
+    )
+
+
+def hessenberg(a: ArrayLike) -> Any:
+    """Not implemented: raises NotImplementedError."""
+    raise _refused(
+        "hessenberg", "nothing else here would use it; eigenvalues of matrices that are not Hermitian are eig's"
+    )
+
+
+def tridiagonal(a: ArrayLike, *, lower: bool = True) -> Any:
+    """Not implemented: raises NotImplementedError."""
+    raise _refused("tridiagonal", "eigh rotates the whole matrix")
+
+
+def qdwh(
+    x: ArrayLike,
+    *,
+    is_hermitian: bool = False,
+    max_iterations: int | None = None,
+    eps: float | None = None,
+    dynamic_shape: Any = None,
+) -> Any:
+    """Not implemented: raises NotImplementedError."""
+    raise _refused("qdwh", "weft.scipy.linalg.polar gives the polar decomposition, by singular values")

@@ -20,10 +20,17 @@ from weft.lax.base import ArrayLike, axis_index
 from weft.numpy.promotion import same_dtype, to_inexact
 
 __all__ = [
-    "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power",
+    "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power",
     "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot", "tensorinv",
     "tensorsolve", "trace", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+
+class EigResult(NamedTuple):
+    """What `eig` gives."""
+
+    eigenvalues: Array
+    eigenvectors: Array
 
 
 class EighResult(NamedTuple):
@@ -104,6 +111,19 @@ def eigh(a: ArrayLike, UPLO: str | None = None, symmetrize_input: bool = True) -
 def eigvalsh(a: ArrayLike, UPLO: str | None = "L", *, symmetrize_input: bool = True) -> Array:
     """The ascending eigenvalues of a Hermitian matrix."""
     return eigh(a, UPLO, symmetrize_input).eigenvalues
+
+
+def eig(a: ArrayLike) -> EigResult:
+    """Eigenvalues and right eigenvectors (columns) of any square matrix, complex. Computed by the host, as `weft.lax.linalg.eig` says."""
+    (x,) = inexact(a)
+    w, v = factor.eig(x, compute_left_eigenvectors=False)
+    return EigResult(w, v)
+
+
+def eigvals(a: ArrayLike) -> Array:
+    """The eigenvalues of any square matrix, complex. Computed by the host, as `weft.lax.linalg.eig` says."""
+    (x,) = inexact(a)
+    return factor.eig(x, compute_left_eigenvectors=False, compute_right_eigenvectors=False)[0]
 
 
 def svd(
