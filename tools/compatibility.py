@@ -140,9 +140,18 @@ def grade(name: str, parameters: list[str] | None, results: dict[str, Any], left
         wrong = [e for e in ran if e in results[device]]
         counts.append(f"{len(ran) - len(wrong)}/{len(ran)}" if ran else "")
         failing = failing or bool(wrong)
+        refused = sorted({d for e in wrong if (d := lacking_dtype(results[device][e]))})
+        why = "; ".join(filter(None, [why, f"{device} has no {', '.join(refused)}" if refused else ""]))
     if failing or why:
         return Grade("differs", tuple(counts), why)
     return Grade("same" if tests else "untested", tuple(counts))
+
+
+def lacking_dtype(message: str) -> str:
+    """The dtype that a device refused, by what it said of an expression; operands that it refused have no name there."""
+    if found := re.search(r"device has no (\w+) arrays", message):
+        return found[1]
+    return "complex64" if re.search(r"name '(Z|ZM|W3)' is not defined", message) else ""
 
 
 def own_parameters(value: Any, wanted: list[str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from warnings import warn
 
 from weft.array import Array, lift, wrap
 from weft.dialects import dtypes
@@ -14,7 +15,7 @@ from weft.lax.base import ArrayLike, DTypeLike, convert
 from weft.numpy.promotion import common_dtype
 
 __all__ = [
-    "astype", "bfloat16", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_", "complexfloating", "csingle", "double",
+    "ComplexWarning", "astype", "bfloat16", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_", "complexfloating", "csingle", "double",
     "dtype", "finfo", "float16", "float32", "float64", "float_", "floating", "generic", "iinfo", "inexact", "int8", "int16", "int32", "int64", "int_",
     "integer", "isdtype", "issubdtype", "number", "promote_types", "result_type", "signedinteger", "single", "uint", "uint8", "uint16",
     "uint32", "uint64", "unsignedinteger",
@@ -183,9 +184,15 @@ class iinfo:
         return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
 
+class ComplexWarning(RuntimeWarning):
+    """A cast has left out imaginary parts."""
+
+
 def astype(x: ArrayLike, dtype: DTypeLike | None, /, *, copy: bool = False, device: Any = None) -> Array:
     """The elements in another dtype."""
     node, wanted = lift(x), canonical(float if dtype is None else dtype)
     if node.dtype.kind == "c" and wanted.kind == "b":  # as a conversion, only the real part would count
         return wrap(ops.CompareOp.bind(node, literal(0, node), direction="ne"))
+    if node.dtype.kind == "c" != wanted.kind:
+        warn("Casting complex values to real discards the imaginary part.", ComplexWarning, stacklevel=2)
     return wrap(convert(node, wanted))
