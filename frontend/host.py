@@ -105,6 +105,8 @@ def from_host(data: Any, dtype: object = None, device: Device | None = None) -> 
     if not getattr(getattr(data, "flags", None), "c_contiguous", True):
         data = data.copy()
     a = aval(data.shape, wanted)
+    if wanted is dtypes.bfloat16 and hasattr(data, "view"):
+        data = data.view("uint16")  # ml_dtypes' arrays are no buffers
     return leaf(a, (device or current_device()).backend.put(getattr(data, "bytes", data), a), device=device)
 
 

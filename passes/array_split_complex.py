@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 from xdsl.context import Context
@@ -34,11 +35,14 @@ class ArraySplitComplexPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if any(
-            _is_complex(v.type) for o in op.walk() for b in o.regions for block in b.blocks for v in block.args
-        ) or any(_is_complex(v.type) for o in op.walk() for v in o.results):
+            _is_complex(v.type)
+            for o in op.walk()
+            for v in (*o.results, *(a for r in o.regions for b in r.blocks for a in b.args))
+        ):
             rewrite_functions(op, split_complex)
 
 
+@cache
 def _is_complex(type: Attribute) -> bool:
     return isinstance(type, TensorType) and isinstance(type.element_type, ComplexType)
 

@@ -75,6 +75,8 @@ def convert(b: Any, x: SSAValue, source: DType, target: DType) -> SSAValue:
             return convert(b, convert(b, x, source, float32), float32, target)
         return b.op(arith.ExtFOp if source.bits < target.bits else arith.TruncFOp, x, type=target.type)
     if t == "f":
+        if target.bits == 16:
+            return convert(b, convert(b, x, source, float32), float32, target)
         return b.op(arith.SIToFPOp if s == "i" else arith.UIToFPOp, x, type=target.type)
     if s == "f":
         if source.bits < 32:
