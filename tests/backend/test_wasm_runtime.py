@@ -513,7 +513,7 @@ def test_a_program_with_a_key_comes_from_the_disk_without_a_pass(tmp_path, monke
         for stranger in ("b", None):
             with pytest.raises(AssertionError, match="lowered again"):
                 compiled(stranger)
-        patch.setattr(backend, "_compiler", lambda: "the sources have changed")
+        patch.setattr(backend, "compiler_state", lambda: "the sources have changed")
         with pytest.raises(AssertionError, match="lowered again"):
             compiled("a")
     assert "array.add" in run.stages["array"]() and "f32" in run.stages["wat"]()
