@@ -12,12 +12,29 @@ from weft.dialects.array import ops
 from weft.dialects.array.custom import CustomJvpCall
 from weft.dialects.array.graph import Graph
 from weft.dialects.array.node import Aval, Node, leaf, transform
-from weft.dialects.array.op import literal
+from weft.dialects.array.op import broadcast, literal
 from weft.dialects.dtypes import int32
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, constant, integers, number
-from weft.lax.elementwise import abs as absolute
-from weft.lax.elementwise import add, bitwise_and, bitwise_or, exp, log1p, max, min, mul, ne, neg, select, sub
+from weft.lax.elementwise import (
+    add,
+    bitwise_and,
+    bitwise_or,
+    exp,
+    expm1,
+    full_like,
+    ge,
+    is_finite,
+    log1p,
+    max,
+    min,
+    mul,
+    ne,
+    real,
+    select,
+    stop_gradient,
+    sub,
+)
 from weft.lax.shape import concatenate, pad, reshape, slice_in_dim, transpose
 
 __all__ = [
@@ -111,9 +128,17 @@ def cumlogsumexp(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Ar
 
 
 def _logaddexp(x: Array, y: Array) -> Array:
-    difference = sub(x, y)
-    smooth = add(max(x, y), log1p(exp(neg(absolute(difference)))))
-    return select(ne(difference, difference), add(x, y), smooth)  # of equal infinities
+    """log(exp(x) + exp(y)) without overflow on the way. The greater is taken off, as a number without derivative: so those of all orders are right where both are equal, too."""
+    x, y = (wrap(broadcast(v._node, x.shape or y.shape)) for v in (x, y))
+    ordered = x.dtype.kind != "c"
+    first = ge(x, y) if ordered else ge(real(x), real(y))
+    high, low = select(first, x, y), select(first, y, x)
+    finite = is_finite(high if ordered else real(high))
+    zero = full_like(high, 0)
+    base, rest = select(finite, high, zero), select(finite, low, zero)
+    off = stop_gradient(base)
+    smooth = add(off, log1p(add(expm1(sub(base, off)), exp(sub(rest, off)))))
+    return select(finite, smooth, select(ne(low, low), low, high))  # NaN, if either is
 
 
 # -- general reductions
