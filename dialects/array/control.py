@@ -19,7 +19,7 @@ from xdsl.traits import IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.array.graph import Graph, inline
-from weft.dialects.array.node import Aval, Node, leaf, make, results, transform
+from weft.dialects.array.node import Aval, Node, leaf, make, results, staging, transform
 from weft.dialects.array.op import ArrayOp, Canonicalizes, op_name, zeros
 from weft.dialects.array.params import Params
 from weft.dialects.array.walks import Maybe, dependents, jvp_walk, residuals
@@ -183,7 +183,7 @@ def split(graph: Graph, linear_ins: Sequence[bool], linear_outs: Sequence[bool])
 
 def differentiated(graph: Graph, active: Sequence[bool]) -> tuple[Graph, list[bool]]:
     """The graph from inputs and tangents of those that are `active` to outputs and tangents of some; and which."""
-    with transform() as mark:
+    with staging(), transform() as mark:
         ins = [leaf(a, mark=mark) for a in graph.in_avals]
         tangents = [leaf(n.aval, mark=mark) if on else None for n, on in zip(ins, active, strict=True)]
         outs, found = jvp_walk(inline(graph, ins), ins, tangents)

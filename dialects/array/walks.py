@@ -26,6 +26,7 @@ from weft.dialects.array.node import (
     rebind,
     results,
     settle,
+    staging,
     transform,
     wrap,
 )
@@ -255,7 +256,7 @@ def flip(tangent: Graph, count: int) -> Graph:
 
 def batch_graph(graph: Graph, size: int, dims: Sequence[int | None]) -> tuple[Graph, list[int | None]]:
     """The graph for `size` examples along `dims` of its inputs, and the batch axes of its outputs."""
-    with transform() as mark:
+    with staging(), transform() as mark:  # what rules write is part of the graph
         args = [
             n if d is None else leaf(with_axis(n.aval, d, size), mark=mark)
             for n, d in zip(graph.ins, dims, strict=True)

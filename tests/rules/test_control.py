@@ -106,6 +106,18 @@ def loop_in_a_branch(x, y):
     return lax.cond(y[0] > 0, lambda a: lax.fori_loop(0, 3, lambda i, c: c * y + i, a), lambda a: a, x)
 
 
+@jax.custom_jvp
+def tripled(x):
+    return jnp.sin(x)
+
+
+tripled.defjvp(lambda primals, tangents: (tripled(primals[0]), 3.0 * tangents[0]))
+
+
+def rule_in_a_loop(x, y):
+    return lax.scan(lambda c, r: (tripled(c) * y + r, c), x, jnp.asarray(XS))[0]
+
+
 def conditional_loop(x, y):
     return lax.while_loop(lambda c: c[0] < 4, lambda c: (c[0] + 1, jnp.sin(c[1]) * y), (0, x))[1]
 
@@ -122,7 +134,16 @@ def loop_in_a_conditional_loop(x, y):
 
 
 SCANS = [recurrent, backwards, over_arguments, mixed_carry, counted, written_in_place, swapped, nothing_carried]
-REVERSIBLE = [*SCANS, chosen, not_chosen, one_of_three, branches_in_a_loop, loop_in_a_loop, loop_in_a_branch]
+REVERSIBLE = [
+    *SCANS,
+    chosen,
+    not_chosen,
+    one_of_three,
+    branches_in_a_loop,
+    loop_in_a_loop,
+    loop_in_a_branch,
+    rule_in_a_loop,
+]
 FORWARD = [conditional_loop, loop_by_value, loop_in_a_conditional_loop]
 ALL = [*REVERSIBLE, *FORWARD]
 
@@ -211,6 +232,20 @@ def test_vmap_of_grad_and_grad_of_vmap(fun) -> None:
     close(jax.vmap(pull, in_axes=(0, None))(many, Y), tuple(expected))
     total = jax.grad(lambda xs: jnp.sin(jax.vmap(fun, in_axes=(0, None))(xs, Y)).sum())
     close(jax.jit(total)(many), expected[0])
+
+
+def test_reverse_rules_of_ones_own() -> None:
+    @jax.custom_vjp
+    def f(x, w):
+        return jnp.sin(x) * w
+
+    f.defvjp(lambda x, w: (f(x, w), (x, w)), lambda r, g: (jnp.cos(r[0]) * r[1] * g * 2.0, jnp.sin(r[0]) * g))
+
+    def pull(w):
+        return jax.grad(lambda w: lax.scan(lambda c, r: (f(c, r * w), c), w, jnp.asarray(XS))[1].sum())(w)
+
+    close(jax.jit(pull)(X), in_python(pull, X))
+    close(jax.vmap(pull)(np.stack([X, Y])), np.stack([in_python(pull, X), in_python(pull, Y)]))
 
 
 def test_while_has_no_reverse_derivative() -> None:

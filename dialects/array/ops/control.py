@@ -26,7 +26,7 @@ from weft.dialects.array.control import (
     weakened,
 )
 from weft.dialects.array.graph import Graph, inline
-from weft.dialects.array.node import Aval, Node, leaf, transform
+from weft.dialects.array.node import Aval, Node, leaf, staging, transform
 from weft.dialects.array.op import Replace, batch_front, broadcast, zeros
 from weft.dialects.array.ops.algebra import compare, reduce, where
 from weft.dialects.array.params import Params
@@ -196,7 +196,7 @@ class WhileOp(ControlOp):
         ins = new_body.ins
         if pred is not None:  # the body asks once more who goes on
             carried = ins[body_consts:]
-            with transform() as mark:
+            with staging(), transform() as mark:
                 asked = [leaf(n.aval, mark=mark) for n in new_cond.ins[:cond_consts]]
                 (going,) = inline(new_cond, [*asked, *carried])
                 outs = [where(broadcast(going, o.shape, (0,)), o, c) for o, c in zip(outs, carried, strict=True)]
@@ -330,7 +330,7 @@ class CondOp(ControlOp):
         transposed = []
         for branch in branches:
             ins = chosen(branch.ins, on)
-            with transform() as mark:
+            with staging(), transform() as mark:
                 cts = [None if c is None else leaf(c.aval, mark=mark) for c in ct]
                 found = filled(transpose_walk(branch.outs, cts, ins), ins)
             rest = [n for n, x in zip(branch.ins, on, strict=True) if not x]
@@ -413,7 +413,7 @@ def _linear_branch(
     part: Any, places: Sequence[int], slots: Sequence[Aval], operands: Sequence[Node], given: Sequence[Node], outs: int
 ) -> Graph:
     """The linear half of a branch, from the operands, the residuals of all branches, and the tangents."""
-    with transform() as mark:
+    with staging(), transform() as mark:
         known = [leaf(n.aval, mark=mark) for n in operands]
         kept = [leaf(a, mark=mark) for a in slots]
         moved = [leaf(t.aval, mark=mark) for t in given]

@@ -36,7 +36,7 @@ from weft.dialects.array.control import (
     weakened,
 )
 from weft.dialects.array.graph import Graph, inline
-from weft.dialects.array.node import Aval, Node, leaf, transform
+from weft.dialects.array.node import Aval, Node, leaf, staging, transform
 from weft.dialects.array.op import Replace, batch_front, literal, move_axis, zeros
 from weft.dialects.array.ops.algebra import reshape
 from weft.dialects.array.ops.arithmetic import AddOp, SubOp
@@ -274,7 +274,7 @@ class ScanOp(ControlOp):
         if not length:
             return (*args[consts:first], *stacks)
         given = (*args[:consts], *xs, literal(0, int32), *args[consts:first], *stacks)
-        with transform() as mark:
+        with staging(), transform() as mark:
             ins = [leaf(n.aval, mark=mark) for n in given]
             captured, rows, (i, *carried) = ins[:consts], ins[consts : consts + len(xs)], ins[consts + len(xs) :]
             k = SubOp.bind(literal(length - 1, int32), i) if reverse else i
@@ -344,7 +344,7 @@ class _Linear(NamedTuple):
         """Cotangents of the linear inputs, given those of carries and ys: the scan in the other direction, which adds up those of the consts."""
         fixed, stacked, consts, carries, xs = self.groups()
         outs, count = self.loop.body.outs, len(carries)
-        with transform() as mark:
+        with staging(), transform() as mark:
             totals = [leaf(n.aval, mark=mark) for n in consts]
             carried = [leaf(o.aval, mark=mark) for o in outs[:count]]
             given = [None if c is None else leaf(o.aval, mark=mark) for c, o in zip(cts[count:], outs[count:], strict=True)]  # fmt: skip
