@@ -1,6 +1,6 @@
 """Polynomials by their coefficients, the highest power first: NumPy's older interface, which JAX has.
 
-Products are convolutions; derivatives and integrals multiply by falling factorials, which are known; a fit is a least-squares problem.
+Products are convolutions; derivatives and integrals multiply by falling factorials, which are known; roots are the eigenvalues of the companion matrix, a fit is a least-squares problem.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from weft import lax
 from weft.array import Array, wrap
 from weft.lax.base import ArrayLike, constant, convert
 from weft.numpy.creation import array as make_array
-from weft.numpy.creation import ones, vander, zeros
-from weft.numpy.dtypes import finfo
+from weft.numpy.creation import diag, ones, vander, zeros
+from weft.numpy.dtypes import finfo, result_type
 from weft.numpy.editing import trim_zeros
 from weft.numpy.elementwise import true_divide, where
 from weft.numpy.linear import convolve, outer
@@ -22,7 +22,7 @@ from weft.numpy.manipulation import atleast_1d, concatenate
 from weft.numpy.promotion import same_dtype, to_inexact
 from weft.numpy.reductions import sum as sum_of
 
-__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval"]
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
 
 
 def _inexact(*xs: ArrayLike) -> list[Array]:
@@ -130,6 +130,28 @@ def polyint(p: ArrayLike, m: int = 1, k: Any = None) -> Array:
     powers = range(x.shape[0] - 1, -1, -1)
     divisors = [float(math.perm(p + m, m)) for p in powers] + [float(math.factorial(p)) for p in range(m - 1, -1, -1)]
     return true_divide(concatenate([x, constants]), make_array(divisors, x.dtype))
+
+
+def roots(p: ArrayLike, *, strip_zeros: bool = True) -> Array:
+    """The roots of a polynomial, complex: the eigenvalues of its companion matrix.
+
+    Leading and trailing zeros are taken away first, which needs known values; with `strip_zeros=False` the result has as many roots as powers, NaN among them if the first coefficient is zero.
+    """
+    (x,) = _inexact(p)
+    x = atleast_1d(x)
+    if x.ndim != 1:
+        raise ValueError("Input must be a rank-1 array.")
+    from weft.numpy.linalg import eigvals
+
+    zeros_at_end = 0
+    if strip_zeros:
+        x = trim_zeros(x, "f")
+        zeros_at_end = x.size - (x := trim_zeros(x, "b")).size
+    if x.size < 2:
+        found = zeros((0,), result_type(x.dtype, "complex64"))
+    else:
+        found = eigvals(diag(ones((x.size - 2,), x.dtype), -1).at[0].set(lax.div(-x[1:], x[0])))
+    return lax.pad(found, constant(0, (), found.dtype), [(0, zeros_at_end, 0)])
 
 
 def polyfit(
