@@ -1,7 +1,7 @@
 """WGSL functions that the printer adds to a kernel where it uses them: mathematics to a few ulp, and NumPy's semantics.
 
 WGSL leaves `exp`, `log`, `tanh`, `pow` … to the driver, which may be hundreds of ulp off, drops NaN in `min` and `max`, and lets a compiler assume that there is no NaN or
-infinity. So: own polynomials (minimax, found by Remez's exchange), NaN recognised by its bits, and inf and NaN made at run time from a private variable (an
+infinity. Its remainder of negative integers, written for Vulkan, is whatever a driver makes of it. So: own polynomials (minimax, found by Remez's exchange), NaN recognised by its bits, and inf and NaN made at run time from a private variable (an
 expression that a compiler can evaluate to one of them is rejected).
 
 One text serves scalars and vectors: `$F`, `$I`, `$U`, `$B` are the float, integer, unsigned and truth types of one width, `$s` the suffix of the names (nothing, 2 or 4).
@@ -56,7 +56,10 @@ fn w_round_away$s(x: $F) -> $F { return trunc(x + w_copysign$s($F(0.49999997), x
 
 fn w_div_i32$s(a: $I, b: $I) -> $I { return select(a / select(b, $I(1), b == $I(0)), $I(-1), b == $I(0)); }
 
-fn w_rem_i32$s(a: $I, b: $I) -> $I { return select(a % select(b, $I(1), b == $I(0)), a, b == $I(0)); }
+fn w_rem_i32$s(a: $I, b: $I) -> $I {
+  let d = select(b, $I(1), b == $I(0));
+  return select(a - (a / d) * d, a, b == $I(0));
+}
 
 fn w_div_u32$s(a: $U, b: $U) -> $U { return select(a / max(b, $U(1u)), $U(0xffffffffu), b == $U(0u)); }
 

@@ -273,14 +273,13 @@ def _shift(symbol: str):
 
 
 def _divide(name: str, symbol: str, unsigned: bool = False):
-    """Integer division: plain where the divisor is a constant other than 0 and -1."""
+    """Integer division: plain where the divisor is a constant other than 0 and -1. A remainder is plain between indices only, which are never negative where one is taken."""
     plain, careful = _infix(symbol, TIMES, UNARY), _own(name)
 
     def emit(p: Printer, op: Operation, args: list[Text]) -> Text:
-        by = p.literal_of(op.operands[1])
-        return (plain if by is not None and by not in (0, -1) and not p.is_literal(op.operands[0]) else careful)(
-            p, op, args
-        )
+        by, index = p.literal_of(op.operands[1]), op.results[0].type == IndexType()
+        known = by is not None and by not in (0, -1) and not p.is_literal(op.operands[0])
+        return (plain if known and (symbol == "/" or unsigned or index) else careful)(p, op, args)
 
     return _unsigned(emit) if unsigned else emit
 

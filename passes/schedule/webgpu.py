@@ -55,12 +55,17 @@ BLOCKS = (
     Block(128, 256, 8, 4, 8),
     Block(128, 128, 8, 2, 8),
     Block(64, 64, 8, 1, 16),
-    Block(32, 32, 4, 1, 8),
-    Block(16, 16, 4, 1, 8),
+    Block(32, 64, 4, 1, 16),
+    Block(32, 32, 2, 1, 16),
+    Block(16, 16, 2, 1, 16),
 )
 """What a matmul is cut into: the first that leaves enough tiles for all multiprocessors."""
 
-TILES = 128  # so many are enough
+PATCHES = ((2, 64), (2, 56), (2, 48), (2, 32), (2, 16), (2, 8), (1, 28), (1, 24), (1, 12), (1, 8))
+"""What a convolution's row is cut into: vectors of a thread, and pixels."""
+
+PAD = 4  # elements more in a row of staged weights: written across, their rows would meet in one bank of memory
+TILES = 100  # so many are enough
 LONG = 64  # a reduction from which on the invocations of a workgroup share it
 THREADS = 256  # of a workgroup in kernels that move data: with fewer, starting workgroups takes longer than their work
 EACH = 2  # vectors of each of these threads
@@ -226,11 +231,14 @@ def convolution(
     da = dimension(a, row.name)
     if da is None or dimension(b, column.name) is None or prod(w.extent for w in window) > 49 or column.extent < 8:
         return None
-    wide = min((w for w in (32, 28, 24, 16, 8) if w <= column.extent), key=lambda w: (-(-column.extent // w) * w, -w))
+    across, wide = min(
+        ((a, w) for a, w in PATCHES if w <= column.extent),
+        key=lambda p: (-(-column.extent // p[1]) * p[1], -p[0], -p[1]),
+    )
     down = 8
     tall = 64 if row.extent >= 64 else 32 if row.extent >= 32 else 16
-    across = (tall // down) * (wide // 4)
-    high = next((h for h in (8, 4, 2, 1) if h <= height.extent and h * across <= adapter.invocations), None)
+    threads = (tall // down) * (wide // (4 * across))
+    high = next((h for h in (8, 4, 2, 1) if h <= height.extent and h * threads <= adapter.invocations), None)
     if high is None:
         return None
 
@@ -246,27 +254,28 @@ def convolution(
         }
         if (
             depth <= channel.extent
-            and 4 * (1 + pipe) * (spread(a, spans) + spread(b, spans)) <= adapter.workgroup_bytes
+            and 4 * (1 + pipe) * (spread(a, spans) // tall * (tall + PAD) + spread(b, spans)) <= adapter.workgroup_bytes
         ):
             break
     else:
         return None
     i, j, h, c = row.name, column.name, height.name, channel.name
     others = [x.name for x in view.axes.values() if x.role == "par" and x.name not in (i, j, h)]
-    steps: list[Step] = [Split(i, tall), Split(f"{i}1", down), Split(j, wide), Split(f"{j}1", 4), Split(h, high)]
+    il, ir, hl, jl, jr, lane = f"{i}10", f"{i}11", f"{h}1", f"{j}100", f"{j}101", f"{j}11"
+    steps: list[Step] = [Split(i, tall), Split(f"{i}1", down), Split(h, high)]
+    steps += [Split(j, wide), Split(f"{j}1", 4), Split(f"{j}10", across)]
     steps.append(Split(c, depth, "zero" if channel.extent % depth else "clamp"))
-    grid = (*others, f"{i}0", f"{h}0", f"{j}0")
-    local = (f"{i}10", f"{h}1", f"{j}10")
+    grid, local, points = (*others, f"{i}0", f"{h}0", f"{j}0"), (il, hl, jl), (ir, jr)
     inner = [w.name for w in window]
     steps += [
         *(Level(n, "grid") for n in grid),
         *(Level(n, "local") for n in local),
-        Level(f"{i}11", "reg"),
-        Level(f"{j}11", "lane"),
+        *(Level(n, "reg") for n in points),
+        Level(lane, "lane"),
     ]
     steps += [Level(f"{c}0", "loop"), Level(f"{c}1", "loop"), *(Level(n, "unroll") for n in inner)]
-    steps.append(Order((*grid, *local, f"{c}0", f"{c}1", *inner, f"{i}11", f"{j}11")))
-    steps.append(Stage(view.loads.index(a), f"{c}0", (innermost(a, da), ("pad", "4"), ("pipe", str(pipe)))))
+    steps.append(Order((*grid, *local, f"{c}0", f"{c}1", *inner, *points, lane)))
+    steps.append(Stage(view.loads.index(a), f"{c}0", (innermost(a, da), ("pad", str(PAD)), ("pipe", str(pipe)))))
     steps.append(Stage(view.loads.index(b), f"{c}0", (("pipe", str(pipe)),)))
     return tuple(steps)
 
@@ -275,7 +284,7 @@ def convolution(
 
 
 def transposition(view: View, adapter: Adapter) -> Schedule | None:
-    """A tile of 32 by 64 is read along the source and written along the destination."""
+    """A tile is read along the source, 64 elements in a row, and written along the destination, 32 in a row."""
     if view.reductions or len(view.stores) != 1:
         return None
     store = view.stores[0]
@@ -288,9 +297,9 @@ def transposition(view: View, adapter: Adapter) -> Schedule | None:
         step = view.stride(load, j)
         if len(along) == 1 and step is not None and step > 1 and movable(view, load):
             i = along[0].name
-            high = 16 if adapter.invocations < 512 else 32
+            wide = 64 if view.axes[i].extent >= 64 else 32
             others = [a.name for a in view.axes.values() if a.name not in (i, j)]
-            steps: list[Step] = [Split(i, 32), Split(f"{i}1", high), Split(j, 64), Split(f"{j}1", 4)]
+            steps: list[Step] = [Split(i, wide), Split(f"{i}1", 32), Split(j, 32), Split(f"{j}1", 4)]
             grid = (*others, f"{i}0", f"{j}0")
             steps += [*(Level(n, "grid") for n in grid), Level(f"{i}11", "local"), Level(f"{i}10", "reg")]
             steps += [Level(f"{j}10", "local"), Level(f"{j}11", "lane")]
@@ -323,9 +332,8 @@ def rows(view: View, adapter: Adapter) -> Schedule | None:
     exact = [t for t in (512, 256, 128, 64) if t <= most and count % t == 0 and count // t <= 2 * REGISTERS]
     size = exact[0] if exact and points < 65536 else min(most, 1 << (count.bit_length() - 1))
     rounds = -(-count // size)
-    again = len(view.reductions) > 1 or any(along.name in view.depends[s] for s in view.stores)
     steps += [Split(name, size), Level(f"{name}1", "group")]
-    level = "reg" if again and rounds <= REGISTERS else "loop"
+    level = "reg" if rounds <= REGISTERS else "loop"  # all loads on their way at once
     steps.append(Level(f"{name}0", level))
     parallel = [a for a in view.axes.values() if a.role == "par"]
     grid, local = [a.name for a in parallel], []
