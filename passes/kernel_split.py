@@ -12,7 +12,7 @@ from weft.passes.schedule.steps import Schedule, Split
 class KernelSplitPass(StepPass):
     """Cuts an axis in two: `axis`0 counts rounds of `factor` steps, `axis`1 the steps.
 
-    Where the factor does not divide the extent, the last round begins early (`tail` clamp) or reads zeros beyond the end (zero).
+    Where the factor does not divide the extent, the last round begins early (`tail` clamp), reads zeros beyond the end (zero), or takes what pads the buffers there (pad).
     """
 
     name = "kernel-split"

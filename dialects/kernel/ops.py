@@ -88,6 +88,12 @@ def _verify_point(
                 raise VerifyException(f"axis '{atom.name}' of extent {atom.extent} is not an axis of this nest")  # type: ignore[union-attr]
 
 
+def _in_lanes(op: LoadOp | StoreOp, expr: Expr) -> bool:
+    """Whether an index moves along an axis of lanes."""
+    nest = op.parent_op()
+    return isinstance(nest, NestOp) and any(a.level == "lane" and a.name in expr.dims() for a in nest.axes.data)
+
+
 def _verify_access(op: LoadOp | StoreOp) -> None:
     buffer = _buffer_type(op.buffer)
     shape = buffer.get_shape()
@@ -97,6 +103,8 @@ def _verify_access(op: LoadOp | StoreOp) -> None:
     if op.conditions is None:
         for k, (expr, extent) in enumerate(zip(op.map.data, shape, strict=True)):
             lo, hi = expr.bounds
+            if isinstance(buffer, MemRefType) and len(shape) == 1 and _in_lanes(op, expr):
+                extent = -(-extent // 4) * 4  # memory reaches to whole vectors
             if lo < 0 or hi >= extent:
                 raise VerifyException(
                     f"index {k} ({expr}) ranges over [{lo}, {hi}], dimension {k} of the buffer has extent {extent}"

@@ -24,3 +24,18 @@ func.func @wrong(%a : tensor<8xf32>, %e : tensor<8xf32>) -> tensor<8xf32> {
   func.return %r : tensor<8xf32>
 }
 // CHECK:      kernel-apply-schedule: 'k' is not an axis of [i: par 8]
+
+// -----
+
+// In memory the last vector may run on into what pads its buffer, and is nobody's.
+func.func @padded(%a: memref<10xf32>, %e: memref<10xf32>) {
+  kernel.nest [i: par 10] ins(%x = %a : memref<10xf32>) outs(%o = %e : memref<10xf32>) schedule ["split i 4 pad", "level i1 lane"] {
+    %0 = kernel.load %x[i] : memref<10xf32>
+    kernel.store %0, %o[i] : memref<10xf32>
+  }
+  func.return
+}
+// CHECK-LABEL: func.func @padded
+// CHECK:         kernel.nest [i0: par 3, i1: par@lane 4]
+// CHECK-NEXT:      kernel.load %{{.*}}[i0 * 4 + i1] : memref<10xf32>
+// CHECK-NEXT:      kernel.store %{{.*}}, %{{.*}}[i0 * 4 + i1] : memref<10xf32>

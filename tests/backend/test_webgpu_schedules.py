@@ -7,7 +7,7 @@ import pytest
 from gpu_machine import parse, requires_webgpu, run
 from test_webgpu_kernels import matmul, softmax, uniform
 
-from weft.passes.schedule.webgpu import Adapter, choose
+from weft.passes.schedule.webgpu import BUSY, Adapter, choose
 
 pytestmark = requires_webgpu
 LARGE = Adapter(invocations=1024, workgroup_bytes=32768)
@@ -136,8 +136,27 @@ def test_elementwise_with_a_broadcast(shape: tuple[int, int, int]) -> None:
     np.testing.assert_array_equal(run(text, [x, y], chosen(text))[0], np.maximum(x + y, 0))
 
 
+@pytest.mark.parametrize("n", [67, 4 * BUSY, 4 * BUSY + 5])
+def test_vectors_run_into_the_padding(n: int) -> None:
+    x, y = uniform(n), uniform(1)
+    text = f"""
+    kernel.func @k0(%x : memref<{n}xf32>, %y : memref<1xf32>) -> (%o : memref<{n}xf32>) {{
+      kernel.nest [i: par {n}] ins(%a = %x : memref<{n}xf32>, %b = %y : memref<1xf32>) outs(%c = %o : memref<{n}xf32>) {{
+        %0 = kernel.load %a[i] : memref<{n}xf32>
+        %1 = kernel.load %b[0] : memref<1xf32>
+        %2 = arith.addf %0, %1 : f32
+        kernel.store %2, %c[i] : memref<{n}xf32>
+      }}
+    }}"""
+    schedule = chosen(text)
+    assert "lane" in levels(schedule)
+    assert ("pad" in levels(schedule)) == (n % 4 != 0)
+    assert ("grid" in levels(schedule)) == (n >= 4 * BUSY)
+    np.testing.assert_array_equal(run(text, [x, y], schedule)[0], x + y)
+
+
 @pytest.mark.parametrize("adapter", [None, LARGE])
-@pytest.mark.parametrize("shape", [(2, 16, 12, 16, 16), (1, 6, 9, 28, 32), (2, 20, 7, 10, 64)])
+@pytest.mark.parametrize("shape", [(2, 16, 12, 16, 16), (1, 6, 9, 28, 32), (2, 20, 7, 10, 64), (1, 5, 9, 56, 64)])
 def test_convolution(shape: tuple[int, ...], adapter: Adapter | None) -> None:
     n, c, h, w, o = shape
     x, f = uniform(n, c, h, w), uniform(o, c, 3, 3)
