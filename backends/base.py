@@ -71,6 +71,9 @@ class Backend(ABC):
     def get(self, buffer: Any, aval: Aval) -> memoryview:
         """The bytes of a buffer, once it is computed. Not to be written to; no copy where the device's memory is the host's."""
 
+    def finish(self) -> None:  # noqa: B027  (nothing to wait for where a call returns with its results)
+        """Waits until all queued work is done."""
+
     @abstractmethod
     def live_bytes(self) -> int:
         """The size of all buffers that live."""

@@ -132,9 +132,9 @@ class Array:
         return self.nbytes
 
     def block_until_ready(self) -> Array:
-        """Computes it, if that has not happened yet. Gives itself."""
+        """Computes it, if that has not happened yet, and waits until it is there. Gives itself."""
         node = self._node
-        eager.value(node)
+        get_device(eager.value(node).device).backend.finish()
         if config.debug_nans:
             eager.check_nans(node)
         return self

@@ -206,6 +206,9 @@ def logaddexp(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 @custom_jvp
 def _logaddexp(x: Array, y: Array) -> Array:
+    if x.dtype.kind == "c":
+        most = lax.max(lax.real(x), lax.real(y))
+        return most + lax.log(lax.exp(x - most) + lax.exp(y - most))
     difference = lax.sub(x, y)
     smooth = lax.max(x, y) + lax.log1p(lax.exp(lax.neg(lax.abs(difference))))
     return where(isnan(difference), x + y, smooth)  # infinities of one sign have no difference
@@ -217,7 +220,7 @@ def _logaddexp_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) 
     out = _logaddexp(*primals)
 
     def finite(v: Array) -> Array:
-        return where(isposinf(v), like(0, v), v)  # an infinite share is a whole one
+        return v if v.dtype.kind == "c" else where(isposinf(v), like(0, v), v)  # an infinite share is a whole one
 
     shares = [lax.exp(finite(x) - finite(out)) for x in primals]
     return out, lax.add(*(t * share for t, share in zip(tangents, shares, strict=True)))
