@@ -44,7 +44,7 @@ def names(jax: Any) -> dict[str, Any]:
     return operands(jax.numpy) | modules | transforms | libraries(jax)
 
 
-LIBRARIES = ("flatten_util", "ops")
+LIBRARIES = ("flatten_util", "ops", "scipy.special")
 
 
 def libraries(jax: Any) -> dict[str, Any]:
@@ -52,7 +52,8 @@ def libraries(jax: Any) -> dict[str, Any]:
     for module in LIBRARIES:
         import_module(f"{jax.__name__}.{module}")
     optim = import_module("optax" if jax.__name__ == "jax" else "weft.optim")
-    return {"optim": optim, "optimise": partial(optimise, jax, optim), "programs": programs}
+    parts = {"optim": optim, "optimise": partial(optimise, jax, optim), "programs": programs}
+    return parts | {"scipy": jax.scipy}
 
 
 def optimise(jax: Any, optim: Any, optimizer: Any, steps: int = 4) -> list[Any]:

@@ -1,0 +1,83 @@
+"""What special functions are written with: promotion, Chebyshev sums, and derivatives that are formulas.
+
+A function that is computed by pieces of polynomials has a derivative that is known exactly; `special` says what it is, so that it is not the derivative of the approximation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any
+
+import weft.numpy as wnp
+from weft.array import Array
+from weft.custom import custom_jvp
+from weft.dialects.dtypes import float32
+from weft.numpy.promotion import promote_arrays
+
+Derivative = Callable[..., Any] | None
+
+
+def real(name: str, *xs: Any) -> list[Array]:
+    """Arguments in one real floating dtype, each in its own shape. Raises ValueError for complex ones."""
+    arrays = [wnp.asarray(x) for x in xs]
+    if any(a.dtype.kind == "c" for a in arrays):
+        raise ValueError(f"{name} does not support complex-valued inputs.")
+    return promote_arrays(*arrays, inexact=True)
+
+
+def special(*derivatives: Derivative) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """A decorator: one derivative per argument, `d(out, *args)`, or None where there is none. Arguments come promoted; 16-bit floats are computed in float32."""
+
+    def decorate(f: Callable[..., Array]) -> Callable[..., Array]:
+        core = custom_jvp(f)
+        rules = [None if d is None else _times(d) for d in derivatives]
+        core.defjvps(*rules)
+
+        def wrapped(*args: Any) -> Array:
+            arrays = real(f.__name__, *args)
+            dtype = arrays[0].dtype
+            if dtype.bits < 32:
+                return core(*(a.astype(float32) for a in arrays)).astype(dtype)
+            return core(*arrays)
+
+        update_wrapper(wrapped, f)
+        return wrapped
+
+    return decorate
+
+
+def _times(d: Callable[..., Any]) -> Callable[..., Any]:
+    def rule(tangent: Array, out: Array, *args: Array) -> Array:
+        return wnp.broadcast_to(tangent * d(out, *args), out.shape)
+
+    return rule
+
+
+def chebyshev(t: Array, coefficients: Sequence[float]) -> Array:
+    """The sum of Chebyshev polynomials at t in [-1, 1], by Clenshaw's recurrence. In float32 what is below its precision is left out."""
+    if t.dtype is float32:
+        total = abs(coefficients[0]) + abs(coefficients[1])
+        rest, last = 0.0, len(coefficients)
+        while last > 2 and rest + abs(coefficients[last - 1]) < 1e-9 * total:
+            last -= 1
+            rest += abs(coefficients[last])
+        coefficients = coefficients[:last]
+    twice = 2 * t
+    before, current = wnp.zeros_like(t), wnp.zeros_like(t)
+    for c in reversed(coefficients[1:]):
+        before, current = current, twice * current - before + c
+    return t * current - before + coefficients[0]
+
+
+def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
+    """A polynomial by Horner's rule, the highest coefficient first."""
+    total = wnp.full_like(x, coefficients[0])
+    for c in coefficients[1:]:
+        total = total * x + c
+    return total
+
+
+def where_safe(condition: Any, x: Array, instead: float) -> Array:
+    """x where the condition holds, else a number at which the branch that is not taken does no harm."""
+    return wnp.where(condition, x, wnp.asarray(instead, x.dtype))
