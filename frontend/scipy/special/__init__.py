@@ -3,6 +3,7 @@
 # ruff: noqa: F403
 from weft.scipy.special.bessel import *
 from weft.scipy.special.gammas import *
+from weft.scipy.special.incomplete import *
 from weft.scipy.special.information import *
 from weft.scipy.special.integrals import *
 from weft.scipy.special.normal import *
