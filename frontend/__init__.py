@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from weft import debug as debug
     from weft import dtypes as dtypes
     from weft import flatten_util as flatten_util
+    from weft import image as image
     from weft import lax as lax
     from weft import nn as nn
     from weft import numpy as numpy
@@ -83,7 +84,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 jacobian = jacrev
 _LIBRARIES = (
-    "ad_checkpoint", "custom_batching", "debug", "dtypes", "flatten_util", "lax", "nn", "numpy", "ops", "optim", "profiler", "random", "scipy",
+    "ad_checkpoint", "custom_batching", "debug", "dtypes", "flatten_util", "image", "lax", "nn", "numpy", "ops", "optim", "profiler", "random", "scipy",
 )  # fmt: skip
 _ELSEWHERE = {"checkpoint_policies": "ad_checkpoint", "float0": "dtypes"} | dict.fromkeys(
     """default_backend default_matmul_precision device_count ensure_compile_time_eval host_count host_id host_ids live_arrays local_device_count local_devices
