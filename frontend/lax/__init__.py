@@ -11,5 +11,6 @@ from weft.lax.reduction import *
 from weft.lax.shape import *
 from weft.lax.solves import *
 from weft.lax.sorting import *
+from weft.lax.special import *
 
 from weft.lax import linalg as linalg  # isort: skip

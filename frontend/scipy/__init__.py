@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-_PARTS = ("linalg", "special", "stats")
+_PARTS = ("integrate", "linalg", "ndimage", "special", "stats")
 
 
 def __getattr__(name: str) -> Any:

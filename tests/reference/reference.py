@@ -44,7 +44,7 @@ def names(jax: Any) -> dict[str, Any]:
     return operands(jax.numpy) | modules | transforms | libraries(jax)
 
 
-LIBRARIES = ("flatten_util", "image", "ops", "scipy.special", "scipy.stats")
+LIBRARIES = ("flatten_util", "image", "ops", "scipy.special", "scipy.stats", "scipy.integrate", "scipy.ndimage")
 
 
 def libraries(jax: Any) -> dict[str, Any]:
