@@ -42,6 +42,9 @@ CHEAP = 4
 SMALL = 256
 """Elements of a value that several clusters may compute each for itself, at any cost per element."""
 
+DEEPEST = 128
+"""Ops in a row that are inlined into each other: a nest is built by asking, and each question is a few of Python's frames."""
+
 ENOUGH_PARALLEL = 64
 """Parallel points that must be left when a reduction takes over axes of a cluster …"""
 
@@ -100,6 +103,8 @@ class Item:
     """It must be stored: what a scatter writes into, or what an op reads at computed places."""
     chain: int = 0
     """Cost of an element with all that may be inlined into it."""
+    depth: int = 0
+    """How many ops in a row may be inlined into it."""
     sources: frozenset[SSAValue] = frozenset()
     """Values that an inlined element loads, as far as one can tell."""
     after_contraction: bool = False
@@ -205,6 +210,7 @@ class Clustering:
     # -- forwards: what an element costs ----------------------------------------------------------------------------------------------------
 
     def _estimate(self, item: Item) -> None:
+        item.depth = 1 + max((o.depth for o in item.operands if o is not None and o.depth < DEEPEST), default=0)
         if item.profile.reduced or item.op.PUSHES:
             item.sources = frozenset((item.value,))
             item.after_contraction = item.contraction
@@ -226,7 +232,7 @@ class Clustering:
     # -- backwards: where it is computed ----------------------------------------------------------------------------------------------------
 
     def _place(self, item: Item) -> None:
-        if item.op.PUSHES:
+        if item.op.PUSHES or item.depth == DEEPEST:
             self._start(item)
             return
         stored = item.returned or item.needed

@@ -10,6 +10,10 @@ from kernel_interpreter import run_function, run_program
 from random_programs import programs
 
 from weft.backends.numpy.interpreter import evaluate
+from weft.dialects import dtypes
+from weft.dialects.array import ops
+from weft.dialects.array.graph import Graph
+from weft.dialects.array.node import aval, leaf
 from weft.dialects.array.stage import stage
 from weft.passes.array_decompose import ArrayDecomposePass
 from weft.passes.array_simplify import ArraySimplifyPass
@@ -19,15 +23,27 @@ from weft.passes.kernel_plan_memory import KernelPlanMemoryPass
 from weft.passes.kernel_simplify import KernelSimplifyPass
 from weft.passes.pipelines import run
 
-TUNING = ("RECOMPUTED", "STORED", "CHEAP", "SMALL", "ENOUGH_PARALLEL", "SEQUENTIAL")
+TUNING = ("RECOMPUTED", "STORED", "CHEAP", "SMALL", "DEEPEST", "ENOUGH_PARALLEL", "SEQUENTIAL")
 GENEROUS = tuple(getattr(clusters, name) for name in TUNING)
-STRICT = (0, 1, 1, 0, 2, 0)  # what small programs must be told, to be split as large ones are
+STRICT = (0, 1, 1, 0, 3, 2, 0)  # what small programs must be told, to be split as large ones are
 
 
 @pytest.fixture(params=[GENEROUS, STRICT], ids=["generous", "strict"])
 def tuning(request, monkeypatch):
     for name, value in zip(TUNING, request.param, strict=True):
         monkeypatch.setattr(clusters, name, value)
+
+
+def test_chains_of_any_length():
+    """A nest is built by asking its operands in turn, so a long chain is several nests."""
+    x = leaf(aval((4,), dtypes.int32))
+    y = x
+    for _ in range(2000):
+        y = ops.NegOp.bind(ops.AddOp.bind(y, x))
+    module = stage(Graph([x], [y]))
+    run((ArrayToKernelPass(),), None, module)
+    assert 4000 / clusters.DEEPEST < sum(op.name == "kernel.nest" for op in module.walk()) < 4000 / clusters.DEEPEST + 3
+    check([np.ones(4, np.int32)], run_function(module, np.ones(4, np.int32)))
 
 
 def check(expected, got):
