@@ -18,8 +18,8 @@ from xdsl.printer import Printer
 from xdsl.traits import IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.array.graph import Graph, inline
-from weft.dialects.array.node import Aval, Node, leaf, make, results, staging, transform
+from weft.dialects.array.graph import Graph, inline, reachable
+from weft.dialects.array.node import Aval, IdentityOp, LeafOp, Node, leaf, make, results, staging, transform
 from weft.dialects.array.op import ArrayOp, Canonicalizes, op_name, zeros
 from weft.dialects.array.params import Params
 from weft.dialects.array.walks import Maybe, dependents, jvp_walk, residuals
@@ -42,8 +42,20 @@ class ControlOp(ArrayOp):
 
     @classmethod
     def bind(cls, *inputs: Node, **params: Any) -> tuple[Node, ...]:  # type: ignore[override]
-        """Applies the op. Nothing is remembered: programs seldom come again."""
+        """Applies the op. Its programs may refer to outside nodes that they do not take yet. Nothing is remembered: programs seldom come again."""
+        inputs, params = cls._closed(inputs, params)
         return results(make(cls, inputs, params, cls.infer(*[n.aval for n in inputs], **params)))
+
+    @classmethod
+    def _closed(cls, inputs: tuple[Node, ...], params: Params) -> tuple[tuple[Node, ...], Params]:
+        """Inputs and parameters where every program takes what any of them refers to: a walk that wrote a program may have run a rule of the user's, which uses what it likes."""
+        operands, parts = cls.parts(inputs, **params)
+        loose = list(dict.fromkeys(n for part in parts for n in _loose(part.graph)))
+        if not loose:
+            return inputs, params
+        closed = [Part(_taking(graph, loose, len(outer)), [*outer, *loose]) for graph, outer in parts]
+        whole, found = cls.whole(operands, closed, {})
+        return tuple(whole), {**params, **found}
 
     @classmethod
     @abstractmethod
@@ -111,6 +123,27 @@ def captured(region: Region) -> dict[SSAValue, None]:
             found |= dict.fromkeys(v for v in outer if v not in inside)
             inside.update(op.results)
     return found
+
+
+def _loose(graph: Graph) -> list[Node]:
+    """What a graph's computation takes from outside, constants apart: the last nodes that do not depend on its inputs. A transform's argument counts, whatever its value: a tangent may come with it."""
+
+    def given(nodes: Sequence[Node]) -> bool:
+        return any(n.op is LeafOp or n.op is IdentityOp for n in nodes)
+
+    if not given(graph.nodes):
+        return []
+    way = dependents(graph.outs, graph.ins)
+    inside = {*graph.ins, *way}
+    taken = dict.fromkeys(n for user in way for n in user.inputs if n not in inside)
+    taken |= dict.fromkeys(o for o in graph.outs if o not in inside)
+    return [n for n in taken if given(reachable([n], graph.ins))]
+
+
+def _taking(graph: Graph, nodes: Sequence[Node], at: int) -> Graph:
+    """The graph with these nodes as further inputs, the first of them in place `at`. A node that it takes already is not taken twice: a placeholder stands there."""
+    added = [leaf(n.aval) if n in graph.ins else n for n in nodes]
+    return Graph((*graph.ins[:at], *added, *graph.ins[at:]), graph.outs)
 
 
 # -- syntax -------------------------------------------------------------------------------------------------------------------------------

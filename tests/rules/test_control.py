@@ -248,6 +248,69 @@ def test_reverse_rules_of_ones_own() -> None:
     close(jax.vmap(pull)(np.stack([X, Y])), np.stack([in_python(pull, X), in_python(pull, Y)]))
 
 
+def by_jvp(outside):
+    """A sine whose forward rule uses an array that was computed outside."""
+    f = jax.custom_jvp(jnp.sin)
+    f.defjvp(lambda primals, tangents: (f(*primals), outside * jnp.cos(primals[0]) * tangents[0]))
+    return f
+
+
+def by_vjp(outside):
+    """The same by a reverse rule."""
+    f = jax.custom_vjp(jnp.sin)
+    f.defvjp(lambda x: (f(x), x), lambda x, ct: (outside * jnp.cos(x) * ct,))
+    return f
+
+
+AROUND = {
+    "scan": lambda f: lambda x: lax.scan(lambda c, r: (f(c) + r[0], c), x, jnp.asarray(XS))[0],
+    "fori": lambda f: lambda x: lax.fori_loop(0, 3, lambda i, c: f(c), x),
+    "cond": lambda f: lambda x: lax.cond(x > 0, lambda y: f(f(y)), lambda y: 2 * y, x),
+    "remat": lambda f: lambda x: lax.scan(lambda c, _: (jax.checkpoint(f)(c), None), x, length=3)[0],
+    "nested": lambda f: lambda x: lax.fori_loop(0, 2, lambda i, c: lax.cond(c > 0, jnp.cos, f, c) - 1, x),
+}
+SCALARS = np.array([0.5, -0.3], np.float32)
+
+
+@pytest.mark.parametrize("device", ["cpu", "wasm"])
+@pytest.mark.parametrize("rule", [by_jvp, by_vjp])
+@pytest.mark.parametrize("around", AROUND)
+def test_rules_use_what_was_computed_outside(around, rule, device) -> None:
+    with jax.default_device(device):
+        fun = AROUND[around](rule(jnp.exp(jnp.asarray(X[0]))))
+        pull = jax.grad(fun)
+        expected = [in_python(pull, s) for s in SCALARS]
+        for g in (pull, jax.jit(pull), jax.checkpoint(pull)):
+            close(g(SCALARS[0]), expected[0])
+            close(jax.vmap(g)(SCALARS), np.stack(expected))
+        close(jax.grad(lambda xs: jax.vmap(fun)(xs).sum())(SCALARS), np.stack(expected))
+        close(jax.grad(pull)(SCALARS[0]), in_python(jax.grad(pull), SCALARS[0]))
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_rules_use_what_is_being_differentiated_outside(around) -> None:
+    def slope(s, x):
+        return jax.grad(AROUND[around](by_jvp(jnp.exp(s))))(x)
+
+    for g in (slope, jax.grad(slope), jax.grad(slope, 1)):
+        expected = [in_python(g, np.float32(s), x) for s, x in zip(X, SCALARS, strict=False)]
+        close(jax.jit(g)(X[0], SCALARS[0]), expected[0])
+        close(jax.vmap(g)(X[:2], SCALARS), np.stack(expected))
+
+
+def test_forward_rules_in_a_while_use_what_was_computed_outside() -> None:
+    f = by_jvp(jnp.exp(jnp.asarray(X[0])))
+
+    def fun(x):
+        return lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, f(c[1])), (0, x))[1]
+
+    def push(x):
+        return jax.jvp(fun, (x,), (1.0,))[1]
+
+    close(push(SCALARS[0]), in_python(push, SCALARS[0]))
+    close(jax.vmap(push)(SCALARS), np.stack([in_python(push, s) for s in SCALARS]))
+
+
 def test_while_has_no_reverse_derivative() -> None:
     with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
         jax.grad(lambda x: conditional_loop(x, Y).sum())(X)
