@@ -44,7 +44,16 @@ def names(jax: Any) -> dict[str, Any]:
     return operands(jax.numpy) | modules | transforms | libraries(jax)
 
 
-LIBRARIES = ("flatten_util", "image", "ops", "scipy.special", "scipy.stats", "scipy.integrate", "scipy.ndimage")
+LIBRARIES = (
+    "flatten_util",
+    "image",
+    "ops",
+    "scipy.special",
+    "scipy.stats",
+    "scipy.integrate",
+    "scipy.ndimage",
+    "scipy.signal",
+)
 
 
 def libraries(jax: Any) -> dict[str, Any]:
