@@ -105,3 +105,37 @@ he_uniform = _scaling(2.0, "fan_in", "uniform", "K. He et al., ICCV 2015.")
 he_normal = _scaling(2.0, "fan_in", "truncated_normal", "K. He et al., ICCV 2015.")
 xavier_uniform, xavier_normal = glorot_uniform, glorot_normal
 kaiming_uniform, kaiming_normal = he_uniform, he_normal
+
+
+def _orthogonal(scale: Any, column_axis: int, key: Array, shape: Sequence[int], dtype: Any) -> Array:
+    if len(shape) < 2:
+        raise ValueError("orthogonal initializer requires at least a 2D shape")
+    dtype = wnp.result_type(float if dtype is None else dtype)
+    if 0 in shape:
+        return wnp.zeros(shape, dtype)
+    columns = shape[column_axis]
+    rest = [n for i, n in enumerate(shape) if i != column_axis % len(shape)]
+    found = random.orthogonal(key, math.prod(rest), (), dtype, columns)
+    return wnp.array(scale, dtype) * wnp.moveaxis(found.reshape(*rest, columns), -1, column_axis)
+
+
+def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """Uniform orthogonal matrices (the other axes taken as one). A. Saxe, J. McClelland, S. Ganguli, ICLR 2014. Raises ValueError for a rank below 2."""
+    return lambda key, shape, dtype=dtype: _orthogonal(scale, column_axis, key, shape, dtype)
+
+
+def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """Windows of convolutions that are orthogonal in the middle and 0 elsewhere. L. Xiao et al., ICML 2018.
+
+    Shapes are (spatial…, in, out) with one to three spatial axes and no more inputs than outputs: ValueError otherwise.
+    """
+
+    def initialize(key: Array, shape: Sequence[int], dtype: Any = dtype) -> Array:
+        if len(shape) not in (3, 4, 5):
+            raise ValueError("Delta orthogonal initializer requires a 3D, 4D or 5D shape.")
+        if shape[-1] < shape[-2]:
+            raise ValueError("`fan_in` must be less or equal than `fan_out`. ")
+        matrix = _orthogonal(scale, column_axis, key, shape[-2:], dtype)
+        return wnp.zeros(shape, matrix.dtype).at[tuple((n - 1) // 2 for n in shape[:-2])].set(matrix)
+
+    return initialize

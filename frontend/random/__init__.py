@@ -9,6 +9,7 @@ J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 
 # ruff: noqa: F403
 from weft.random.inverses import *
 from weft.random.keys import *
+from weft.random.matrices import *
 from weft.random.orders import *
 from weft.random.rejection import *
 from weft.random.uniforms import *
