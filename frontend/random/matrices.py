@@ -8,7 +8,7 @@ from typing import Any
 import weft.numpy as wnp
 from weft.array import Array
 from weft.lax.base import shape_of
-from weft.numpy.promotion import promote_arrays
+from weft.numpy.linalg import inexact
 from weft.random.inverses import normal
 from weft.random.keys import single
 from weft.random.uniforms import float_dtype, spread
@@ -30,7 +30,7 @@ def multivariate_normal(
     words = single(key, "multivariate_normal")
     if method not in ("svd", "eigh", "cholesky"):
         raise ValueError("method must be one of {'svd', 'eigh', 'cholesky'}")
-    mean, cov = promote_arrays(mean, cov, inexact=True)
+    mean, cov = inexact(mean, cov)
     dtype = float_dtype(mean.dtype if dtype is None else dtype, "multivariate_normal")
     if mean.ndim < 1:
         raise ValueError(f"multivariate_normal requires mean.ndim >= 1, got mean.ndim == {mean.ndim}")
