@@ -53,6 +53,8 @@ LIBRARIES = (
     "scipy.integrate",
     "scipy.ndimage",
     "scipy.signal",
+    "scipy.sparse.linalg",
+    "scipy.optimize",
 )
 
 
