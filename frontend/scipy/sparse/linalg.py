@@ -186,8 +186,8 @@ def gmres(
 def _least(product: Flat, residual: Array, width: int, within: Any) -> Array:
     """The vector d of a Krylov space of at most `width` dimensions for which residual - product(d) is least.
 
-    Arnoldi's process gives an orthonormal basis V (its rows) and products H with product(V[k]) = H[k] @ V. The residual left after k steps is known without solving: with w the vector of
-    w[0] = 1 for which H @ w = 0, it is the norm of the first residual over that of w.
+    Arnoldi's process gives an orthonormal basis (its rows) and products with product(basis[k]) = products[k] @ basis. The residual left after k steps is known without solving: with w the vector of
+    w[0] = 1 for which products @ w = 0, it is the norm of the first residual over that of w.
     """
     start = _norm(residual)
 
@@ -196,24 +196,24 @@ def _least(product: Flat, residual: Array, width: int, within: Any) -> Array:
         return (k < width) & ~complete & (start / _norm(w) > within)
 
     def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        V, H, w, _, k = state
-        v = product(V[k])
+        basis, products, w, _, k = state
+        v = product(basis[k])
         least = jnp.finfo(v.dtype).eps * _norm(v)
-        h = jnp.zeros_like(H[0])
+        h = jnp.zeros_like(products[0])
         for _ in range(2):  # once more, for what rounding left
-            part = jnp.conj(V) @ v
-            v, h = v - part @ V, h + part
+            part = jnp.conj(basis) @ v
+            v, h = v - part @ basis, h + part
         rest = _norm(v)
         complete = rest <= least  # the space holds all that further products could give
-        V = V.at[k + 1].set(jnp.where(complete, 0, v / rest))
+        basis = basis.at[k + 1].set(jnp.where(complete, 0, v / rest))
         w = w.at[k + 1].set(-(w @ h) / rest)
         h = h.at[k + 1].set(jnp.where(complete, 0, rest).astype(h.dtype))
-        return V, H.at[k].set(h), w, complete, k + 1
+        return basis, products.at[k].set(h), w, complete, k + 1
 
-    V = jnp.zeros((width + 1, residual.size), residual.dtype).at[0].set(residual / start)
-    H = jnp.zeros((width, width + 1), residual.dtype)
+    basis = jnp.zeros((width + 1, residual.size), residual.dtype).at[0].set(residual / start)
+    products = jnp.zeros((width, width + 1), residual.dtype)
     w = jnp.zeros(width + 1, residual.dtype).at[0].set(1)
-    V, H, _, _, k = lax.while_loop(going, step, (V, H, w, jnp.asarray(False), jnp.asarray(0)))
-    absent = jnp.diag((jnp.arange(width) >= k).astype(H.dtype))
-    y = solve(jnp.conj(H) @ H.T + absent, start * jnp.conj(H[:, 0]), assume_a="pos")
-    return y @ V[:-1]
+    basis, products, _, _, k = lax.while_loop(going, step, (basis, products, w, jnp.asarray(False), jnp.asarray(0)))
+    absent = jnp.diag((jnp.arange(width) >= k).astype(products.dtype))
+    y = solve(jnp.conj(products) @ products.T + absent, start * jnp.conj(products[:, 0]), assume_a="pos")
+    return y @ basis[:-1]
