@@ -13,7 +13,7 @@ demo: .venv/examples  ## train on handwritten digits, draw the picture, print on
 	$(BIN)/python examples/digits.py
 
 test: .venv/dev system  ## every test, on every device
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-fast: .venv/dev  ## the tests that need no device and no browser
 	$(BIN)/python -m pytest tests/unit filecheck
