@@ -84,7 +84,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 jacobian = jacrev
 _LIBRARIES = (
-    "ad_checkpoint", "custom_batching", "debug", "dtypes", "flatten_util", "image", "lax", "nn", "numpy", "ops", "optim", "profiler", "random", "scipy",
+    "ad_checkpoint", "custom_batching", "debug", "dtypes", "experimental", "flatten_util", "image", "lax", "nn", "numpy", "ops", "optim", "profiler", "random", "scipy",
 )  # fmt: skip
 _ELSEWHERE = {"checkpoint_policies": "ad_checkpoint", "float0": "dtypes"} | dict.fromkeys(
     """default_backend default_matmul_precision device_count ensure_compile_time_eval host_count host_id host_ids live_arrays local_device_count local_devices

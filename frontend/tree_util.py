@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial, reduce
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
@@ -18,6 +18,7 @@ T = TypeVar("T")
 C = TypeVar("C", bound=type)
 Leaves = list[Any]
 IsLeaf = Callable[[Any], bool] | None
+_ABSENT: Any = object()
 
 
 # -- key paths ----------------------------------------------------------------------------------------------------------------------------
@@ -507,6 +508,23 @@ def tree_reduce(function: Callable[[Any, Any], Any], tree: Any, *initial: Any, i
     return reduce(function, tree_leaves(tree, is_leaf), *initial)
 
 
+def tree_reduce_associative(
+    operation: Callable[[Any, Any], Any], tree: Any, *, identity: Any = _ABSENT, is_leaf: IsLeaf = None
+) -> Any:
+    """The leaves combined in a balanced tree of operations. Raises TypeError for a tree without leaves and no `identity`."""
+    leaves = tree_leaves(tree, is_leaf)
+    if not leaves:
+        if identity is _ABSENT:
+            raise TypeError("Must specify identity for parallel reduction of empty sequence.")
+        return identity
+
+    def combine(some: Leaves) -> Any:
+        middle = len(some) // 2
+        return operation(combine(some[:middle]), combine(some[middle:])) if middle else some[0]
+
+    return combine(leaves)
+
+
 def tree_all(tree: Any, is_leaf: IsLeaf = None) -> bool:
     """Whether all leaves are true."""
     return all(tree_leaves(tree, is_leaf))
@@ -580,6 +598,17 @@ def broadcast_prefix(prefix: Any, tree: Any, is_leaf: IsLeaf = None) -> Leaves:
     for x, sub in zip(leaves, treedef.flatten_up_to(tree), strict=True):
         found.extend([x] * tree_structure(sub, None).num_leaves)
     return found
+
+
+def tree_broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -> Any:
+    """A tree of the structure of `full_tree`, with each leaf of `prefix_tree` in place of the leaves below it. Raises ValueError if it is no prefix."""
+    return tree_structure(full_tree).unflatten(broadcast_prefix(prefix_tree, full_tree, is_leaf))
+
+
+def static(**kwargs: Any) -> Any:
+    """A field of a dataclass that `register_dataclass` takes for static data. The arguments are those of `dataclasses.field`."""
+    metadata = {**(kwargs.pop("metadata", None) or {}), "static": True}
+    return field(metadata=metadata, **kwargs)
 
 
 class Partial(partial[Any]):

@@ -8,7 +8,8 @@ import pytest
 import weft
 import weft.numpy as jnp
 from weft import debug
-from weft.callbacks import io_callback, pure_callback
+from weft.callbacks import pure_callback
+from weft.experimental import io_callback
 
 X = jnp.arange(3.0)
 SHAPE = weft.ShapeDtypeStruct((3,), "float32")

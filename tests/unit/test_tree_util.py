@@ -111,6 +111,30 @@ def test_reduce_and_all():
     assert tree.all([True, (1,)]) and not tree.all([True, (0,)])
 
 
+def test_reduces_in_a_balanced_tree():
+    assert tree.reduce_associative(lambda a, b: f"({a}{b})", list("abcde")) == "((ab)(c(de)))"
+    assert tree.reduce_associative(max, [], identity=0) == 0
+    with pytest.raises(TypeError, match="identity"):
+        tree.reduce_associative(max, [])
+
+
+def test_a_prefix_spreads_over_a_tree():
+    assert tree.broadcast({"a": 1, "b": 2}, {"a": [3, (4, None)], "b": 5}) == {"a": [1, (1, None)], "b": 2}
+    with pytest.raises(ValueError):
+        tree.broadcast([1, 2], [1, 2, 3])
+
+
+def test_static_marks_a_field():
+    @tree_util.register_dataclass
+    @dataclass
+    class Named:
+        value: int
+        name: str = tree.static(default="layer", metadata={"unit": "m"})
+
+    assert tree.leaves(Named(1)) == [1]
+    assert tree.map(lambda x: x + 1, Named(1, "other")) == Named(2, "other")
+
+
 def test_paths_read_as_python():
     pairs = tree.leaves_with_path({"a": [1, Point(2, 3)], "b": Layer(4, 5), "c": Pair(6, 7)})
     assert [keystr(path) for path, _ in pairs] == [
