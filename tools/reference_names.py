@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+DISTRIBUTIONS = (  # modules of jax.scipy.stats
+    "bernoulli beta betabinom binom cauchy chi2 dirichlet expon gamma gennorm geom gumbel_l gumbel_r laplace logistic multinomial multivariate_normal nbinom norm pareto poisson t "
+    "truncnorm uniform vonmises wrapcauchy"
+).split()
 JAX = [
     "jax",
     "jax.numpy",
@@ -25,13 +29,15 @@ JAX = [
     "jax.scipy.special",
     "jax.scipy.linalg",
     "jax.scipy.stats",
+    *(f"jax.scipy.stats.{name}" for name in DISTRIBUTIONS),
     "jax.scipy.signal",
     "jax.scipy.ndimage",
     "jax.scipy.fft",
     "jax.scipy.optimize",
-    "jax.scipy.cluster",
+    "jax.scipy.cluster.vq",
     "jax.scipy.integrate",
     "jax.scipy.interpolate",
+    "jax.scipy.sparse.linalg",
     "jax.image",
     "jax.ops",
     "jax.tree",
@@ -40,6 +46,11 @@ JAX = [
     "jax.dtypes",
     "jax.debug",
     "jax.profiler",
+    "jax.errors",
+    "jax.typing",
+    "jax.custom_batching",
+    "jax.custom_derivatives",
+    "jax.experimental.checkify",
 ]
 
 
