@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
-DISTRIBUTIONS = (  # modules of jax.scipy.stats
-    "bernoulli beta betabinom binom cauchy chi2 dirichlet expon gamma gennorm geom gumbel_l gumbel_r laplace logistic multinomial multivariate_normal nbinom norm pareto poisson t "
-    "truncnorm uniform vonmises wrapcauchy"
-).split()
 JAX = [
     "jax",
     "jax.numpy",
@@ -29,7 +26,6 @@ JAX = [
     "jax.scipy.special",
     "jax.scipy.linalg",
     "jax.scipy.stats",
-    *(f"jax.scipy.stats.{name}" for name in DISTRIBUTIONS),
     "jax.scipy.signal",
     "jax.scipy.ndimage",
     "jax.scipy.fft",
@@ -78,6 +74,14 @@ def parameters(value: Any) -> list[str] | None:
     return [p.name for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY)]
 
 
+def with_distributions(modules: list[str]) -> Iterator[str]:
+    """The modules, and those within jax.scipy.stats: a distribution is a module."""
+    for name in modules:
+        yield name
+        if name == "jax.scipy.stats":
+            yield from (f"{name}.{d}" for d, value in vars(import_module(name)).items() if inspect.ismodule(value))
+
+
 def write(file: str, modules: dict[str, Any]) -> None:
     text = json.dumps(modules, indent=0)
     (FOLDER / file).write_text(text + "\n")
@@ -89,5 +93,5 @@ if __name__ == "__main__":
 
     FOLDER.mkdir(exist_ok=True)
     arrays = {n: None for n in sorted(set(dir(jax.Array)) | set(dir(type(jax.numpy.ones(1))))) if not n.startswith("_")}
-    write("jax.json", {m: public(import_module(m)) for m in JAX} | {"jax.Array": arrays})
+    write("jax.json", {m: public(import_module(m)) for m in with_distributions(JAX)} | {"jax.Array": arrays})
     write("numpy.json", {"numpy": {n: None for n in sorted(numpy.__all__)}})
