@@ -15,15 +15,12 @@ from weft.passes.array_decompose import ArrayDecomposePass
 from weft.passes.array_prune import ArrayPrunePass
 from weft.passes.array_simplify import ArraySimplifyPass
 from weft.passes.array_split_complex import ArraySplitComplexPass
-from weft.passes.array_split_reductions import ArraySplitReductionsPass
 from weft.passes.array_to_kernel import ArrayToKernelPass
 from weft.passes.kernel_apply_schedule import KernelApplySchedulePass
 from weft.passes.kernel_plan_memory import KernelPlanMemoryPass
 from weft.passes.kernel_schedule import KernelSchedulePass
 from weft.passes.kernel_simplify import KernelSimplifyPass
-
-SPLIT_FOR_THREADS = ArraySplitReductionsPass(least=1 << 20, piece=1 << 15, few=16, invocations=64, rows=128)
-"""Threads want tens of pieces, each worth its loop; sums over columns want few pages at a time."""
+from weft.passes.kernel_split_reductions import KernelSplitReductionsPass
 
 WEBGPU_BUFFERS = 8
 """Storage buffers that every WebGPU adapter lets one shader bind."""
@@ -37,9 +34,9 @@ def to_wasm(donate: tuple[int, ...] = (), relaxed: bool = True) -> tuple[ModuleP
         ArrayPrunePass(),
         ArrayDecomposePass(),
         ArraySplitComplexPass(),
-        SPLIT_FOR_THREADS,
         ArraySimplifyPass(),
         ArrayToKernelPass(),
+        KernelSplitReductionsPass("wasm"),
         KernelPlanMemoryPass("wasm", donate, in_place=True),
         KernelSimplifyPass(),
         KernelSchedulePass("wasm"),
@@ -56,9 +53,9 @@ def to_webgpu(donate: tuple[int, ...] = (), max_buffers: int = WEBGPU_BUFFERS) -
         ArrayPrunePass(),
         ArrayDecomposePass(),
         ArraySplitComplexPass(),
-        ArraySplitReductionsPass(),
         ArraySimplifyPass(),
         ArrayToKernelPass(max_buffers),
+        KernelSplitReductionsPass("webgpu", max_buffers=max_buffers),
         KernelPlanMemoryPass("webgpu", donate),
         KernelSimplifyPass(),
         KernelSchedulePass("webgpu"),

@@ -18,7 +18,6 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     Float16Type,
     Float32Type,
-    FloatAttr,
     IndexType,
     IntegerAttr,
     IntegerType,
@@ -80,27 +79,6 @@ def memory_type(element: Attribute) -> Attribute:
     if element in (F32, Float16Type(), BFloat16Type()):
         return element
     raise LoweringError(f"WebGPU has no buffers of {element}: there are no numbers of that type in WGSL")
-
-
-def identity(kind: str, type: Attribute) -> Attribute:
-    """The attribute of the value that leaves every other unchanged under a reduction."""
-    if isinstance(type, IntegerType):
-        bits = type.width.data
-        lowest, highest = (0, -1) if bits == 1 else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-        by_kind = {
-            "add": 0,
-            "or": 0,
-            "xor": 0,
-            "umax": 0,
-            "mul": 1,
-            "and": -1,
-            "umin": -1,
-            "max": lowest,
-            "min": highest,
-        }
-        value = by_kind[kind]
-        return IntegerAttr(-1 if bits == 1 and value else value, type)
-    return FloatAttr({"add": 0.0, "mul": 1.0, "max": float("-inf"), "min": float("inf")}[kind], type)  # type: ignore[arg-type]
 
 
 _FLOAT_COMBINE = {"add": arith.AddfOp, "mul": arith.MulfOp, "max": arith.MaximumfOp, "min": arith.MinimumfOp}

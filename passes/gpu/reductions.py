@@ -18,8 +18,9 @@ from xdsl.ir import Block, Region, SSAValue
 from weft.dialects.gpu.ops import WORKGROUP, VarOp, WorkgroupAllocOp, memref_type
 from weft.dialects.kernel.affine import Condition, Expr, dim
 from weft.dialects.kernel.attributes import Axis
+from weft.dialects.kernel.identity import identity
 from weft.dialects.kernel.ops import LoadOp, ReduceOp
-from weft.passes.gpu.emitter import F32, INDEX, LoweringError, Scope, identity, vector_of
+from weft.passes.gpu.emitter import F32, INDEX, LoweringError, Scope, vector_of
 from weft.passes.gpu.tiles import Point, Tile
 from weft.passes.gpu.values import Values
 

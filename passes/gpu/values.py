@@ -21,8 +21,9 @@ from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, linearize
 from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr
 from weft.dialects.kernel.host import FuncOp
+from weft.dialects.kernel.identity import identity
 from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreOp
-from weft.passes.gpu.emitter import INDEX, NE, Emitter, element_of, identity
+from weft.passes.gpu.emitter import INDEX, NE, Emitter, element_of
 from weft.passes.gpu.tiles import Point, Tile, clamped
 
 WORKGROUP_SIZES = (64, 256)

@@ -8,16 +8,14 @@ where data decides stay as they are. Numbers here are measured: 14 vectors may b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type, Float64Type, IntegerType
 from xdsl.ir import Operation, SSAValue
 
-from weft.dialects.kernel.affine import Dim, Sym, linearize
 from weft.dialects.kernel.attributes import Axis
-from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp, StoreOp
+from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp
 from weft.passes.schedule.steps import (
     IDEMPOTENT,
     Keep,
@@ -28,13 +26,20 @@ from weft.passes.schedule.steps import (
     Split,
     Stage,
     Step,
-    depends,
 )
+from weft.passes.schedule.view import View
 
 ROWS = 4  # rows of a register tile
 VECTORS = 2  # vectors of a row
 BLOCK_BYTES = 1 << 18  # of a block of rows: half of the second cache
 STRAIGHT = 8  # steps of a dot product that are written one after the other
+WORK = 1 << 20  # elements of a reduction from which on it may be split
+PIECE = 1 << 15  # elements of a piece of contiguous memory
+FEW = 16  # results of a reduction over contiguous memory from which on threads have enough to share
+THREADS = 64  # results that threads can share
+STEPS = 64  # rows of a piece of a sum over rows, at least
+PAGE = 1024  # elements of a page of memory, at most
+PAGES = 128  # rows that each lie in a page of their own, in a piece: more than a processor keeps the addresses of cost a walk through its tables for every element
 SMALL = 64  # points of a nest below which a schedule is not worth compiling
 KEEP_BYTES = 1 << 16
 
@@ -68,44 +73,6 @@ EXPENSIVE = frozenset(
 )
 
 
-@dataclass
-class View:
-    """What a chooser looks at: a nest's axes, and how each access moves in memory along each axis."""
-
-    nest: NestOp
-    axes: dict[str, Axis]
-    loads: list[LoadOp]
-    stores: list[StoreOp]
-    reductions: list[ReduceOp]
-    depends: dict[object, frozenset[str]]
-
-    @classmethod
-    def of(cls, nest: NestOp) -> View:
-        ops = list(nest.block.ops)
-        return cls(
-            nest,
-            {a.name: a for a in nest.axes.data},
-            [op for op in ops if isinstance(op, LoadOp)],
-            [op for op in ops if isinstance(op, StoreOp)],
-            [op for op in ops if isinstance(op, ReduceOp)],
-            depends(nest),
-        )
-
-    def stride(self, op: LoadOp | StoreOp, axis: str) -> int | None:
-        """Elements that one step along an axis moves in the buffer; None where that is not one number."""
-        flat = linearize(op.map.data, op.buffer.type.get_shape())  # type: ignore[attr-defined]
-        if axis not in flat.dims():
-            moved = any(axis in self.depends.get(s, ()) for s in op.symbols)
-            return None if moved else 0
-        found = 0
-        for atom, c in flat.terms:
-            if isinstance(atom, Dim):
-                found = c if atom.name == axis else found
-            elif axis in (self.depends.get(op.symbols[atom.number], ()) if isinstance(atom, Sym) else atom.expr.dims()):
-                return None
-        return found
-
-
 def choose(nest: NestOp) -> Schedule:
     """A schedule for one nest."""
     view = View.of(nest)
@@ -113,6 +80,17 @@ def choose(nest: NestOp) -> Schedule:
     if scattered or prod(a.extent for a in nest.axes.data) < SMALL:
         return ()
     return contraction(view) or general(view)
+
+
+def pieces(view: View, reduction: ReduceOp) -> int:
+    """Into how many pieces a reduction is cut (1: none): enough for threads to share, and sums over rows that reach into a few pages at a time."""
+    reduced = prod(view.axes[n].extent for n in reduction.axes)
+    results = prod(view.axes[n].extent for n in view.depends[reduction.result])
+    if reduced * results < WORK or contraction(view) is not None:
+        return 1
+    if any(view.stride(load, n) == 1 for load in view.loads for n in reduction.axes):
+        return min(reduced // PIECE, max(1, 4 * PIECE // results)) if results < FEW else 1
+    return max(min(reduced // STEPS, THREADS // results), reduced // PAGES if results >= PAGE else 1)
 
 
 def lanes(view: View) -> int:

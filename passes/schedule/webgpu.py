@@ -8,6 +8,7 @@ by side. Numbers here are measured on an NVIDIA H200; where data decides what is
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import prod
@@ -18,9 +19,9 @@ from xdsl.dialects.builtin import Float32Type, IntegerType, i32
 
 from weft.dialects.kernel.affine import Dim, linearize
 from weft.dialects.kernel.attributes import Axis
-from weft.dialects.kernel.ops import LoadOp, NestOp
-from weft.passes.schedule.steps import Level, Order, Schedule, Split, Stage, Step
-from weft.passes.schedule.wasm import View
+from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp
+from weft.passes.schedule.steps import Level, Loops, Order, Schedule, Split, Stage, Step
+from weft.passes.schedule.view import View
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ THREADS = 256  # of a workgroup in kernels that move data: with fewer, starting 
 EACH = 2  # vectors of each of these threads
 BUSY = 1 << 17  # vectors from which on this is worth a word
 REGISTERS = 8  # vectors of a row that one invocation keeps
+WORK = 1 << 17  # elements of a reduction from which on it may be split
+PIECE = 16384  # elements of a piece that a workgroup shares: 8 vectors for each invocation, all on their way at once
+FEW = 1024  # results from which on workgroups that share a reduction are enough
+FULL = 1 << 16  # invocations that fill the machine
+STEPS = 64  # of a piece that an invocation has by itself, at least
+DEPTH = 256  # of a piece of a sum of products in tiles, at least
 
 
 def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
@@ -92,6 +99,26 @@ def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
     )
 
 
+def pieces(view: View, reduction: ReduceOp) -> int:
+    """Into how many pieces a reduction is cut (1: none): as many as fill the machine, while each is worth its invocations.
+
+    What fills the machine is asked of the schedule that the nest would get.
+    """
+    reduced = prod(view.axes[n].extent for n in reduction.axes)
+    results = prod(view.axes[n].extent for n in view.depends[reduction.result])
+    if reduced * results < WORK or reduced < 2 * STEPS:
+        return 1
+    loops = Loops(list(view.axes.values()))
+    for step in choose(view.nest):
+        loops.apply(step)
+    shared = any(a.level == "group" for a in loops.axes)
+    if shared and contiguous(view, reduction):
+        return min(reduced // PIECE, max(1, 4 * PIECE // results)) if results < FEW else 1
+    busy = [a.extent for a in loops.axes if a.level in ("grid", "local") or (a.level == "none" and a.role == "par")]
+    invocations = -(-results // 4) if shared else prod(busy)
+    return min(reduced // (DEPTH if loops.stages else STEPS), FULL // invocations)
+
+
 # -- asking -----------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -103,10 +130,32 @@ def movable(view: View, op: LoadOp) -> bool:
     return plain and not op.symbols and all(any((c.expr - e).is_constant for e in exprs) for c in tests)
 
 
+def widest(view: View) -> LoadOp:
+    """The load that most memory is read by."""
+    return max(view.loads, key=lambda x: prod(view.axes[n].extent for n in view.depends[x.result]))
+
+
+def contiguous(view: View, reduction: ReduceOp) -> bool:
+    """Whether most of what is read lies side by side along a reduction."""
+    return bool(view.loads) and any(view.stride(widest(view), n) == 1 for n in reduction.axes)
+
+
 def dimension(op: LoadOp, axis: str) -> int | None:
     """The one dimension of the buffer that an axis moves along."""
     found = [d for d, e in enumerate(op.map.data) if axis in e.dims()]
     return found[0] if len(found) == 1 else None
+
+
+def box(load: LoadOp, spans: dict[str, int]) -> int:
+    """Elements of the box that a load reads while axes take so many values; others stand still."""
+    return prod(
+        1 + sum(abs(c) * (spans.get(d.name, 1) - 1) for d, c in e.terms if isinstance(d, Dim)) for e in load.map.data
+    )
+
+
+def slides(op: LoadOp, axis: str, closed: Collection[str]) -> bool:
+    """Whether an axis and one of the closed axes move along the same dimension of the buffer."""
+    return any(axis in e.dims() and not e.dims().isdisjoint(closed) for e in op.map.data)
 
 
 def innermost(op: LoadOp, d: int) -> tuple[str, str]:
@@ -146,6 +195,8 @@ def contraction(view: View, adapter: Adapter) -> Schedule | None:
     closed = set(reduction.axes)
     for a, b in (factors, factors[::-1]):
         assert isinstance(a, LoadOp) and isinstance(b, LoadOp)
+        if (made := correlation(view, adapter, a, b)) is not None:
+            return made
         mine, other = view.depends[a.result] - closed, view.depends[b.result] - closed
         columns = [n for n in other - mine if all(view.stride(s, n) == 1 for s in view.stores)]
         lines = sorted(mine - other, key=lambda n: -view.axes[n].extent)
@@ -154,7 +205,7 @@ def contraction(view: View, adapter: Adapter) -> Schedule | None:
             if min(row.extent, column.extent) < 16 or prod(view.axes[n].extent for n in closed) < 16:
                 continue
             rest = other - mine - {column.name}
-            window = [n for n in rest if any(n in e.dims() and e.dims() & closed for e in b.map.data)]
+            window = [n for n in rest if slides(b, n, closed)]
             made = convolution(view, adapter, a, b, row, column, view.axes[window[0]]) if window else None
             if window and made:
                 return made
@@ -242,19 +293,13 @@ def convolution(
     if high is None:
         return None
 
-    def spread(load: LoadOp, spans: dict[str, int]) -> int:
-        return prod(
-            1 + sum(abs(c) * (spans.get(d.name, 1) - 1) for d, c in e.terms if isinstance(d, Dim))
-            for e in load.map.data
-        )
-
     for depth, pipe in ((8, 1), (4, 1), (8, 0), (4, 0), (2, 0), (1, 0)):
         spans = {row.name: tall, column.name: wide, height.name: high, channel.name: depth} | {
             w.name: w.extent for w in window
         }
         if (
             depth <= channel.extent
-            and 4 * (1 + pipe) * (spread(a, spans) // tall * (tall + PAD) + spread(b, spans)) <= adapter.workgroup_bytes
+            and 4 * (1 + pipe) * (box(a, spans) // tall * (tall + PAD) + box(b, spans)) <= adapter.workgroup_bytes
         ):
             break
     else:
@@ -280,11 +325,72 @@ def convolution(
     return tuple(steps)
 
 
+def correlation(view: View, adapter: Adapter, a: LoadOp, b: LoadOp) -> Schedule | None:
+    """The gradient of a convolution's weights: each result is a sum over all pixels, of which `b` has those that a window reaches.
+
+    A workgroup has channels of `a` by channels of `b`; an invocation has one of `b`'s, at all places of the window, by two vectors of `a`'s. Some rows of pixels at a time
+    go through workgroup memory, and what the window reads at neighbouring pixels is read once.
+    """
+    closed = sorted(view.reductions[0].axes, key=lambda n: view.stride(b, n) or 1 << 40)  # pixels, rows, images
+    mine, other = view.depends[a.result].difference(closed), view.depends[b.result].difference(closed)
+    window = [n for n in view.axes if n in other - mine and slides(b, n, closed)]
+    lines, columns = mine - other, other - mine - set(window)
+    places = prod(view.axes[n].extent for n in window)
+    if not window or len(lines) != 1 or len(columns) != 1 or places > 25:
+        return None
+    row, column = view.axes[min(lines)], view.axes[min(columns)]
+    da = dimension(a, row.name)
+    if da is None or dimension(b, column.name) is None:
+        return None
+    tall = next((t for t in (64, 32, 16) if t <= row.extent), 4)
+    wide = next((t for t in (16, 8) if t <= column.extent), 1)
+    vectors = 2 if places <= 9 and tall >= 32 else 1
+    if not 64 <= tall // (4 * vectors) * wide <= adapter.invocations:
+        return None
+    x, *rows = [view.axes[n] for n in closed[:2]]
+    spans = {row.name: tall, column.name: wide} | {n: view.axes[n].extent for n in window}
+
+    def fits(high: int, across: int) -> bool:
+        tile = spans | {x.name: across} | {y.name: high for y in rows}
+        return 4 * (box(a, tile) // tall * (tall + PAD) + box(b, tile)) <= adapter.workgroup_bytes
+
+    patches = [
+        (high, across)
+        for high in range(1, 9)
+        for across in range(4, 65)
+        if x.extent % across == 0 and all(y.extent % high == 0 for y in rows) and fits(high, across)
+    ]
+    if not patches:
+        return None
+    high, across = max(patches, key=lambda p: (p[0] * p[1], p[1]))
+    step = max(k for k in (1, 2, 3, 4) if across % k == 0)
+    i, j, k = row.name, column.name, x.name
+    steps: list[Step] = [Split(i, tall), Split(f"{i}1", 4), Split(f"{i}10", tall // (4 * vectors)), Split(j, wide)]
+    steps += [Split(k, across), Split(f"{k}1", step), *(Split(y.name, high) for y in rows)]
+    others = [n for n, axis in view.axes.items() if axis.role == "par" and n not in (i, j, *window)]
+    grid, local, points = (*others, f"{i}0", f"{j}0"), (f"{j}1", f"{i}101"), (f"{i}100", *window)
+    outer = [*reversed(closed[2:]), *(f"{y.name}0" for y in rows), f"{k}0"]
+    inner = [*(f"{y.name}1" for y in rows), f"{k}10"]
+    steps += [
+        *(Level(n, "grid") for n in grid),
+        *(Level(n, "local") for n in local),
+        *(Level(n, "loop") for n in (*outer, *inner)),
+        Level(f"{k}11", "unroll"),
+        *(Level(n, "reg") for n in points),
+        Level(f"{i}11", "lane"),
+    ]
+    steps.append(Order((*grid, *local, *outer, *inner, f"{k}11", *points, f"{i}11")))
+    number = view.loads.index
+    steps.append(Stage(number(a), f"{k}0", (innermost(a, da), ("pad", str(PAD)))))
+    steps.append(Stage(number(b), f"{k}0"))
+    return tuple(steps)
+
+
 # -- what moves data --------------------------------------------------------------------------------------------------------------------------
 
 
 def transposition(view: View, adapter: Adapter) -> Schedule | None:
-    """A tile is read along the source, 64 elements in a row, and written along the destination, 32 in a row."""
+    """A tile is read along the source, 64 elements in a row, and written along the destination, 32 in a row: by vectors, if its rows start at whole ones."""
     if view.reductions or len(view.stores) != 1:
         return None
     store = view.stores[0]
@@ -299,11 +405,14 @@ def transposition(view: View, adapter: Adapter) -> Schedule | None:
             i = along[0].name
             wide = 64 if view.axes[i].extent >= 64 else 32
             others = [a.name for a in view.axes.values() if a.name not in (i, j)]
-            steps: list[Step] = [Split(i, wide), Split(f"{i}1", 32), Split(j, 32), Split(f"{j}1", 4)]
-            grid = (*others, f"{i}0", f"{j}0")
-            steps += [*(Level(n, "grid") for n in grid), Level(f"{i}11", "local"), Level(f"{i}10", "reg")]
-            steps += [Level(f"{j}10", "local"), Level(f"{j}11", "lane")]
-            steps.append(Order((*grid, f"{i}11", f"{j}10", f"{i}10", f"{j}11")))
+            aligned = all((view.stride(store, n) or 0) % 4 == 0 for n in view.axes if n != j)
+            grid, threads = (*others, f"{i}0", f"{j}0"), (f"{i}11", f"{j}10" if aligned else f"{j}1")
+            lane = (f"{j}11",) if aligned else ()
+            steps: list[Step] = [Split(i, wide), Split(f"{i}1", 32 if aligned else 8), Split(j, 32)]
+            steps += [Split(f"{j}1", 4)] if aligned else []
+            steps += [*(Level(n, "grid") for n in grid), *(Level(n, "local") for n in threads)]
+            steps += [Level(f"{i}10", "reg"), *(Level(n, "lane") for n in lane)]
+            steps.append(Order((*grid, *threads, f"{i}10", *lane)))
             steps.append(Stage(number, "entry", (("pad", "1"),)))
             return tuple(steps)
     return None
@@ -319,13 +428,13 @@ def rows(view: View, adapter: Adapter) -> Schedule | None:
     closed = [view.axes[n] for n in view.reductions[0].axes]
     along = max(closed, key=lambda a: (sum(view.stride(x, a.name) == 1 for x in view.loads), a.extent))
     points = prod(a.extent for a in view.axes.values() if a.role == "par")
-    contiguous = any(view.stride(x, along.name) == 1 for x in view.loads)
-    if along.extent < LONG or not (contiguous or points < 4096):
+    dense = contiguous(view, view.reductions[0])
+    if along.extent < LONG or not (dense or points < 4096):
         return None
     steps: list[Step] = []
     name, count = along.name, along.extent
     lane: list[str] = []
-    if contiguous and vectors_along(view, along):
+    if dense and vectors_along(view, along):
         steps += [Split(name, 4), Level(f"{name}1", "lane")]
         lane, name, count = [f"{name}1"], f"{name}0", count // 4
     most = min(512, adapter.invocations)
@@ -333,7 +442,7 @@ def rows(view: View, adapter: Adapter) -> Schedule | None:
     size = exact[0] if exact and points < 65536 else min(most, 1 << (count.bit_length() - 1))
     rounds = -(-count // size)
     steps += [Split(name, size), Level(f"{name}1", "group")]
-    level = "reg" if rounds <= REGISTERS else "loop"  # all loads on their way at once
+    level = "reg" if rounds <= REGISTERS * (1 if lane else 4) else "loop"  # all loads on their way at once
     steps.append(Level(f"{name}0", level))
     parallel = [a for a in view.axes.values() if a.role == "par"]
     grid, local = [a.name for a in parallel], []
@@ -357,12 +466,12 @@ def shared(view: View, adapter: Adapter) -> Schedule | None:
     points = prod(a.extent for a in view.axes.values() if a.role == "par")
     if prod(a.extent for a in closed) < 512 or points >= 65536 or not view.loads:
         return None
-    widest = max(view.loads, key=lambda x: prod(view.axes[n].extent for n in view.depends[x.result]))
+    read = widest(view)
     steps: list[Step] = []
     group: list[str] = []
     loops: list[str] = []
     size = 1
-    for axis in sorted(closed, key=lambda a: view.stride(widest, a.name) or 1 << 40):
+    for axis in sorted(closed, key=lambda a: view.stride(read, a.name) or 1 << 40):
         part = max(
             d for d in range(1, axis.extent + 1) if axis.extent % d == 0 and size * d <= min(256, adapter.invocations)
         )
@@ -400,7 +509,16 @@ def flat(view: View) -> Schedule:
         if short and axis.name not in stored_at:
             steps.append(Level(axis.name, "unroll"))
             total *= axis.extent
+    long = [a for a in view.axes.values() if a.role == "red" and a.extent > 8 and a.extent % 4 == 0]
+    if long and total <= 4 and long[-1].name not in stored_at:  # four loads are on their way at once
+        steps += [Split(long[-1].name, 4), Level(f"{long[-1].name}1", "unroll")]
     parallel = [a for a in view.axes.values() if a.role == "par"]
+    if view.reductions and view.loads:
+        read = view.depends[widest(view).result]
+        for axis in parallel:  # results that need the same of what is read most
+            if axis.name not in read and 1 < axis.extent <= 8 and total * axis.extent <= 16:
+                steps.append(Level(axis.name, "reg"))
+                total *= axis.extent
     stored = [a for a in parallel if all(view.stride(s, a.name) == 1 for s in view.stores)]
     if len(stored) != 1:
         return tuple(steps)
