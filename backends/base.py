@@ -40,6 +40,8 @@ class Executable(ABC):
 
     stages: Mapping[str, Callable[[], str]]
     """The text of each stage of the compilation, made when it is asked for: `array`, `kernel`, … in the order of the pipeline."""
+    calls_host: ClassVar[bool] = False
+    """Whether it calls the host in between."""
 
     @abstractmethod
     def __call__(self, args: Sequence[Any]) -> list[Any]:

@@ -7,13 +7,15 @@ function just runs.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial, reduce, update_wrapper
 from typing import Any
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array.checkpoint import CheckpointCall
 from weft.dialects.array.custom import CustomJvpCall, CustomVjpCall
+from weft.dialects.array.effects import TOKEN, chain, current, handed_on
 from weft.dialects.array.graph import Graph, close, inline
 from weft.dialects.array.node import STATE, Node, computed, leaf, mark_of, transform
 from weft.dialects.array.node import wrap as wrap_node
@@ -47,7 +49,7 @@ class _Custom:
         # What was read inside is captured, with the way that it was computed by; the rule says what the derivative is, not that way.
         captures = [n if n.value is None else computed(n.aval, n.value, n.device) for n in captures]
         outs = self._bind(graph, nodes, captures, fixed, tree, run.out_tree)
-        return run.out_tree.unflatten([wrap(n) for n in outs])
+        return run.out_tree.unflatten([wrap(n) for n in handed_on(outs, run.out_tree.num_leaves)])
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else partial(self, instance)
@@ -108,7 +110,8 @@ class custom_jvp(_Custom):
 
         def rule(primals: Sequence[Node], tangents: Sequence[Node]) -> tuple[list[Node], list[Node]]:
             given = [tree.unflatten([Array(n) for n in part[:count]]) for part in (primals, tangents)]
-            pair = self.rule(*fixed.values(), *given)  # type: ignore[misc]
+            with calling(graph, out_tree, primals) as token:
+                pair = self.rule(*fixed.values(), *given)  # type: ignore[misc]
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise TypeError(
                     f"Custom JVP rule {describe_function(self.rule)} for function {describe_function(self.fun)} must produce a pair "
@@ -127,7 +130,7 @@ class custom_jvp(_Custom):
                         f"Custom JVP rule {describe_function(self.rule)} must produce primal and tangent outputs with equal shapes, "
                         f"but got {out.aval} and {tangent.aval}."
                     )
-            return outs, found
+            return [*outs, *token()], [*found, *token()]
 
         return CustomJvpCall.bind(*nodes, *captures, graph=graph, rule=rule)
 
@@ -168,7 +171,8 @@ class custom_vjp(_Custom):
         def fwd(*args: Node) -> tuple[list[Node], list[Node]]:
             nonlocal residual_tree
             dynamic = tree.unflatten([Array(n) for n in args[: len(nodes)]])
-            pair = self.fwd(*_merged(fixed, dynamic))  # type: ignore[misc]
+            with calling(graph, out_tree, args) as token:
+                pair = self.fwd(*_merged(fixed, dynamic))  # type: ignore[misc]
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise TypeError(
                     f"Custom VJP fwd rule {describe_function(self.fwd)} for function {describe_function(self.fun)} must produce a pair "
@@ -176,11 +180,11 @@ class custom_vjp(_Custom):
                 )
             outs = same_structure(out_tree, pair[0], f"{describe_function(self.fwd)}: primal outputs")
             residuals, residual_tree = tree_flatten(pair[1])
-            return [lift_result(x, fwd) for x in outs], [lift_result(x, fwd) for x in residuals]
+            return [*(lift_result(x, fwd) for x in outs), *token()], [lift_result(x, fwd) for x in residuals]
 
         def bwd(residuals: Sequence[Node], cts: Sequence[Node]) -> list[Node | None]:
             kept = residual_tree.unflatten([Array(n) for n in residuals])  # type: ignore[union-attr]
-            found = self.bwd(*fixed.values(), kept, out_tree.unflatten([Array(n) for n in cts]))  # type: ignore[misc]
+            found = self.bwd(*fixed.values(), kept, out_tree.unflatten([Array(n) for n in cts[: out_tree.num_leaves]]))  # type: ignore[misc]
             return [*self._cotangents(found, tree, nodes), *(None for _ in captures)]
 
         return CustomVjpCall.bind(*nodes, *captures, graph=graph, fwd=fwd, bwd=bwd)
@@ -238,7 +242,7 @@ def checkpoint(
         run = OnNodes(lambda dynamic, kwargs: fun(*_merged(fixed, dynamic), **kwargs, **named), tree)
         graph, captures = traced(run, nodes)
         outs = CheckpointCall.bind(*nodes, *captures, graph=graph, policy=policy, barrier=bool(prevent_cse))
-        return run.out_tree.unflatten([wrap(n) for n in outs])
+        return run.out_tree.unflatten([wrap(n) for n in handed_on(outs, run.out_tree.num_leaves)])
 
     update_wrapper(checkpointed, fun, updated=())
     return checkpointed
@@ -296,10 +300,30 @@ def _ruled(converted: Callable[..., Any], count: int, consts: Sequence[Array], c
 
 
 def traced(run: OnNodes, nodes: Sequence[Node]) -> tuple[Graph, list[Node]]:
-    """A function on nodes as a graph, traced on wrapped arguments, so that their values can be read; and what it captured."""
-    with transform() as mark:
+    """A function on nodes as a graph, traced on wrapped arguments, so that their values can be read; and what it captured.
+
+    If it calls the host for its effect, the last of the captures is a token, and so is the graph's last result.
+    """
+    with transform() as mark, chain(leaf(TOKEN, mark=mark)) as effects:
         ins = [wrap_node(n, mark) for n in nodes]
-        return close(ins, run(*ins), since=mark)
+        outs = run(*ins)
+        graph, captures = close(ins, [*outs, *effects.made], since=mark)
+    start = effects.start
+    if start in captures:
+        captures.remove(start)
+        graph = Graph([*ins, *captures, start], graph.outs)
+        captures = [*captures, current()]
+    return graph, captures
+
+
+@contextmanager
+def calling(graph: Graph, out_tree: PyTreeDef, args: Sequence[Node]) -> Generator[Callable[[], list[Node]]]:
+    """A rule runs in the place of a function. Gives what tells the token that the rule's calls have led to, if the function has one among its results."""
+    if len(graph.outs) == out_tree.num_leaves:
+        yield list
+    else:
+        with chain(args[-1]) as effects:
+            yield lambda: [effects.last]
 
 
 def _merged(fixed: dict[int, Any], dynamic: Sequence[Any]) -> list[Any]:

@@ -10,6 +10,7 @@ from functools import update_wrapper
 from typing import Any
 
 from weft.array import Array, lift, wrap
+from weft.dialects.array.effects import handed_on
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Node, make, results
 from weft.dialects.array.op import batch_front
@@ -68,7 +69,7 @@ class custom_vmap:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.rule is None:
             raise AttributeError(f"No batching rule defined for custom_vmap function {describe_function(self.fun)}")
-        from weft.custom import traced
+        from weft.custom import calling, traced
 
         given = positional(self.fun, args, kwargs)
         leaves, tree = tree_flatten(given)
@@ -78,19 +79,21 @@ class custom_vmap:
 
         def rule(size: int, args: Sequence[Node], batched: Sequence[bool]) -> tuple[list[Node], list[bool]]:
             count = len(nodes)
-            if any(batched[count:]):
+            if any(batched[count : len(args) - len(graph.outs) + run.out_tree.num_leaves]):
                 raise ValueError(
                     f"{describe_function(self.fun)}: custom_vmap cannot close over a batched value; make it an argument"
                 )
-            out, out_batched = self.rule(  # type: ignore[misc]
-                size, list(tree.unflatten(list(batched[:count]))), *tree.unflatten([Array(n) for n in args[:count]])
-            )
+            with calling(graph, run.out_tree, args) as token:
+                out, out_batched = self.rule(  # type: ignore[misc]
+                    size, list(tree.unflatten(list(batched[:count]))), *tree.unflatten([Array(n) for n in args[:count]])
+                )
             outs = same_structure(run.out_tree, out, "custom_vmap: result of the rule")
             flags = same_structure(run.out_tree, out_batched, "custom_vmap: out_batched")
-            return [lift_result(x, self.rule) for x in outs], list(flags)
+            tokens = token()
+            return [*(lift_result(x, self.rule) for x in outs), *tokens], [*flags, *(False for _ in tokens)]
 
         outs = CustomVmapCall.bind(*nodes, *captures, graph=graph, rule=rule)
-        return run.out_tree.unflatten([wrap(n) for n in outs])
+        return run.out_tree.unflatten([wrap(n) for n in handed_on(outs, run.out_tree.num_leaves)])
 
 
 def sequential_vmap(f: Callable[..., Any]) -> custom_vmap:

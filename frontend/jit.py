@@ -17,9 +17,9 @@ from typing import Any
 from weft import eager
 from weft.array import Array, lift, wrap
 from weft.backends.base import Executable
-from weft.callbacks import collecting, keep, no_place
 from weft.config import config
 from weft.devices import Device, current_device, get_device
+from weft.dialects.array.effects import PLACES, TOKEN, Chain, chain, current, handed_on
 from weft.dialects.array.graph import Graph, close, inline
 from weft.dialects.array.node import (
     STATE,
@@ -121,6 +121,7 @@ class Program:
         "captures",
         "device",
         "donate",
+        "effects",
         "executable",
         "graph",
         "out_tree",
@@ -129,11 +130,11 @@ class Program:
     )
 
     def __init__(
-        self, graph: Graph, count: int, out_tree: PyTreeDef, donated: set[int], device: Device | None, tokens: int = 0
+        self, graph: Graph, count: int, out_tree: PyTreeDef, donated: set[int], device: Device | None, effects: Chain
     ):
-        self.graph, self.out_tree = graph, out_tree
-        self.avals = graph.out_avals[: len(graph.outs) - tokens]
-        """Of the results; behind them the graph may have tokens of callbacks, which nobody reads."""
+        self.graph, self.out_tree, self.effects = graph, out_tree, effects
+        self.avals = graph.out_avals[: out_tree.num_leaves]
+        """Of the results; behind them the graph may have a token, which nobody reads."""
         self.captures = graph.ins[count:]
         self.traced = bool(mark_of(self.captures))
         """Whether something was captured from a transform that lives: the graph is good for nothing else then."""
@@ -191,6 +192,13 @@ class Program:
                 self._blame(inputs)
                 raise
         return outs
+
+    def inlined(self, nodes: Sequence[Node]) -> list[Array]:
+        """The results for arguments of a trace. Calls for their effect follow those that were made before."""
+        start = self.effects.start
+        captures = [current() if n is start else n for n in self.captures]
+        outs = inline(self.graph, (*nodes, *captures))
+        return [wrap(n) for n in handed_on(outs, len(self.avals))]
 
     def _blame(self, inputs: Sequence[Node]) -> None:
         """Computes the graph again, one operation after the other. Raises FloatingPointError with the name and the line of the first that makes a NaN."""
@@ -271,10 +279,7 @@ class Jit:
             if not found.traced:
                 self._programs[key] = found
         if STATE.pending is None or found.traced or (STATE.live and mark_of(nodes)):
-            outs = inline(found.graph, (*nodes, *found.captures))
-            if len(outs) > (count := len(found.avals)):
-                keep(outs[count:])
-            return found.out_tree.unflatten([wrap(n) for n in outs[:count]])
+            return found.out_tree.unflatten(found.inlined(nodes))
         return found.out_tree.unflatten(found.run(nodes, found.device or current_device(), found.device))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -334,12 +339,12 @@ class Jit:
             ins = [leaf(n.aval, mark=mark, device=device) for n in nodes]
             for i, n in enumerate(ins):
                 n.params = {"argument": partial(self._origin, tree, i)}
-            with collecting() as tokens:
+            with chain(computed(TOKEN, False, None)) as effects:
                 outs = run(*ins)
-        graph, captures = close(ins, [*outs, *tokens], since=mark)
-        if tokens and any(n.value is None and n.mark not in STATE.live for n in captures):
-            raise no_place()
-        return Program(graph, len(ins), run.out_tree, self._donated(tree, fixed), device, len(tokens))
+        graph, captures = close(ins, [*outs, *effects.made], since=mark)
+        if effects.made and any(n.value is None and n.mark not in STATE.live for n in captures):
+            raise NotImplementedError(PLACES)
+        return Program(graph, len(ins), run.out_tree, self._donated(tree, fixed), device, effects)
 
     def _call(self, fixed: dict[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """The user's function, with the static arguments in their places."""

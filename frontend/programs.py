@@ -43,7 +43,7 @@ def program(graph: Graph, device: Device, donate: tuple[int, ...] = ()) -> Execu
 
 
 def _compiled(graph: Graph, device: Device, donate: tuple[int, ...]) -> Executable:
-    from weft.callbacks import CutProgram, has_calls  # written with arrays, which are written with programs
+    from weft.cut import CutProgram, has_calls  # written with arrays, which are written with programs
 
     if has_calls(graph):
         return CutProgram(graph, device, donate)

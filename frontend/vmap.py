@@ -7,7 +7,6 @@ from typing import Any
 
 from weft.array import lift, wrap
 from weft.axes import named_axis
-from weft.callbacks import collecting, keep
 from weft.dialects.array.node import Node
 from weft.dialects.array.op import broadcast_batch, move_axis
 from weft.dialects.array.walks import batch_call
@@ -66,29 +65,17 @@ def vmap(
 def _run(
     run: Callable[..., list[Node]], axis_name: Any, size: int, nodes: Sequence[Node], dims: Sequence[int | None]
 ) -> list[tuple[Node, int | None]]:
-    """The batched results. An axis with a name has its index for a further argument; callbacks for their effect are batched with the rest, and made."""
-    tokens: list[Node] = []
-
-    def with_tokens(*nodes: Node) -> list[Node]:
-        with collecting() as found:
-            outs = run(*nodes)
-        tokens[:] = found
-        return [*outs, *found]
+    """The batched results. An axis with a name has its index for a further argument."""
+    if axis_name is None:
+        return batch_call(run, size, nodes, dims)
+    from weft.dialects.array.ops import IotaOp
 
     def with_axis(*nodes: Node) -> list[Node]:
         with named_axis(axis_name, nodes[-1], size):
-            return with_tokens(*nodes[:-1])
+            return run(*nodes[:-1])
 
-    if axis_name is None:
-        outs = batch_call(with_tokens, size, nodes, dims)
-    else:
-        from weft.dialects.array.ops import IotaOp
-
-        index = IotaOp.bind(shape=(size,), dimension=0, dtype=int32)
-        outs = batch_call(with_axis, size, [*nodes, index], [*dims, 0])
-    count = len(outs) - len(tokens)
-    keep([n for n, _ in outs[count:]])
-    return outs[:count]
+    index = IotaOp.bind(shape=(size,), dimension=0, dtype=int32)
+    return batch_call(with_axis, size, [*nodes, index], [*dims, 0])
 
 
 def _broadcast(axes: Any, tree: Any, name: str) -> list[int | None]:

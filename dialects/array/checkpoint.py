@@ -68,16 +68,15 @@ class Kept:
 
 
 def _kept_by(policy: Policy | None, graph: Graph) -> tuple[int, ...]:
-    """The places, among the graph's nodes, of the values that a policy keeps."""
-    if policy is None:
-        return ()
+    """The places, among the graph's nodes, of the values that a policy keeps, and of what a call for its effect gave, which is made once."""
     asked: dict[Node, bool] = {}
     for n in graph.nodes:
-        asked[n] = (
-            asked[n.inputs[0]]
-            if n.op is ResultOp
-            else bool(n.inputs) and bool(policy(n.op, *(i.aval for i in n.inputs), **n.params))
-        )
+        if n.op is ResultOp:
+            asked[n] = asked[n.inputs[0]]
+        elif policy is None or not n.inputs:
+            asked[n] = bool(n.params.get("effect"))
+        else:
+            asked[n] = bool(n.params.get("effect") or policy(n.op, *(i.aval for i in n.inputs), **n.params))
     return tuple(k for k, n in enumerate(graph.nodes) if asked[n] and n.aval.__class__ is Aval)
 
 

@@ -108,7 +108,12 @@ def close(ins: Sequence[Node], outs: Sequence[Node], since: int = 0) -> tuple[Gr
         if n in seen:
             continue
         seen.add(n)
-        if n.op is LeafOp or n.value is not None or (n.inputs and n.serial < since):
+        if (
+            n.op is LeafOp
+            or n.value is not None
+            or (n.inputs and n.serial < since)
+            or (n.op is ResultOp and was_run(n))
+        ):
             captured.add(n)
         else:
             inside.append(n)
@@ -121,6 +126,13 @@ def close(ins: Sequence[Node], outs: Sequence[Node], since: int = 0) -> tuple[Gr
     graph = Graph((*ins, *captures), outs)
     graph.__dict__["nodes"] = inside  # just found: fills the cached property
     return graph, captures
+
+
+def was_run(n: Node) -> bool:
+    """Whether a result has a value since its operation was run: it gets it now."""
+    if (values := n.inputs[0].value) is not None:
+        n.value = values[n.params["index"]]
+    return values is not None
 
 
 def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:

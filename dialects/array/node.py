@@ -66,7 +66,7 @@ def aval(shape: Iterable[int], dtype: object, weak_type: bool = False) -> Aval:
 class Node:
     """One operation that was applied: `op` (a class), `inputs`, `params`, and the `aval` of its result (a tuple of them if it has several).
 
-    `value` is the device's buffer once it is computed (a Python scalar for one that the user wrote), `device` the name of the device that it is committed to: the one where
+    `value` is the device's buffer once it is computed (a Python scalar for one that the user wrote; a tuple of buffers for a call of the host that was made), `device` the name of the device that it is committed to: the one where
     the user put it, or an operand of it (None: whichever; it is computed on the default device, or follows what it meets), `holders` counts the user-facing arrays that stand for the node, `loc` is the place in the user's program.
     """
 
@@ -118,6 +118,7 @@ class _State(threading.local):
         self.live: set[int] = set()  # marks of the transforms that are running
         # The lazy eager mode's list: every node without a mark is put here. None while a program is traced to be compiled.
         self.pending: list[Node] | None = [] if self.lazy else None
+        self.effects: Any = None  # the chain of tokens of what is being traced (effects.py)
         self.scopes: tuple[str, ...] = ()  # names that the user gave to where we are
         self.loc: Any = None  # while a walk derives nodes: the line of the node that they come from
 
@@ -142,11 +143,13 @@ def transform() -> Generator[int]:
 @contextmanager
 def staging() -> Generator[None]:
     """What is bound within belongs to a program that is being written: none of it is eager, nothing becomes pending."""
-    outer, STATE.pending = STATE.pending, None
+    state = STATE
+    outer, effects = state.pending, state.effects
+    state.pending = state.effects = None
     try:
         yield
     finally:
-        STATE.pending = outer
+        state.pending, state.effects = outer, effects
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from weft.dialects.array.constant import ConstantOp
+from weft.dialects.array.effects import Chain, following, handed_on, rewritten
 from weft.dialects.array.graph import Graph, inline, reachable
 from weft.dialects.array.node import (
     STATE,
@@ -75,14 +76,14 @@ def jvp_walk(outs: Sequence[Node], ins: Sequence[Node], tangents: Sequence[Maybe
         for n in dependents(outs, list(tangent)):
             incoming = [tangent.get(i) for i in n.inputs]
             if n.op is ResultOp:
-                if incoming[0] is not None and (t := incoming[0][n.params["index"]]) is not None:
+                if incoming[0] is not None and (t := incoming[0][n.params["index"]]) is not None and _varies(n.aval):
                     tangent[n] = t
                 if (parent := replaced.get(n.inputs[0])) is not None:
-                    replaced[n] = parent[n.params["index"]] if isinstance(parent, Sequence) else rebind(n, (parent,))
+                    replaced[n] = parent[n.params["index"]] if isinstance(parent, Sequence) else _again(n, (parent,))
                 continue
             here = n
             if replaced and any(i in replaced for i in n.inputs):
-                here = replaced[n] = rebind(n, [replaced.get(i, i) for i in n.inputs])
+                here = replaced[n] = _again(n, [replaced.get(i, i) for i in n.inputs])
             if all(t is None for t in incoming) or not _differentiable(n):
                 continue
             STATE.loc = n.loc
@@ -96,10 +97,22 @@ def jvp_walk(outs: Sequence[Node], ins: Sequence[Node], tangents: Sequence[Maybe
     return [replaced.get(o, o) for o in outs], [tangent.get(o) for o in outs]
 
 
+def _again(n: Node, inputs: Sequence[Node]) -> Node:
+    """The same operation on inputs that are equal to its own: what is computed stays so."""
+    here = rebind(n, inputs)
+    here.value = n.value
+    return here
+
+
+def _varies(a: Aval) -> bool:
+    """Whether there are tangents of arrays of this type: only numbers of a field have them."""
+    return a.dtype.kind in "fc"
+
+
 def _differentiable(n: Node) -> bool:
-    """Whether tangents go through: not if the derivative is zero everywhere, nor to results that are no numbers of a field."""
+    """Whether tangents go through: not if the derivative is zero everywhere, nor to results that do not vary."""
     avals = n.aval if isinstance(n.aval, tuple) else (n.aval,)
-    return not n.op.NOT_DIFFERENTIABLE and any(a.dtype.kind in "fc" for a in avals)
+    return not n.op.NOT_DIFFERENTIABLE and any(map(_varies, avals))
 
 
 def transpose_walk(outs: Sequence[Node], cts: Sequence[Maybe], ins: Sequence[Node]) -> list[Maybe]:
@@ -157,25 +170,42 @@ def batch_walk(
 
 
 def _tangents_for(nodes: Sequence[Node], mark: int) -> list[Maybe]:
-    return [leaf(n.aval, mark=mark) if n.aval.dtype.kind in "fc" else None for n in nodes]
+    return [leaf(n.aval, mark=mark) if _varies(n.aval) else None for n in nodes]
+
+
+def _pushed(
+    outs: Sequence[Node], effects: Chain, ins: Sequence[Node], tangents: Sequence[Maybe], waits: bool
+) -> tuple[list[Node], list[Maybe], list[Node]]:
+    """What `jvp_walk` gives for the results of a function, and the token that its calls lead to, if there are any. `waits`: whether the tangents are yet to come."""
+    seen = effects.made
+    found, moved = jvp_walk([*outs, *seen], ins, tangents)
+    count = len(outs)
+    now = found[count:]
+    if waits and dependents([*now, effects.last], [t for t in tangents if t is not None]):
+        tokens = seen  # calls with tangents, or in a loop that carries them, are yet to come: what is called now is the function
+    else:
+        tokens = rewritten(effects, seen, now)
+    return found[:count], moved[:count], tokens
 
 
 def jvp_call(fun: Function, primals: Sequence[Node], tangents: Sequence[Maybe]) -> tuple[list[Node], list[Maybe]]:
     """The results of `fun(*primals)` and their tangents."""
-    with transform() as mark:
+    with transform() as mark, following() as effects:
         ins = [wrap(p, mark) for p in primals]
-        outs, tangents_out = jvp_walk(fun(*ins), ins, tangents)
+        outs, tangents_out, tokens = _pushed(fun(*ins), effects, ins, tangents, waits=False)
     settle([n for n in (*outs, *tangents_out) if n is not None])
+    handed_on(tokens, 0)
     return outs, tangents_out
 
 
 def linearize_call(fun: Function, primals: Sequence[Node]) -> tuple[list[Node], list[Maybe], list[Maybe]]:
     """The results of `fun(*primals)`, placeholders for tangents of `primals`, and the tangents of the results, which depend on them linearly."""
-    with transform() as mark:
+    with transform() as mark, following() as effects:
         ins = [wrap(p, mark) for p in primals]
         tangents = _tangents_for(ins, mark)
-        outs, tangents_out = jvp_walk(fun(*ins), ins, tangents)
+        outs, tangents_out, tokens = _pushed(fun(*ins), effects, ins, tangents, waits=True)
     settle(outs)
+    handed_on(tokens, 0)
     return outs, tangents, tangents_out
 
 
@@ -199,11 +229,14 @@ def batch_call(
     fun: Function, size: int, args: Sequence[Node], dims: Sequence[int | None]
 ) -> list[tuple[Node, int | None]]:
     """The results of `fun` for each of `size` examples, which lie along `dims` of `args`: nodes and their batch axes."""
-    with transform() as mark:
+    with transform() as mark, following() as effects:
         ins = [a if d is None else leaf(without_axis(a.aval, d), mark=mark) for a, d in zip(args, dims, strict=True)]
-        outs = batch_walk(fun(*ins), ins, args, dims, size)
-    settle([n for n, _ in outs])
-    return outs
+        outs = fun(*ins)
+        tokens = effects.made
+        found = batch_walk([*outs, *tokens], ins, args, dims, size)
+    settle([n for n, _ in found])
+    handed_on(rewritten(effects, tokens, [n for n, _ in found[len(outs) :]]), 0)
+    return found[: len(outs)]
 
 
 def without_axis(a: Aval, axis: int) -> Aval:

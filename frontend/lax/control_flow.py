@@ -13,6 +13,7 @@ from weft import eager
 from weft.array import Array, lift, wrap
 from weft.config import config
 from weft.dialects.array import ops
+from weft.dialects.array.effects import TOKEN, chain, current, handed_on
 from weft.dialects.array.graph import Graph, close
 from weft.dialects.array.node import STATE, Aval, Node, aval, keep_location, leaf, staging, transform
 from weft.dialects.array.op import literal
@@ -34,22 +35,31 @@ class Traced(NamedTuple):
     graph: Graph
     captures: list[Node]
     out_tree: PyTreeDef
+    tokens: Sequence[Node]  # the token that its calls for effect begin with, and the one that they end with; or none
 
     def returning(self, outs: Sequence[Node]) -> Traced:
         return self._replace(graph=Graph(self.graph.ins, outs))
 
 
-def trace(fun: Callable[..., Any], args: PyTreeDef, avals: Sequence[Aval], transformation: str) -> Traced:
-    """Runs a function on placeholders. `args`: the structure of the tuple of its arguments."""
+def trace(
+    fun: Callable[..., Any], args: PyTreeDef, avals: Sequence[Aval], transformation: str, effects: bool = False
+) -> Traced:
+    """Runs a function on placeholders. `args`: the structure of the tuple of its arguments; `effects`: whether it may call the host for its effect."""
     run = OnNodes(fun, args)
     with staging(), transform() as mark, keep_location():
         STATE.loc = None
-        ins = [leaf(a, mark=mark) for a in avals]
+        *ins, start = [leaf(a, mark=mark) for a in (*avals, TOKEN)]
         for n in ins:
             n.params = {"argument": lambda: f"an argument of {describe_function(fun)}, traced by {transformation}"}
-        outs = run(*ins)
-    _, captures = close(ins, outs, since=mark)
-    return Traced(Graph((*captures, *ins), outs), captures, run.out_tree)
+        made: list[Node] = []
+        if effects:
+            with chain(start) as calls:
+                outs = run(*ins)
+            made = calls.made
+        else:
+            outs = run(*ins)
+    _, captures = close([*ins, start], [*outs, *made], since=mark)
+    return Traced(Graph((*captures, *ins), outs), captures, run.out_tree, [start, *made] if made else [])
 
 
 def _apart(traced: Sequence[Traced]) -> tuple[list[Graph], list[Node]]:
@@ -153,7 +163,7 @@ def scan(
     args = tree_structure((tree.unflatten(range(len(carry))), rows_tree.unflatten(range(len(given)))))
 
     def attempt(carry: list[Node]) -> tuple[Traced, PyTreeDef, PyTreeDef]:
-        traced = trace(f, args, [*(n.aval for n in carry), *slices], "scan")
+        traced = trace(f, args, [*(n.aval for n in carry), *slices], "scan", effects=True)
         parts = traced.out_tree.children()
         if len(parts) != 2 or traced.out_tree.unflatten(range(traced.out_tree.num_leaves)).__class__ not in (
             tuple,
@@ -171,11 +181,25 @@ def scan(
             traced, carry_tree, ys_tree = attempt(carry)
     outs = traced.graph.out_avals[: carry_tree.num_leaves]
     _check_carry("scan body", f, init, tree, [n.aval for n in carry], carry_tree, outs)
+    body, carried = traced.graph, len(carry)
+    if traced.tokens:
+        body = _carrying(body, traced.tokens, len(traced.captures) + carried, carried)
+        carry = [*carry, current()]
     made = ops.ScanOp.bind(
         *traced.captures, *carry, *given,
-        body=traced.graph, length=count, reverse=bool(reverse), consts=len(traced.captures), carries=len(carry),
+        body=body, length=count, reverse=bool(reverse), consts=len(traced.captures), carries=len(carry),
     )  # fmt: skip
-    return _arrays(tree, made[: len(carry)]), _arrays(ys_tree, made[len(carry) :])
+    handed_on(made[: len(carry)], carried)
+    return _arrays(tree, made[:carried]), _arrays(ys_tree, made[len(carry) :])
+
+
+def _carrying(graph: Graph, tokens: Sequence[Node], ins: int, outs: int) -> Graph:
+    """A graph that takes a token in place `ins` and gives one in place `outs`."""
+    start, last = tokens
+    return Graph(
+        [*graph.ins[:ins], start, *graph.ins[ins:]],
+        [*graph.outs[:outs], last, *graph.outs[outs:]],
+    )
 
 
 def _length(rows: Sequence[Any], length: Any) -> int:
@@ -253,13 +277,13 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
 
     def attempt(carry: list[Node]) -> tuple[Traced, Traced]:
         avals = [n.aval for n in carry]
-        cond = trace(cond_fun, args, avals, "while_loop")
+        cond = trace(cond_fun, args, avals, "while_loop", effects=True)
         if cond.out_tree.num_leaves != 1 or cond.out_tree != tree_structure(0):
             raise TypeError(f"cond_fun must return a boolean scalar, but got pytree {cond.out_tree}.")
         (out,) = cond.graph.out_avals
         if out.shape or out.dtype is not bool_:
             raise TypeError(f"cond_fun must return a boolean scalar, but got output type(s) [{out}].")
-        return cond, trace(body_fun, args, avals, "while_loop")
+        return cond, trace(body_fun, args, avals, "while_loop", effects=True)
 
     cond, body = attempt(carry)
     if body.out_tree == tree and (strong := _strengthened(carry, body.graph.out_avals)) is not None:
@@ -268,11 +292,23 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     _check_carry(
         "while_loop body", body_fun, init_val, tree, [n.aval for n in carry], body.out_tree, body.graph.out_avals
     )
+    if cond.tokens:  # a condition that calls the host: the body asks it, and carries the answer
+
+        def step(state: Any) -> Any:
+            value = body_fun(state[0])
+            return value, cond_fun(value)
+
+        return while_loop(lambda state: state[1], step, (init_val, cond_fun(init_val)))[0]
+    asked, repeated, carried = cond.graph, body.graph, len(carry)
+    if body.tokens:
+        asked = Graph([*asked.ins, leaf(TOKEN)], asked.outs)
+        repeated = _carrying(repeated, body.tokens, len(repeated.ins), carried)
+        carry = [*carry, current()]
     made = ops.WhileOp.bind(
         *cond.captures, *body.captures, *carry,
-        cond=cond.graph, body=body.graph, cond_consts=len(cond.captures), body_consts=len(body.captures),
+        cond=asked, body=repeated, cond_consts=len(cond.captures), body_consts=len(body.captures),
     )  # fmt: skip
-    return _arrays(tree, made)
+    return _arrays(tree, handed_on(made, carried))
 
 
 def fori_loop(
@@ -382,7 +418,7 @@ def _operands(operand: Any, operands: tuple[Any, ...]) -> tuple[Any, ...]:
 def _branch(name: str, index: Node, funs: Sequence[Any], names: Sequence[str], operands: tuple[Any, ...]) -> Any:
     leaves, tree = tree_flatten(operands)
     nodes = [lift(x) for x in leaves]
-    traced = [trace(f, tree, [n.aval for n in nodes], name) for f in funs]
+    traced = [trace(f, tree, [n.aval for n in nodes], name, effects=True) for f in funs]
     # JAX names the true branch first
     order = [1, 0] if name == "cond" else range(len(funs))
     first, *others = (traced[k] for k in order)
@@ -412,8 +448,12 @@ def _branch(name: str, index: Node, funs: Sequence[Any], names: Sequence[str], o
             for t in traced
         ]
     graphs, captures = _apart(traced)
+    if any(t.tokens for t in traced):
+        ends = [t.tokens or [leaf(TOKEN)] * 2 for t in traced]
+        graphs = [_carrying(g, e, len(g.ins), len(g.outs)) for g, e in zip(graphs, ends, strict=True)]
+        nodes.append(current())
     made = ops.CondOp.bind(index, *captures, *nodes, branches=tuple(graphs))
-    return _arrays(first.out_tree, made)
+    return _arrays(first.out_tree, handed_on(made, first.out_tree.num_leaves))
 
 
 def _component(tree: PyTreeDef, k: int) -> str:

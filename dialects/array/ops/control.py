@@ -25,6 +25,7 @@ from weft.dialects.array.control import (
     split,
     weakened,
 )
+from weft.dialects.array.effects import TOKEN, chain, current, handed_on, takes_token
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, leaf, staging, transform
 from weft.dialects.array.op import Replace, batch_front, broadcast, zeros
@@ -310,7 +311,7 @@ class CondOp(ControlOp):
         ]
         slots, places = _shared([_computed(p, len(out)) for p in parts])
         outs = out
-        if slots:
+        if slots or takes_token(branches[0]):
             filled_branches = [
                 Graph(p.known.ins, [*p.known.outs[: len(out)], *_in_slots(_computed(p, len(out)), place, slots)])
                 for p, place in zip(parts, places, strict=True)
@@ -330,13 +331,18 @@ class CondOp(ControlOp):
         transposed = []
         for branch in branches:
             ins = chosen(branch.ins, on)
-            with staging(), transform() as mark:
+            with staging(), transform() as mark, chain(leaf(TOKEN, mark=mark)) as effects:
                 cts = [None if c is None else leaf(c.aval, mark=mark) for c in ct]
                 found = filled(transpose_walk(branch.outs, cts, ins), ins)
             rest = [n for n, x in zip(branch.ins, on, strict=True) if not x]
-            transposed.append(Graph([*rest, *(c for c in cts if c is not None)], found))
+            transposed.append((Graph([*rest, *(c for c in cts if c is not None)], found), effects))
         given = [a for a, x in zip(args[1:], on, strict=True) if not x]
-        found = cls.bind(args[0], *given, *(c for c in ct if c is not None), branches=tuple(transposed))
+        given += [c for c in ct if c is not None]
+        graphs = tuple(g for g, _ in transposed)
+        if any(e.made for _, e in transposed):  # rules of the user's may call the host
+            graphs = tuple(Graph([*g.ins, e.start], [*g.outs, e.last]) for g, e in transposed)
+            given.append(current())
+        found = handed_on(cls.bind(args[0], *given, branches=graphs), sum(on))
         results = iter(weakened(found, chosen(args[1:], on)))
         return [None, *(next(results) if x else None for x in on)]
 

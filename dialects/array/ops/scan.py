@@ -35,6 +35,7 @@ from weft.dialects.array.control import (
     split,
     weakened,
 )
+from weft.dialects.array.effects import TOKEN, chain, current, handed_on, takes_token
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, leaf, staging, transform
 from weft.dialects.array.op import Replace, batch_front, literal, move_axis, zeros
@@ -344,7 +345,7 @@ class _Linear(NamedTuple):
         """Cotangents of the linear inputs, given those of carries and ys: the scan in the other direction, which adds up those of the consts."""
         fixed, stacked, consts, carries, xs = self.groups()
         outs, count = self.loop.body.outs, len(carries)
-        with staging(), transform() as mark:
+        with staging(), transform() as mark, chain(leaf(TOKEN, mark=mark)) as effects:
             totals = [leaf(n.aval, mark=mark) for n in consts]
             carried = [leaf(o.aval, mark=mark) for o in outs[:count]]
             given = [None if c is None else leaf(o.aval, mark=mark) for c, o in zip(cts[count:], outs[count:], strict=True)]  # fmt: skip
@@ -352,11 +353,15 @@ class _Linear(NamedTuple):
             sums = [t if f is None else AddOp.bind(t, f) for t, f in zip(totals, found, strict=False)]
             rest = filled(found[len(consts) :], [*carries, *xs])
         rows = [g for g in given if g is not None]
-        body = Graph([*fixed, *totals, *carried, *stacked, *rows], [*sums, *rest])
-        start = [*map(zeros, consts), *filled(cts[:count], outs[:count])]
-        loop = _Loop(body, self.loop.length, not self.loop.reverse, len(fixed), len(consts) + count)
-        found = loop.bind(*self.fixed, *start, *self.stacked, *(c for c in cts[count:] if c is not None))
-        return weakened(found, [*consts, *carries, *xs])
+        tokens = effects.made  # rules of the user's may call the host
+        body = Graph(
+            [*fixed, *[effects.start] * len(tokens), *totals, *carried, *stacked, *rows], [*tokens, *sums, *rest]
+        )
+        start = [*(current() for _ in tokens), *map(zeros, consts), *filled(cts[:count], outs[:count])]
+        loop = _Loop(body, self.loop.length, not self.loop.reverse, len(fixed), len(start))
+        made = loop.bind(*self.fixed, *start, *self.stacked, *(c for c in cts[count:] if c is not None))
+        handed_on(made[: len(tokens)], 0)
+        return weakened(made[len(tokens) :], [*consts, *carries, *xs])
 
 
 def _together(
@@ -399,7 +404,7 @@ def _divided(
     stacked = [n for n in kept if n in changing]
     computed = [n for n in stacked if n not in xs]
     outs = None
-    if computed:
+    if computed or takes_token(known.body):
         body = Graph(ins, [*parts.known.outs[:known_outs], *computed])
         made = known._replace(body=body).bind(*values)
         outs = made[:known_outs]
