@@ -25,9 +25,14 @@ from weft.autodiff import vjp as vjp
 from weft.callbacks import effects_barrier as effects_barrier
 from weft.callbacks import pure_callback as pure_callback
 from weft.config import config as config
+from weft.config import debug_infs as debug_infs
 from weft.config import debug_nans as debug_nans
+from weft.config import default_matmul_precision as default_matmul_precision
 from weft.config import disable_jit as disable_jit
 from weft.config import enable_x64 as enable_x64
+from weft.config import log_compiles as log_compiles
+from weft.config import numpy_dtype_promotion as numpy_dtype_promotion
+from weft.config import numpy_rank_promotion as numpy_rank_promotion
 from weft.custom import checkpoint as checkpoint
 from weft.custom import closure_convert as closure_convert
 from weft.custom import custom_gradient as custom_gradient
@@ -53,7 +58,9 @@ from weft.vmap import vmap as vmap
 if TYPE_CHECKING:
     from weft import ad_checkpoint as ad_checkpoint
     from weft import custom_batching as custom_batching
+    from weft import custom_derivatives as custom_derivatives
     from weft import debug as debug
+    from weft import dlpack as dlpack
     from weft import dtypes as dtypes
     from weft import flatten_util as flatten_util
     from weft import image as image
@@ -64,9 +71,9 @@ if TYPE_CHECKING:
     from weft import optim as optim
     from weft import profiler as profiler
     from weft import random as random
+    from weft import typing as typing
     from weft.ad_checkpoint import checkpoint_policies as checkpoint_policies
     from weft.info import default_backend as default_backend
-    from weft.info import default_matmul_precision as default_matmul_precision
     from weft.info import device_count as device_count
     from weft.info import ensure_compile_time_eval as ensure_compile_time_eval
     from weft.info import host_count as host_count
@@ -84,10 +91,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 jacobian = jacrev
 _LIBRARIES = (
-    "ad_checkpoint", "custom_batching", "debug", "dtypes", "experimental", "flatten_util", "image", "lax", "nn", "numpy", "ops", "optim", "profiler", "random", "scipy",
+    "ad_checkpoint", "custom_batching", "custom_derivatives", "debug", "dlpack", "dtypes", "experimental", "flatten_util", "image", "lax", "nn", "numpy", "ops", "optim", "profiler", "random", "scipy", "typing",
 )  # fmt: skip
 _ELSEWHERE = {"checkpoint_policies": "ad_checkpoint", "float0": "dtypes"} | dict.fromkeys(
-    """default_backend default_matmul_precision device_count ensure_compile_time_eval host_count host_id host_ids live_arrays local_device_count local_devices
+    """default_backend device_count ensure_compile_time_eval host_count host_id host_ids live_arrays local_device_count local_devices
     print_environment_info process_count process_index process_indices typeof""".split(),  # noqa: SIM905
     "info",
 )

@@ -135,8 +135,8 @@ class Array:
         """Computes it, if that has not happened yet, and waits until it is there. Gives itself."""
         node = self._node
         get_device(eager.value(node).device).backend.finish()
-        if config.debug_nans:
-            eager.check_nans(node)
+        if config.debug_nans or config.debug_infs:
+            eager.check_values(node)
         return self
 
     @property

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from weft.dialects.dtypes import DType, as_dtype, bfloat16
+from weft.errors import TypePromotionError
 from weft.host import canonical
 from weft.numpy.dtypes import finfo, iinfo, result_type
 from weft.numpy.dtypes import issubdtype as _issubdtype
 
 __all__ = [
-    "bfloat16", "canonicalize_dtype", "extended", "finfo", "iinfo", "issubdtype", "itemsize_bits", "prng_key",
+    "TypePromotionError", "bfloat16", "canonicalize_dtype", "extended", "finfo", "iinfo", "issubdtype", "itemsize_bits", "prng_key",
     "result_type", "scalar_type_of",
 ]  # fmt: skip
 

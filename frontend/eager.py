@@ -9,6 +9,7 @@ An error belongs to who reads: a flush that nobody asked for never raises, it le
 
 from __future__ import annotations
 
+from cmath import isinf, isnan
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -137,9 +138,9 @@ def _run(outs: Sequence[Node], device: Device) -> None:
         results = run(buffers)
         for n, buffer in zip(graph.outs, results, strict=True):
             n.value = buffer
-        if config.debug_nans:
+        if config.debug_nans or config.debug_infs:
             for n in graph.outs:
-                check_nans(n)
+                check_values(n)
     for n, root in roots.items():
         n.value = root.value
         if not _forget(n):
@@ -166,14 +167,16 @@ def _forget(n: Node) -> bool:
     return True
 
 
-def check_nans(node: Node, made_by: Node | None = None) -> None:
-    """Raises FloatingPointError if a computed float array has a NaN; `made_by` is the node to name, if it is not the array's own."""
+def check_values(node: Node, made_by: Node | None = None) -> None:
+    """Raises FloatingPointError if a computed float array has a NaN (under `debug_nans`) or an infinity (`debug_infs`); `made_by` is the node to name, if it is not the array's own."""
     if node.aval.dtype.kind not in "fc":
         return
-    if any(x != x for x in unpack(host_bytes(value(node), node.aval), node.aval)):
-        source = made_by or node
-        name = source.op.name.removeprefix("array.")
-        raise FloatingPointError(f"invalid value (nan) encountered in {name}, made at {place(source.loc)}")
+    elements = unpack(host_bytes(value(node), node.aval), node.aval)
+    for word, wanted, is_bad in (("nan", config.debug_nans, isnan), ("inf", config.debug_infs, isinf)):
+        if wanted and any(map(is_bad, elements)):
+            source = made_by or node
+            name = source.op.name.removeprefix("array.")
+            raise FloatingPointError(f"invalid value ({word}) encountered in {name}, made at {place(source.loc)}")
 
 
 _STATE_TYPE = type(STATE)

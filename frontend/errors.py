@@ -32,6 +32,10 @@ class NonConcreteBooleanIndexError(IndexError):
     """A traced boolean index: the shape of the result would depend on a value."""
 
 
+class TypePromotionError(ValueError):
+    """Arrays of different dtypes meet under `numpy_dtype_promotion="strict"`."""
+
+
 class UnexpectedTracerError(TypeError):
     """A traced value outlived the function that it was traced in: it leaked through a global, an attribute or a closure."""
 

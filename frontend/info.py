@@ -12,8 +12,6 @@ from weft.array import Array, lift
 from weft.devices import Device, current_device, devices
 from weft.dialects.array.node import STATE, Aval
 
-MATMUL_PRECISIONS = ("default", "high", "highest", "bfloat16", "tensorfloat32", "float32", "bfloat16_3x")
-
 
 def default_backend() -> str:
     """The name of the default device."""
@@ -78,14 +76,6 @@ def ensure_compile_time_eval() -> Generator[None]:
         eager.flush()
     finally:
         STATE.pending = outer
-
-
-@contextmanager
-def default_matmul_precision(new_val: str | None = None) -> Generator[None]:
-    """Accepted, and without effect: products are computed in the precision of their operands, the highest that JAX can be asked for. Raises ValueError for a word that JAX does not know."""
-    if new_val is not None and str(new_val) not in MATMUL_PRECISIONS:
-        raise ValueError(f"new default_matmul_precision must be one of {', '.join(MATMUL_PRECISIONS)}, got {new_val!r}")
-    yield
 
 
 def print_environment_info(return_string: bool = False) -> str | None:

@@ -184,10 +184,10 @@ class Program:
             Array(computed(a, results[k], committed)) if k >= 0 else wrap(inputs[~k])
             for k, a in zip(self.plan, self.avals, strict=False)
         ]
-        if config.debug_nans:
+        if config.debug_nans or config.debug_infs:
             try:
                 for out in outs:
-                    eager.check_nans(out._node)
+                    eager.check_values(out._node)
             except FloatingPointError:
                 self._blame(inputs)
                 raise
@@ -201,14 +201,14 @@ class Program:
         return [wrap(n) for n in handed_on(outs, len(self.avals))]
 
     def _blame(self, inputs: Sequence[Node]) -> None:
-        """Computes the graph again, one operation after the other. Raises FloatingPointError with the name and the line of the first that makes a NaN."""
+        """Computes the graph again, one operation after the other. Raises FloatingPointError with the name and the line of the first that makes a NaN or an infinity."""
         env = dict(zip(self.graph.ins, inputs, strict=True))
         graph = flat(self.graph)
         for n in graph.nodes:
             here = env[n] = rebind(n, [env.get(i, i) for i in n.inputs]) if n.inputs else n
             if here.aval.__class__ is Aval and here.op is not IdentityOp:
                 eager.value(here)
-                eager.check_nans(here, n)
+                eager.check_values(here, n)
 
     def _check_donation(self, nodes: Sequence[Node]) -> None:
         eager.flush()  # what waits may need the arguments

@@ -7,6 +7,7 @@ somebody uses them: a `jit` that holds one, or the last few that eager expressio
 from __future__ import annotations
 
 import gc
+import logging
 from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from weft.backends.base import Executable
+from weft.config import config
 from weft.devices import Device
 from weft.dialects.array.graph import Graph, expand
 from weft.dialects.array.node import staging
@@ -47,6 +49,10 @@ def _compiled(graph: Graph, device: Device, donate: tuple[int, ...]) -> Executab
 
     if has_calls(graph):
         return CutProgram(graph, device, donate)
+    if config.log_compiles:
+        logging.getLogger("weft").warning(
+            "Compiling a program of %d operations and %d arguments for %s", len(graph.nodes), len(graph.ins), device
+        )
     with _without_collection():
         return device.backend.compile(stage(graph), donate, graph.key)
 

@@ -5,14 +5,17 @@ Most functions of elements are an operation after that: `unary` and `binary` mak
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from math import inf
 from typing import Any
 
 from weft.array import Array, lift, wrap
+from weft.config import config
 from weft.dialects.array.node import Node
 from weft.dialects.array.op import ArrayOp, broadcast
 from weft.dialects.dtypes import DType, bool_, float32, float64, promote_types
+from weft.errors import TypePromotionError
 from weft.host import canonical
 from weft.lax.base import ArrayLike, constant, convert
 from weft.lax.shape import broadcast_shapes
@@ -24,6 +27,11 @@ def common_dtype(*nodes: Node) -> tuple[DType, bool]:
     for n in nodes[1:]:
         if n.dtype is not dtype or n.aval.weak_type != weak:
             dtype, weak = promote_types(dtype, n.dtype, weak, n.aval.weak_type)
+    if config.numpy_dtype_promotion == "strict" and any(n.dtype is not dtype and not n.aval.weak_type for n in nodes):
+        raise TypePromotionError(
+            f"Input dtypes ({', '.join(dict.fromkeys(str(n.aval.dtype) for n in nodes))}) have no available implicit dtype promotion path when numpy_dtype_promotion=strict. "
+            "Try explicitly casting inputs to the desired output type, or set numpy_dtype_promotion=standard."
+        )
     return canonical(dtype), weak
 
 
@@ -51,6 +59,11 @@ def spread(nodes: list[Node]) -> list[Node]:
         return nodes
     shape = broadcast_shapes(*(n.shape for n in nodes))
     rank = len(shape)
+    if config.numpy_rank_promotion != "allow" and any(len(s) != rank for s in shapes):
+        text = f"arrays of different ranks are broadcast, of shapes {', '.join(str(n.shape) for n in nodes)}, and the option numpy_rank_promotion is {config.numpy_rank_promotion!r}"
+        if config.numpy_rank_promotion == "raise":
+            raise ValueError(text)
+        warnings.warn(text, stacklevel=4)
     return [broadcast(n, shape, range(rank - n.ndim, rank)) if n.shape else n for n in nodes]
 
 
