@@ -3,7 +3,19 @@
 from importlib import import_module
 from typing import Any
 
-_PARTS = ("integrate", "linalg", "ndimage", "optimize", "signal", "sparse", "special", "stats")
+_PARTS = (
+    "cluster",
+    "fft",
+    "integrate",
+    "interpolate",
+    "linalg",
+    "ndimage",
+    "optimize",
+    "signal",
+    "sparse",
+    "special",
+    "stats",
+)
 
 
 def __getattr__(name: str) -> Any:
