@@ -1,7 +1,7 @@
-"""LU with partial pivoting: a recursion on the columns (S. Toledo, "Locality of reference in LU decomposition with partial pivoting", 1997).
+"""LU with partial pivoting, a panel of `BLOCK` columns after the other.
 
-The left half of the columns is factored, its interchanges applied to the right half, a triangular system and one product of matrices
-update that, and what is left of it is factored. Panels of `BLOCK` columns are eliminated column by column.
+The panel is eliminated column by column, its interchanges are applied to the whole matrix, and a triangular system and one product of matrices update what is to the right of it.
+The loop over panels always works on the whole matrix, with zeros where nothing is to change: one body, which is compiled once, for up to three times the products.
 """
 
 from __future__ import annotations
@@ -22,35 +22,39 @@ from weft.dialects.array.ops.algebra import (
     div,
     iota,
     mul,
-    pad,
     plus,
     reshape,
+    slice_axis,
     sub,
     where,
+    zero_of,
 )
 from weft.dialects.array.ops.matrices import (
-    BLOCK,
     MatrixOp,
     check_matrix,
     column_index,
     column_of,
     columns,
-    cut,
     eye,
     fori,
-    join,
     matmul,
+    panels,
     picked,
+    put,
     row_index,
+    row_of,
     rows,
     spread,
+    swap,
+    take_columns,
     take_rows,
     tril,
     triu,
+    widened,
+    window,
 )
 from weft.dialects.array.ops.reduction import ArgreduceOp
-from weft.dialects.array.ops.shape import ConcatenateOp
-from weft.dialects.array.ops.triangular import TriangularSolveOp, solve_lower_or_upper
+from weft.dialects.array.ops.triangular import TriangularSolveOp, substituted
 from weft.dialects.dtypes import int32
 
 Maybe = Node | None
@@ -85,8 +89,8 @@ class LuOp(MatrixOp):
             return [None, None, None]
         *lead, n, m = lu.shape
         k = min(n, m)
-        lower = plus(tril(_widen(columns(lu, 0, k), n, n), -1), eye(lead, n, n, lu))
-        upper = triu(_widen(rows(lu, 0, k), m, m))
+        lower = plus(tril(widened(columns(lu, 0, k), n, n), -1), eye(lead, n, n, lu))
+        upper = triu(widened(rows(lu, 0, k), m, m))
         beyond = compare(row_index(upper), "ge", k)
         upper = where(beyond, eye(lead, m, m, lu), upper)
         side = {"transpose_a": False, "conjugate_a": False}
@@ -116,68 +120,69 @@ class LuOp(MatrixOp):
     @classmethod
     def decompose(cls, x: Node) -> tuple[Node, Node, Node]:
         *lead, n, m = x.shape
+        k, last = min(n, m), len(lead)
+        order = iota((*lead, n), last)
         if not x.aval.size:
-            return x, zeros(aval((*lead, min(n, m)), int32)), iota((*lead, n), len(lead))
-        k = min(n, m)
-        lu, pivots, permutation = _panel(columns(x, 0, k))
-        if m > k:
-            rest = take_rows(columns(x, k, m), permutation)
-            lu = join(lu, solve_lower_or_upper(lu, rest, True, True), axis=-1)
-        return lu, pivots, permutation
+            return x, zeros(aval((*lead, k), int32)), order
+        count, width = panels(k)
+        if count == 1 and m == k:
+            panel, pivots, order = _eliminated(swap(x), zero_of(int32))
+            return swap(panel), pivots, order
+        high, wide = count * width, max(m, count * width)
+        x = widened(x, max(n, high), wide)
+        order = iota(x.shape[:-1], last)
+
+        def step(k: Node, x: Node, pivots: Node, order: Node) -> tuple[Node, ...]:
+            at = mul(k, width)
+            panel, own, moved = _eliminated(swap(window(x, -1, at, width)), at)
+            panel, x = swap(panel), take_rows(x, moved)
+            band = window(x, -2, at, width)
+            right = compare(column_index(band), "ge", plus(at, width))
+            top = where(right, substituted(window(panel, -2, at, width), band, True, True), 0.0)
+            lower = where(compare(row_index(panel), "ge", plus(at, width)), panel, 0.0)
+            x = sub(x, matmul(lower, top))
+            x = put(put(x, where(right, top, band), -2, at), panel, -1, at)
+            order = reshape(take_rows(column_of(order), moved), order.shape)
+            return x, put(pivots, row_of(own), -1, at), order
+
+        start = x, zeros(aval((*lead, 1, high), int32)), order
+        x, pivots, order = fori(count, step, *start)
+        pivots = reshape(columns(pivots, 0, k), (*lead, k))
+        return columns(rows(x, 0, n), 0, m), pivots, slice_axis(order, last, 0, n)
 
 
-def _widen(x: Node, n: int, m: int) -> Node:
-    """Zeros below and beside."""
-    rank = x.ndim - 2
-    return pad(x, 0.0, (0,) * x.ndim, (*(0,) * rank, n - x.shape[-2], m - x.shape[-1]))
-
-
-def _panel(x: Node) -> tuple[Node, Node, Node]:
-    """The factorisation of matrices that are not wider than high."""
-    *lead, n, m = x.shape
-    if m <= BLOCK:
-        return _columns(x)
-    h, last = cut(m), len(lead)
-    left, pivots, permutation = _panel(columns(x, 0, h))
-    right = take_rows(columns(x, h, m), permutation)
-    top = solve_lower_or_upper(rows(left, 0, h), rows(right, 0, h), True, True)
-    below = sub(rows(right, h, n), matmul(rows(left, h, n), top))
-    corner, further, order = _panel(below)
-    order = plus(order, h)
-    order = ConcatenateOp.bind(iota((*lead, h), last), order, dimension=last)
-    out = join(take_rows(left, order), join(top, corner, axis=-2), axis=-1)
-    pivots = ConcatenateOp.bind(pivots, plus(further, h), dimension=last)
-    return out, pivots, reshape(take_rows(column_of(permutation), order), permutation.shape)
-
-
-def _columns(x: Node) -> tuple[Node, Node, Node]:
-    """Column by column: the greatest element is brought up, and what is below and to the right of it reduced."""
-    *lead, n, m = x.shape
-    row, column = row_index(x), column_index(x)
-    row_number = iota((*lead, n, 1), len(lead))
+def _eliminated(x: Node, at: Node) -> tuple[Node, Node, Node]:
+    """The factorisation of columns that begin in row `at`, given and found transposed (so that a column is a row of memory): each brings the greatest of
+    its elements up, and is taken from those to the right of it. What is above stays. Also the pivots, and the order of the rows.
+    """
+    *lead, m, n = x.shape
+    column, row = row_index(x), column_index(x)
+    row_number = iota((*lead, 1, n), len(lead) + 1)
     place = iota((*lead, m), len(lead))
 
-    def step(k: Node, x: Node, pivots: Node, permutation: Node) -> tuple[Node, ...]:
-        left = picked(x, -1, k)
-        size = where(compare(row_number, "ge", k), _size(left), -1.0)
+    def step(j: Node, x: Node, pivots: Node, order: Node) -> tuple[Node, ...]:
+        k = plus(j, at)
+        here = picked(x, -2, j)
+        size = where(compare(row_number, "ge", k), _size(here), -1.0)
         pivot = ArgreduceOp.bind(reshape(size, (*lead, n)), kind="max", axis=len(lead), dtype=int32)
         chosen = reshape(pivot, (*lead, 1))
-        first, found = picked(x, -2, k), take_rows(x, chosen)  # rows that change places
-        at = spread(reshape(pivot, (*lead, 1, 1)), x)
-        moved = where(compare(row, "eq", k), spread(found, x), where(compare(row, "eq", at), spread(first, x), x))
-        by = take_rows(left, chosen)
-        scale = spread(where(compare(by, "eq", 0.0), 1.0, by), left)
-        top = spread(picked(left, -2, k), left)
-        swapped = where(compare(row_number, "eq", spread(column_of(chosen), left)), top, left)
+        first, found = picked(x, -1, k), take_columns(x, chosen)  # rows that change places
+        there = spread(column_of(chosen), x)
+        moved = where(compare(row, "eq", k), spread(found, x), where(compare(row, "eq", there), spread(first, x), x))
+        by = picked(found, -2, j)
+        scale = spread(where(compare(by, "eq", 0.0), 1.0, by), here)
+        swapped = where(
+            compare(row_number, "eq", spread(column_of(chosen), here)), spread(picked(first, -2, j), here), here
+        )
         lower = spread(div(swapped, scale), x)
         reduced = where(
-            compare(column, "gt", k),
+            compare(column, "gt", j),
             sub(moved, mul(lower, spread(found, x))),
-            where(compare(column, "eq", k), lower, moved),
+            where(compare(column, "eq", j), lower, moved),
         )
-        here = compare(place, "eq", k)
-        pivots = where(here, broadcast(pivot, place.shape, range(len(lead))), pivots)
-        return where(compare(row, "gt", k), reduced, moved), pivots, exchanged(permutation, k, pivot)
+        own = compare(place, "eq", j)
+        pivots = where(own, broadcast(pivot, place.shape, range(len(lead))), pivots)
+        return where(compare(row, "gt", k), reduced, moved), pivots, exchanged(order, k, pivot)
 
     start = x, zeros(aval((*lead, m), int32)), iota((*lead, n), len(lead))
     out = fori(m, step, *start)

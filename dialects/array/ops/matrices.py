@@ -17,6 +17,7 @@ from weft.dialects.array.ops.algebra import (
     compare,
     convert,
     iota,
+    pad,
     plus,
     reshape,
     slice_axis,
@@ -30,11 +31,11 @@ from weft.dialects.array.ops.control import WhileOp
 from weft.dialects.array.ops.indexing import GatherOp
 from weft.dialects.array.ops.scan import ScanOp
 from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Ints, SliceOp
-from weft.dialects.array.ops.slicing import DynamicSliceOp
+from weft.dialects.array.ops.slicing import DynamicSliceOp, DynamicUpdateSliceOp
 from weft.dialects.dtypes import int32
 
 BLOCK = 32
-"""Columns that are eliminated one by one. Wider matrices are cut in two, down to this, and the rest is products of matrices."""
+"""Columns that are eliminated one by one. Wider matrices are worked through in panels of at most so many, and the rest is products of matrices."""
 
 
 class MatrixOp(ArrayOp):
@@ -176,11 +177,7 @@ def spread(x: Node, like: Node) -> Node:
 
 def picked(x: Node, axis: int, k: Node) -> Node:
     """The k-th row (axis -2) or column (axis -1), for a computed k, as a matrix."""
-    sizes = list(x.shape)
-    sizes[axis] = 1
-    starts = [literal(0, int32)] * x.ndim
-    starts[axis] = k
-    return DynamicSliceOp.bind(x, *starts, sizes=tuple(sizes))
+    return window(x, axis, k, 1)
 
 
 def take_rows(x: Node, index: Node) -> Node:
@@ -247,12 +244,36 @@ def _program(function: Callable[..., Sequence[Node]], args: Sequence[Node]) -> t
     return Graph([*captures, *ins], graph.outs), captures
 
 
-def cut(n: int) -> int:
-    """Where a matrix of n columns is cut in two: at the greatest power of two times `BLOCK` below n, so that the pieces of all levels have few shapes."""
-    half = BLOCK
-    while 2 * half < n:
-        half *= 2
-    return half
+def panels(n: int) -> tuple[int, int]:
+    """Into how many panels n columns are divided, and how wide these are (the last one may reach beyond the end).
+
+    One loop runs over them, with slices of fixed shapes at computed places, so that a program is as long for large matrices as for small ones.
+    """
+    count = -(-n // BLOCK)
+    width = -(-n // max(count, 1))
+    width = width if count <= 1 else -(-width // 4) * 4  # whole vectors
+    return -(-n // width) if n else 0, width
+
+
+def window(x: Node, axis: int, start: Node, size: int) -> Node:
+    """`size` rows (axis -2) or columns (axis -1) from a computed one on."""
+    sizes = list(x.shape)
+    sizes[axis] = size
+    starts = [literal(0, int32)] * x.ndim
+    starts[axis] = start
+    return DynamicSliceOp.bind(x, *starts, sizes=tuple(sizes))
+
+
+def put(x: Node, part: Node, axis: int, start: Node) -> Node:
+    """x with rows (axis -2) or columns (axis -1) from a computed one on replaced."""
+    starts = [literal(0, int32)] * x.ndim
+    starts[axis] = start
+    return DynamicUpdateSliceOp.bind(x, part, *starts)
+
+
+def widened(x: Node, n: int, m: int) -> Node:
+    """Zeros below and beside, so that there are n rows and m columns."""
+    return pad(x, 0.0, (0,) * x.ndim, (*(0,) * (x.ndim - 2), n - x.shape[-2], m - x.shape[-1]))
 
 
 # -- for reference rules -----------------------------------------------------------------------------------------------------------------------

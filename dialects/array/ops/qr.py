@@ -1,8 +1,8 @@
 """QR by Householder reflections, as LAPACK normalises them (R's diagonal has the sign opposite to the column's leading element).
 
-A recursion on the columns, as for LU. The product of k reflections I - tau v vᴴ is I - V T Vᴴ, where 1/T's upper triangle is that of
-VᴴV and its diagonal that of 1/tau: T need not be built, a triangular system with I + diag(tau) triu(VᴴV, 1) does (T. Joffrain,
-T. M. Low, E. S. Quintana-Ortí, R. van de Geijn, F. G. Van Zee, "Accumulating Householder transformations, revisited", 2006).
+A loop over panels of columns, as for LU. The product of k reflections I - tau v vᴴ is I - V T Vᴴ, where 1/T's upper triangle is that of VᴴV and its diagonal that of
+1/tau, so that T solves a triangular system with I + diag(tau) triu(VᴴV, 1) (T. Joffrain, T. M. Low, E. S. Quintana-Ortí, R. van de Geijn, F. G. Van Zee,
+"Accumulating Householder transformations, revisited", 2006).
 
 Derivative: S. F. Walter, L. Lehmann, R. Lamour, "On evaluating higher-order derivatives of the QR decomposition of tall matrices", 2012.
 """
@@ -30,9 +30,9 @@ from weft.dialects.array.ops.algebra import (
     square,
     sub,
     where,
+    zero_of,
 )
 from weft.dialects.array.ops.matrices import (
-    BLOCK,
     MatrixOp,
     adjoint,
     check_matrix,
@@ -40,23 +40,28 @@ from weft.dialects.array.ops.matrices import (
     column_of,
     columns,
     conj,
-    cut,
     eye,
     fori,
     join,
     like,
     matmul,
     norm_square,
+    panels,
     picked,
+    put,
     real,
     row_index,
+    row_of,
     rows,
     spread,
+    swap,
     tril,
     triu,
+    widened,
+    window,
 )
-from weft.dialects.array.ops.shape import ConcatenateOp
-from weft.dialects.array.ops.triangular import TriangularSolveOp
+from weft.dialects.array.ops.triangular import TriangularSolveOp, substituted
+from weft.dialects.dtypes import int32
 
 Maybe = Node | None
 
@@ -133,91 +138,106 @@ class QrOp(MatrixOp):
 
 def reflections(x: Node) -> tuple[Node, Node]:
     """R on and above the diagonal, below it the vectors of the reflections, and their factors tau (LAPACK: geqrf)."""
-    n, m = x.shape[-2:]
+    *lead, n, m = x.shape
     k = min(n, m)
-    if k <= BLOCK:
-        packed, tau = _columns(columns(x, 0, k))
-    else:
-        h = cut(k)
-        left, first = reflections(columns(x, 0, h))
-        right = reflected(left, first, columns(x, h, k))
-        corner, second = reflections(rows(right, h, n))
-        packed = join(left, join(rows(right, 0, h), corner, axis=-2), axis=-1)
-        tau = ConcatenateOp.bind(first, second, dimension=tau_axis(x))
-    return (join(packed, reflected(packed, tau, columns(x, k, m)), axis=-1) if m > k else packed), tau
+    count, width = panels(k)
+    if count == 1 and m == k:
+        packed, tau = _reduced(swap(x), zero_of(int32))
+        return swap(packed), tau
+    high = count * width
+    x = widened(x, max(n, high), max(m, high))
+
+    def step(k: Node, x: Node, taus: Node) -> tuple[Node, ...]:
+        at = mul(k, width)
+        panel, tau = _reduced(swap(window(x, -1, at, width)), at)
+        panel = swap(panel)
+        v = _vectors(panel, at)
+        weights = matmul(adjoint(_triangle(v, tau)), matmul(adjoint(v), x))
+        right = compare(column_index(weights), "ge", plus(at, width))
+        x = sub(x, matmul(v, where(right, weights, 0.0)))
+        return put(x, panel, -1, at), put(taus, row_of(tau), -1, at)
+
+    x, taus = fori(count, step, x, zeros(aval((*lead, 1, high), x.dtype)))
+    return columns(rows(x, 0, n), 0, m), reshape(columns(taus, 0, k), (*lead, k))
 
 
-def tau_axis(x: Node) -> int:
-    """The axis of a vector of one factor a column."""
-    return x.ndim - 2
+def _vectors(packed: Node, at: Node) -> Node:
+    """The vectors of the reflections whose first one begins in row `at`: ones there, zeros above."""
+    diagonal = plus(column_index(packed), at)
+    row = row_index(packed)
+    return where(compare(row, "gt", diagonal), packed, where(compare(row, "eq", diagonal), 1.0, 0.0, like=packed))
 
 
-def _vectors(packed: Node) -> Node:
-    """The vectors of the reflections: ones on the diagonal, zeros above."""
-    *lead, n, m = packed.shape
-    return plus(tril(packed, -1), eye(lead, n, m, packed))
-
-
-def _solve(v: Node, tau: Node, y: Node, transposed: bool) -> Node:
-    """T y, or Tᴴ y."""
+def _triangle(v: Node, tau: Node) -> Node:
+    """T of the product I - v T vᴴ of reflections."""
+    *lead, k = tau.shape
     gram = triu(matmul(adjoint(v), v), 1)
-    scale = column_of(tau)
-    system = mul(spread(scale, gram), gram)
-    side = {
-        "left_side": True,
-        "lower": False,
-        "transpose_a": transposed,
-        "conjugate_a": transposed,
-        "unit_diagonal": True,
-    }
-    if transposed:
-        return mul(spread(conj(scale), y), TriangularSolveOp.bind(system, y, **side))
-    return TriangularSolveOp.bind(system, mul(spread(scale, y), y), **side)
+    scale = spread(column_of(tau), gram)
+    return substituted(mul(scale, gram), mul(scale, eye(lead, k, k, tau)), False, True)
 
 
 def reflected(packed: Node, tau: Node, c: Node, transposed: bool = True) -> Node:
-    """Qᴴ c (or Q c) of the product Q of the reflections that `packed` holds."""
-    v = _vectors(packed)
-    return sub(c, matmul(v, _solve(v, tau, matmul(adjoint(v), c), transposed)))
+    """Qᴴ c (or Q c) of the product Q of the reflections that `packed` holds, a panel of them at once."""
+    n, m = packed.shape[-2:]
+    count, width = panels(m)
+    if not c.aval.size or not count:
+        return c
+    size = count * width
+    packed, tau = widened(packed, n, size), widened(row_of(tau), 1, size)
+
+    def step(k: Node, c: Node) -> tuple[Node]:
+        at = mul(k if transposed else sub(count - 1, k), width)
+        v, factors = _vectors(window(packed, -1, at, width), at), window(tau, -1, at, width)
+        triangle = _triangle(v, reshape(factors, (*factors.shape[:-2], width)))
+        triangle = adjoint(triangle) if transposed else triangle
+        return (sub(c, matmul(v, matmul(triangle, matmul(adjoint(v), c)))),)
+
+    return fori(count, step, c)[0]
 
 
 def product(packed: Node, tau: Node, k: int) -> Node:
     """The first k columns of the product of reflections (LAPACK: orgqr)."""
     *lead, n, _ = packed.shape
-    v = _vectors(packed)
-    onto = adjoint(v if k == n else rows(v, 0, k))
-    return sub(eye(lead, n, k, packed), matmul(v, _solve(v, tau, onto, False)))
+    return reflected(packed, tau, eye(lead, n, k, packed), transposed=False)
 
 
-def _columns(x: Node) -> tuple[Node, Node]:
-    """One reflection after the other: it takes its column to a multiple of the unit vector, and is applied to the columns to the right."""
-    *lead, n, m = x.shape
-    last = len(lead)
-    row, column = row_index(x), column_index(x)
-    below_row = iota((*lead, n, 1), last)
-    place = iota((*lead, m), last)
+def reflection(x: Node, k: Node) -> tuple[Node, Node, Node]:
+    """Of rows x, the reflections that take what stands behind the k-th element to zero: the vector (1 in its k-th place, 0 before it), tau, and beta, what the k-th
+    element becomes. All have the rank of x.
+    """
+    place = column_index(x)
+    alpha = picked(x, -1, k)
+    tail = where(compare(place, "gt", k), x, 0.0)
+    first = real(alpha)
+    size = reshape(reduce(norm_square(tail), "add", (x.ndim - 1,)), alpha.shape)
+    size = plus(size, norm_square(sub(alpha, like(first, alpha))))
+    length = sqrt(plus(square(first), size))
+    none = compare(size, "eq", 0.0)  # nothing to reflect
+    beta = like(where(none, first, where(compare(first, "ge", 0.0), neg(length), length)), alpha)
+    tau = where(none, 0.0, div(sub(beta, alpha), where(none, 1.0, beta)))
+    v = div(tail, spread(where(none, 1.0, sub(alpha, beta)), tail))
+    return where(compare(place, "eq", k), 1.0, v), tau, beta
 
-    def step(k: Node, x: Node, taus: Node) -> tuple[Node, ...]:
-        here = picked(x, -1, k)
-        alpha = picked(here, -2, k)
-        below = compare(below_row, "gt", k)
-        tail = where(below, here, 0.0)
-        first = real(alpha)
-        size = plus(
-            reshape(reduce(norm_square(tail), "add", (last,)), alpha.shape), norm_square(sub(alpha, like(first, alpha)))
-        )
-        length = sqrt(plus(square(first), size))
-        none = compare(size, "eq", 0.0)  # nothing to reflect
-        beta = like(where(none, first, where(compare(first, "ge", 0.0), neg(length), length)), alpha)
-        tau = where(none, 0.0, div(sub(beta, alpha), where(none, 1.0, beta)))
-        v = div(tail, spread(where(none, 1.0, sub(alpha, beta)), tail))
-        v = where(compare(below_row, "eq", k), 1.0, v)
-        weights = mul(spread(conj(tau), x), spread(matmul(adjoint(v), x), x))
-        changed = sub(x, mul(spread(v, x), weights))
+
+def _reduced(x: Node, at: Node) -> tuple[Node, Node]:
+    """Columns that begin in row `at`, given and found transposed: one reflection after the other takes its column to a multiple of the unit vector, and is applied to
+    those to the right of it. What is above stays. Also the factors tau.
+    """
+    *lead, m, _ = x.shape
+    column, row = row_index(x), column_index(x)
+    place = iota((*lead, m), len(lead))
+
+    def step(j: Node, x: Node, taus: Node) -> tuple[Node, ...]:
+        k = plus(j, at)
+        here = picked(x, -2, j)
+        v, tau, beta = reflection(here, k)
+        along = matmul(x, swap(conj(v)))
+        weights = mul(spread(conj(tau), along), along)
+        changed = sub(x, mul(spread(weights, x), spread(v, x)))
         stored = where(compare(row, "gt", k), spread(v, x), where(compare(row, "eq", k), spread(beta, x), x))
-        x = where(compare(column, "gt", k), changed, where(compare(column, "eq", k), stored, x))
-        factor = broadcast(reshape(tau, lead), place.shape, range(last))
-        return x, where(compare(place, "eq", k), factor, taus)
+        x = where(compare(column, "gt", j), changed, where(compare(column, "eq", j), stored, x))
+        factor = broadcast(reshape(tau, lead), place.shape, range(len(lead)))
+        return x, where(compare(place, "eq", j), factor, taus)
 
     out = fori(m, step, x, zeros(aval((*lead, m), x.dtype)))
     return out[0], out[1]

@@ -1,6 +1,7 @@
 """Triangular systems, and the factorisation of positive definite matrices into two triangular ones.
 
-Both are recursions on halves down to blocks of `BLOCK` columns, which are eliminated one by one: what is left to do between halves are products of matrices.
+Both go in blocks of `BLOCK` rows or columns, and look back: a block is what was given less a product of the known ones with what belongs to them; then its own rows or columns are
+eliminated one by one.
 
 Derivative of the Cholesky factor: I. Murray, "Differentiation of the Cholesky decomposition", 2016 (arXiv 1602.07527).
 """
@@ -14,10 +15,11 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import broadcast, full, move_axis
+from weft.dialects.array.op import broadcast, full, move_axis, zeros
 from weft.dialects.array.ops.algebra import (
     compare,
     div,
+    iota,
     logical_and,
     mul,
     neg,
@@ -29,22 +31,21 @@ from weft.dialects.array.ops.algebra import (
     where,
 )
 from weft.dialects.array.ops.matrices import (
-    BLOCK,
     MatrixOp,
     adjoint,
     check_matrix,
     column_index,
     columns,
     conj,
-    cut,
     diagonal,
     each_matrix,
     fori,
     hermitian,
-    join,
     like,
     matmul,
+    panels,
     picked,
+    put,
     real,
     row_index,
     rows,
@@ -52,8 +53,10 @@ from weft.dialects.array.ops.matrices import (
     swap,
     tril,
     triu,
+    widened,
+    window,
 )
-from weft.dialects.array.ops.shape import Dims, ReverseOp
+from weft.dialects.array.ops.shape import Dims
 
 Maybe = Node | None
 
@@ -178,34 +181,45 @@ class TriangularSolveOp(MatrixOp):
 
 
 def solve_lower_or_upper(a: Node, b: Node, lower: bool, unit: bool) -> Node:
-    """a x = b. An upper triangle is a lower one when both axes are reversed."""
+    """a x = b: a block of rows of x after the other, from b and the rows that are known."""
     if not b.aval.size:
         return b
-    if lower:
-        return _forward(a, b, unit)
-    last, but_one = a.ndim - 1, a.ndim - 2
-    x = _forward(ReverseOp.bind(a, dimensions=(but_one, last)), ReverseOp.bind(b, dimensions=(but_one,)), unit)
-    return ReverseOp.bind(x, dimensions=(but_one,))
-
-
-def _forward(a: Node, b: Node, unit: bool) -> Node:
-    """Forward substitution."""
-    n = a.shape[-1]
-    if n > BLOCK:
-        h = cut(n)
-        top = _forward(columns(rows(a, 0, h), 0, h), rows(b, 0, h), unit)
-        below = sub(rows(b, h, n), matmul(columns(rows(a, h, n), 0, h), top))
-        return join(top, _forward(columns(rows(a, h, n), h, n), below, unit), axis=-2)
-    place = row_index(b)
+    n, m = b.shape[-2:]
+    count, width = panels(n)
+    if count == 1:
+        return substituted(a, b, lower, unit)
+    size = count * width
+    a, b = widened(a, size, size), widened(b, size, m)
+    place = iota((*a.shape[:-2], width, size), a.ndim - 1)
 
     def step(k: Node, x: Node) -> tuple[Node]:
+        at = mul(k if lower else sub(count - 1, k), width)
+        band = window(a, -2, at, width)
+        known = compare(place, "lt", at) if lower else compare(place, "ge", plus(at, width))
+        rest = sub(window(b, -2, at, width), matmul(where(known, band, 0.0), x))
+        own = window(band, -1, at, width)
+        if size > n and not unit:  # rows that are not there
+            beyond = compare(plus(row_index(own), at), "ge", n)
+            own = where(logical_and(beyond, compare(row_index(own), "eq", column_index(own))), 1.0, own)
+        return (put(x, substituted(own, rest, lower, unit), -2, at),)
+
+    return rows(fori(count, step, zeros(b))[0], 0, n)
+
+
+def substituted(a: Node, b: Node, lower: bool, unit: bool) -> Node:
+    """a x = b: one row of x after the other, which is then taken from those to come."""
+    n, place = a.shape[-1], row_index(b)
+
+    def step(k: Node, x: Node) -> tuple[Node]:
+        k = k if lower else sub(n - 1, k)
         known = picked(x, -2, k)
         column = picked(a, -1, k)
         if not unit:
             known = div(known, spread(picked(column, -2, k), known))
         known = spread(known, x)
         changed = sub(x, mul(spread(column, x), known))
-        return (where(compare(place, "gt", k), changed, where(compare(place, "eq", k), known, x)),)
+        ahead = compare(place, "gt" if lower else "lt", k)
+        return (where(ahead, changed, where(compare(place, "eq", k), known, x)),)
 
     return fori(n, step, b)[0]
 
@@ -256,15 +270,29 @@ class CholeskyOp(MatrixOp):
 
 
 def _cholesky(x: Node) -> Node:
-    """The factor in the lower triangle; something else above it. Of the diagonal's elements the real parts are taken."""
+    """The factor in the lower triangle; something else above it. A panel of columns is what it was less the product of those before it, then eliminated."""
     n = x.shape[-1]
-    if n > BLOCK:
-        h = cut(n)
-        first, beside, below = columns(rows(x, 0, h), 0, h), columns(rows(x, 0, h), h, n), rows(x, h, n)
-        first = _cholesky(first)
-        left = swap(solve_lower_or_upper(conj(first), swap(columns(below, 0, h)), True, False))
-        rest = _cholesky(sub(columns(below, h, n), matmul(left, adjoint(left))))
-        return join(join(first, beside, axis=-1), join(left, rest, axis=-1), axis=-2)
+    count, width = panels(n)
+    if count == 1:
+        return _root(x)
+    size = count * width
+    x = widened(x, size, size)
+
+    def step(k: Node, out: Node) -> tuple[Node]:
+        at = mul(k, width)
+        panel = sub(window(x, -1, at, width), matmul(out, adjoint(window(out, -2, at, width))))
+        own = window(panel, -2, at, width)
+        if size > n:  # columns that are not there
+            beyond = compare(plus(row_index(own), at), "ge", n)
+            own = where(logical_and(beyond, compare(row_index(own), "eq", column_index(own))), 1.0, own)
+        below = swap(substituted(conj(_root(own)), swap(panel), True, False))
+        return (put(out, where(compare(row_index(below), "ge", at), below, 0.0), -1, at),)
+
+    return columns(rows(fori(count, step, zeros(x))[0], 0, n), 0, n)
+
+
+def _root(x: Node) -> Node:
+    """The factor, one column after the other. Of the diagonal's elements the real parts are taken."""
     row, column = row_index(x), column_index(x)
 
     def step(k: Node, x: Node) -> tuple[Node]:
@@ -278,4 +306,4 @@ def _cholesky(x: Node) -> Node:
         scaled = where(compare(row, "eq", k), like(spread(root, x), x), div(left, like(spread(root, x), x)))
         return (where(right, changed, where(compare(column, "eq", k), scaled, x)),)
 
-    return fori(n, step, x)[0]
+    return fori(x.shape[-1], step, x)[0]
