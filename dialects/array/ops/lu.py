@@ -1,7 +1,8 @@
 """LU with partial pivoting, a panel of `BLOCK` columns after the other.
 
 The panel is eliminated column by column, its interchanges are applied to the whole matrix, and a triangular system and one product of matrices update what is to the right of it.
-The loop over panels always works on the whole matrix, with zeros where nothing is to change: one body, which is compiled once, for up to three times the products.
+The loop over panels works on the whole matrix in each round, with zeros where nothing is to change: one body, compiled once, for more products than are needed. Of a large
+matrix it takes half of the columns (`head`), and another loop what is left.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from weft.dialects.array.ops.matrices import (
     columns,
     eye,
     fori,
+    head,
+    join,
     matmul,
     panels,
     picked,
@@ -120,35 +123,47 @@ class LuOp(MatrixOp):
     @classmethod
     def decompose(cls, x: Node) -> tuple[Node, Node, Node]:
         *lead, n, m = x.shape
-        k, last = min(n, m), len(lead)
-        order = iota((*lead, n), last)
         if not x.aval.size:
-            return x, zeros(aval((*lead, k), int32)), order
-        count, width = panels(k)
-        if count == 1 and m == k:
-            panel, pivots, order = _eliminated(swap(x), zero_of(int32))
-            return swap(panel), pivots, order
-        high, wide = count * width, max(m, count * width)
-        x = widened(x, max(n, high), wide)
-        order = iota(x.shape[:-1], last)
+            return x, zeros(aval((*lead, min(n, m)), int32)), iota((*lead, n), len(lead))
+        return _factored(x)
 
-        def step(k: Node, x: Node, pivots: Node, order: Node) -> tuple[Node, ...]:
-            at = mul(k, width)
-            panel, own, moved = _eliminated(swap(window(x, -1, at, width)), at)
-            panel, x = swap(panel), take_rows(x, moved)
-            band = window(x, -2, at, width)
-            right = compare(column_index(band), "ge", plus(at, width))
-            top = where(right, substituted(window(panel, -2, at, width), band, True, True), 0.0)
-            lower = where(compare(row_index(panel), "ge", plus(at, width)), panel, 0.0)
-            x = sub(x, matmul(lower, top))
-            x = put(put(x, where(right, top, band), -2, at), panel, -1, at)
-            order = reshape(take_rows(column_of(order), moved), order.shape)
-            return x, put(pivots, row_of(own), -1, at), order
 
-        start = x, zeros(aval((*lead, 1, high), int32)), order
-        x, pivots, order = fori(count, step, *start)
-        pivots = reshape(columns(pivots, 0, k), (*lead, k))
-        return columns(rows(x, 0, n), 0, m), pivots, slice_axis(order, last, 0, n)
+def _factored(x: Node) -> tuple[Node, Node, Node]:
+    *lead, n, m = x.shape
+    k, last = min(n, m), len(lead)
+    h = head(k)
+    count, width = panels(h)
+    if count == 1 and m == k:
+        panel, pivots, order = _eliminated(swap(x), zero_of(int32))
+        return swap(panel), pivots, order
+    high = count * width
+    x = widened(x, max(n, high), max(m, high))
+
+    def step(k: Node, x: Node, pivots: Node, order: Node) -> tuple[Node, ...]:
+        at = mul(k, width)
+        panel, own, moved = _eliminated(swap(window(x, -1, at, width)), at)
+        panel, x = swap(panel), take_rows(x, moved)
+        band = window(x, -2, at, width)
+        right = compare(column_index(band), "ge", plus(at, width))
+        top = where(right, substituted(window(panel, -2, at, width), band, True, True), 0.0)
+        lower = where(compare(row_index(panel), "ge", plus(at, width)), panel, 0.0)
+        x = sub(x, matmul(lower, top))
+        x = put(put(x, where(right, top, band), -2, at), panel, -1, at)
+        order = reshape(take_rows(column_of(order), moved), order.shape)
+        return x, put(pivots, row_of(own), -1, at), order
+
+    start = x, zeros(aval((*lead, 1, high), int32)), iota(x.shape[:-1], last)
+    x, pivots, order = fori(count, step, *start)
+    x, order = columns(rows(x, 0, n), 0, m), slice_axis(order, last, 0, n)
+    pivots = reshape(columns(pivots, 0, h), (*lead, h))
+    if h == k:
+        return x, pivots, order
+    corner, further, moved = _factored(columns(rows(x, h, n), h, m))
+    below = join(take_rows(columns(rows(x, h, n), 0, h), moved), corner, axis=-1)
+    rest = reshape(take_rows(column_of(slice_axis(order, last, h, n)), moved), (*lead, n - h))
+    order = join(slice_axis(order, last, 0, h), rest, axis=-1)
+    pivots = join(pivots, plus(further, h), axis=-1)
+    return join(rows(x, 0, h), below, axis=-2), pivots, order
 
 
 def _eliminated(x: Node, at: Node) -> tuple[Node, Node, Node]:

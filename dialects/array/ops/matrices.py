@@ -255,6 +255,11 @@ def panels(n: int) -> tuple[int, int]:
     return -(-n // width) if n else 0, width
 
 
+def head(n: int) -> int:
+    """How many of n columns one loop takes. It works on the whole matrix in each of its rounds, so what is left of a large one is worth a loop of its own."""
+    return n if n <= 8 * BLOCK else -(-n // (2 * BLOCK)) * BLOCK
+
+
 def window(x: Node, axis: int, start: Node, size: int) -> Node:
     """`size` rows (axis -2) or columns (axis -1) from a computed one on."""
     sizes = list(x.shape)

@@ -26,6 +26,7 @@ from weft.dialects.array.ops.algebra import (
     plus,
     reduce,
     reshape,
+    slice_axis,
     sqrt,
     square,
     sub,
@@ -42,6 +43,7 @@ from weft.dialects.array.ops.matrices import (
     conj,
     eye,
     fori,
+    head,
     join,
     like,
     matmul,
@@ -140,7 +142,8 @@ def reflections(x: Node) -> tuple[Node, Node]:
     """R on and above the diagonal, below it the vectors of the reflections, and their factors tau (LAPACK: geqrf)."""
     *lead, n, m = x.shape
     k = min(n, m)
-    count, width = panels(k)
+    h = head(k)
+    count, width = panels(h)
     if count == 1 and m == k:
         packed, tau = _reduced(swap(x), zero_of(int32))
         return swap(packed), tau
@@ -158,7 +161,12 @@ def reflections(x: Node) -> tuple[Node, Node]:
         return put(x, panel, -1, at), put(taus, row_of(tau), -1, at)
 
     x, taus = fori(count, step, x, zeros(aval((*lead, 1, high), x.dtype)))
-    return columns(rows(x, 0, n), 0, m), reshape(columns(taus, 0, k), (*lead, k))
+    x, tau = columns(rows(x, 0, n), 0, m), reshape(columns(taus, 0, h), (*lead, h))
+    if h == k:
+        return x, tau
+    corner, further = reflections(columns(rows(x, h, n), h, m))
+    below = join(columns(rows(x, h, n), 0, h), corner, axis=-1)
+    return join(rows(x, 0, h), below, axis=-2), join(tau, further, axis=-1)
 
 
 def _vectors(packed: Node, at: Node) -> Node:
@@ -179,6 +187,14 @@ def _triangle(v: Node, tau: Node) -> Node:
 def reflected(packed: Node, tau: Node, c: Node, transposed: bool = True) -> Node:
     """Qᴴ c (or Q c) of the product Q of the reflections that `packed` holds, a panel of them at once."""
     n, m = packed.shape[-2:]
+    h = head(m)
+    if h < m:  # what the later reflections change lies below
+        rest = columns(rows(packed, h, n), h, m), slice_axis(tau, tau.ndim - 1, h, m)
+        packed, tau = columns(packed, 0, h), slice_axis(tau, tau.ndim - 1, 0, h)
+        if transposed:
+            c = reflected(packed, tau, c)
+        c = join(rows(c, 0, h), reflected(*rest, rows(c, h, n), transposed), axis=-2)
+        return c if transposed else reflected(packed, tau, c, False)
     count, width = panels(m)
     if not c.aval.size or not count:
         return c

@@ -40,7 +40,9 @@ from weft.dialects.array.ops.matrices import (
     diagonal,
     each_matrix,
     fori,
+    head,
     hermitian,
+    join,
     like,
     matmul,
     panels,
@@ -185,6 +187,14 @@ def solve_lower_or_upper(a: Node, b: Node, lower: bool, unit: bool) -> Node:
     if not b.aval.size:
         return b
     n, m = b.shape[-2:]
+    h = head(n)
+    if h < n:
+        ends = ((0, h), (h, n)) if lower else ((h, n), (0, h))
+        (first, last), (start, limit) = ends
+        known = solve_lower_or_upper(columns(rows(a, first, last), first, last), rows(b, first, last), lower, unit)
+        rest = sub(rows(b, start, limit), matmul(columns(rows(a, start, limit), first, last), known))
+        found = solve_lower_or_upper(columns(rows(a, start, limit), start, limit), rest, lower, unit)
+        return join(*((known, found) if lower else (found, known)), axis=-2)
     count, width = panels(n)
     if count == 1:
         return substituted(a, b, lower, unit)
@@ -272,23 +282,30 @@ class CholeskyOp(MatrixOp):
 def _cholesky(x: Node) -> Node:
     """The factor in the lower triangle; something else above it. A panel of columns is what it was less the product of those before it, then eliminated."""
     n = x.shape[-1]
-    count, width = panels(n)
+    h = head(n)
+    count, width = panels(h)
     if count == 1:
         return _root(x)
-    size = count * width
-    x = widened(x, size, size)
+    high, wide = max(n, count * width), count * width
+    x = widened(x, high, max(n, wide))
 
     def step(k: Node, out: Node) -> tuple[Node]:
         at = mul(k, width)
         panel = sub(window(x, -1, at, width), matmul(out, adjoint(window(out, -2, at, width))))
         own = window(panel, -2, at, width)
-        if size > n:  # columns that are not there
-            beyond = compare(plus(row_index(own), at), "ge", n)
+        if wide > h:  # columns that are not there
+            beyond = compare(plus(row_index(own), at), "ge", h)
             own = where(logical_and(beyond, compare(row_index(own), "eq", column_index(own))), 1.0, own)
         below = swap(substituted(conj(_root(own)), swap(panel), True, False))
         return (put(out, where(compare(row_index(below), "ge", at), below, 0.0), -1, at),)
 
-    return columns(rows(fori(count, step, zeros(x))[0], 0, n), 0, n)
+    out = columns(rows(fori(count, step, zeros(columns(x, 0, wide)))[0], 0, n), 0, h)
+    if h == n:
+        return out
+    below = rows(out, h, n)
+    corner = sub(columns(rows(x, h, n), h, n), matmul(below, adjoint(below)))
+    beside = zeros(aval((*x.shape[:-2], h, n - h), x.dtype))
+    return join(join(rows(out, 0, h), beside, axis=-1), join(below, _cholesky(corner), axis=-1), axis=-2)
 
 
 def _root(x: Node) -> Node:
