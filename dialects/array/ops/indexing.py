@@ -159,9 +159,11 @@ class GatherOp(ArrayOp):
     @classmethod
     def transpose(cls, ct: Node, args: Sequence[Node], linear: Sequence[bool], **params: Any) -> list[Maybe]:
         operand, indices = args
+        # An index out of range that nobody asked to clamp has no derivative, though the value is that of the clamped one: JAX documents it ("out-of-bound indexing").
+        mode = "clip" if params["mode"] == "clip" else "fill"
         return [
             ScatterOp.bind(
-                zeros(operand.aval), indices, ct, kind="add", mode=params["mode"], update_window_dims=params["offset_dims"],
+                zeros(operand.aval), indices, ct, kind="add", mode=mode, update_window_dims=params["offset_dims"],
                 inserted_window_dims=params["collapsed_slice_dims"], scatter_dims_to_operand_dims=params["start_index_map"],
                 operand_batching_dims=params["operand_batching_dims"], scatter_indices_batching_dims=params["start_indices_batching_dims"],
             ),
