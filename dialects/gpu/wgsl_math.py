@@ -10,6 +10,8 @@ correctly rounded f32, over all arguments unless told otherwise (where division 
 
 The error function beyond 1 is 1 - exp(-q), q a polynomial for -log(erfc). Angles beyond 20,000 are reduced by integers (Payne and Hanek, 1983): a float32 is m * 2**e with m of
 24 bits, and of the bits of 2/pi only the 96 from 2**(2 - e) on decide what m * 2**e * 2/pi is modulo 4.
+
+A remainder is exact: x - q * y without rounding while the quotient q is below 2**20 (a driver's division may be a few ulp off), else a long division of the mantissas, eight bits a round.
 """
 
 from __future__ import annotations
@@ -428,6 +430,43 @@ fn w_pow$s(x: $F, y: $F) -> $F {
   let signed = select(size, -size, negative & odd);
   let bad = w_is_nan$s(x) | w_is_nan$s(y) | ((x < $F(0.0)) & !whole & !w_is_inf$s(x));
   return select(select(signed, w_nan$s(), bad), $F(1.0), (x == $F(1.0)) | (y == $F(0.0)));
+}
+""")
+
+define("""
+fn w_fmod_far$s(a: $U, d: $U) -> $F {
+  let below = a < d;
+  let m = max(select(d & $U(0x7fffffu), (d & $U(0x7fffffu)) | $U(0x800000u), d >= $U(0x800000u)), $U(1u));
+  let e = max(d >> $U(23u), $U(1u)) - $U(1u);
+  var left = select(max(a >> $U(23u), $U(1u)) - $U(1u) - e, $U(0u), below);
+  var r = select(a & $U(0x7fffffu), (a & $U(0x7fffffu)) | $U(0x800000u), a >= $U(0x800000u)) % m;
+  while (any(left > $U(0u))) {
+    let by = min(left, $U(8u));
+    r = (r << by) % m;
+    left -= by;
+  }
+  let up = min(countLeadingZeros(r) - $U(8u), e);
+  let bits = select((r << up) + ((e - up) << $U(23u)), $U(0u), r == $U(0u));
+  return bitcast<$F>(select(bits, a, below));
+}
+
+fn w_fmod$s(x: $F, y: $F) -> $F {
+  let a = abs(x);
+  let d = abs(y);
+  let bits = bitcast<$U>(d);
+  let q = trunc(a / d);
+  let qh = w_high$s(q);
+  let ql = q - qh;
+  let dh = w_high$s(d);
+  let dl = d - dh;
+  var r = (((a - qh * dh) - qh * dl) - ql * dh) - ql * dl;
+  r = select(r, r + d, r < $F(0.0));
+  r = select(r, r - d, r >= d);
+  r = select(r, a, a < d);
+  let bad = w_is_nan$s(x) | w_is_inf$s(x) | w_is_nan$s(y) | (bits == $U(0u));
+  let far = ((q > $F(1048576.0)) | (bits < $U(0x800000u))) & !bad;
+  if (any(far)) { r = select(r, w_fmod_far$s(bitcast<$U>(a), bits), far); }
+  return select(w_copysign$s(r, x), w_nan$s(), bad);
 }
 """)
 

@@ -479,6 +479,7 @@ EXPRESSIONS: dict[str, Callable[[Printer, Operation, list[Text]], Text]] = {
     "arith.subf": _infix("-", PLUS, TIMES),
     "arith.mulf": _MUL,
     "arith.divf": _infix("/", TIMES, UNARY),
+    "kernel.remf": _own("fmod"),
     "arith.negf": _negate,
     "arith.maximumf": _own("max"),
     "arith.minimumf": _own("min"),

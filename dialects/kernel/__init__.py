@@ -14,7 +14,7 @@ from weft.dialects.kernel.host import (
     SwitchOp,
     WhileOp,
 )
-from weft.dialects.kernel.ops import EmptyOp, IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
+from weft.dialects.kernel.ops import EmptyOp, IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, RemfOp, StoreOp
 
 Kernel = Dialect(
     "kernel",
@@ -26,6 +26,7 @@ Kernel = Dialect(
         IndexOp,
         InsideOp,
         EmptyOp,
+        RemfOp,
         FuncOp,
         ProgramOp,
         AllocOp,

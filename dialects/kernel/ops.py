@@ -14,11 +14,23 @@ from collections.abc import Sequence
 from functools import cache
 from typing import ClassVar
 
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntegerType, MemRefType, StringAttr, TensorType, i1, i32
+from xdsl.dialects.builtin import (
+    AnyFloatConstr,
+    ArrayAttr,
+    DenseArrayBase,
+    IntegerType,
+    MemRefType,
+    StringAttr,
+    TensorType,
+    VectorType,
+    i1,
+    i32,
+)
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
+    VarConstraint,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
@@ -473,6 +485,24 @@ class InsideOp(IRDLOperation):
 
     def print(self, printer: Printer) -> None:
         print_point(printer, None, self.symbols, self.conditions)
+
+
+@irdl_op_definition
+class RemfOp(IRDLOperation):
+    """The remainder of the division towards zero, with the sign of the dividend: C's fmod. `arith` has none for floats.
+
+    %r = kernel.remf %x, %y : f32
+    """
+
+    name = "kernel.remf"
+
+    FLOAT: ClassVar = VarConstraint("FLOAT", AnyFloatConstr | VectorType.constr(AnyFloatConstr))
+    lhs = operand_def(FLOAT)
+    rhs = operand_def(FLOAT)
+    result = result_def(FLOAT)
+
+    traits = traits_def(Pure())
+    assembly_format: ClassVar = "$lhs `,` $rhs attr-dict `:` type($result)"
 
 
 @irdl_op_definition

@@ -21,6 +21,7 @@ from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.code import Value
 from weft.passes.wasm import math
 from weft.passes.wasm.narrow import from_half, half_bits, is_half, wrapped, zero_extended
+from weft.passes.wasm.remainder import remf
 
 
 @cache
@@ -362,6 +363,12 @@ class Lanes:
             return self.b.inst(f"{scalar_name(op.operands[0].type)}.copysign", *args)
         return self.b.inst("v128.bitselect", args[1], args[0], self.constant(-0.0, op.operands[0].type, True))
 
+    def _remainder(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
+        type = op.operands[0].type
+        x, y = args if vector else (self.splat(a, type) for a in args)
+        rest = remf(self.b, 64 if isinstance(type, Float64Type) else 32, x, y)
+        return rest if vector else self.extract(rest, type, 0)
+
     def _round(self, op: Operation, args: Sequence[Value], vector: bool) -> Value:
         """Half away from zero: truncate after adding just less than a half."""
         type = op.operands[0].type
@@ -452,6 +459,7 @@ _OTHERS: dict[str, Method] = {
     "arith.divui": Lanes._divide,
     "arith.remsi": Lanes._divide,
     "arith.remui": Lanes._divide,
+    "kernel.remf": Lanes._remainder,
     "math.absi": Lanes._abs_int,
     "math.copysign": Lanes._copysign,
     "math.round": Lanes._round,

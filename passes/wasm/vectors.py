@@ -115,6 +115,9 @@ class Vec:
     def floor(self) -> Vec:
         return self._float("floor")
 
+    def trunc(self) -> Vec:
+        return self._float("trunc")
+
     def at_least(self, low: float) -> Vec:
         """The greater of it and a constant; NaN stays NaN."""
         return self._float("pmax", low)

@@ -152,6 +152,25 @@ def test_64_bit_division(device: str, name: str) -> None:
                 equal(np.asarray(op(a, b)), reference(np, x, y))
 
 
+@pytest.mark.parametrize(("device", "name"), [("wasm", "float32"), ("wasm", "float64"), ("webgpu", "float32")])
+def test_remainders_are_exact(device: str, name: str) -> None:
+    """However great the quotient: numbers of all magnitudes, denormals, infinities and NaN among them, both signs, as vectors and one by one."""
+    rng = np.random.default_rng(0)
+    info = np.finfo(name)
+    corners = [0.0, -0.0, np.inf, np.nan, 1.0, 3.0, info.max, info.tiny, info.smallest_subnormal, info.tiny * 0.75]
+    with np.errstate(all="ignore"):
+        wide = 2.0 ** rng.uniform(np.log2(float(info.smallest_subnormal)), np.log2(float(info.max)), (2, 1000))
+        near = rng.uniform(-100, 100, (2, 1000)) * [[1], [0.01]]
+        x, y = np.concatenate([wide, near, np.stack(np.meshgrid(corners, corners)).reshape(2, -1)], 1).astype(name)
+        x = np.copysign(x, rng.uniform(-1, 1, x.size)).astype(name)
+        expected = np.fmod(x, y)
+    with weft.enable_x64(), weft.default_device(device):
+        found = np.asarray(lax.rem(wnp.asarray(x), wnp.asarray(y)))
+        equal(found, expected)
+        strided = np.asarray(lax.rem(wnp.asarray(x)[::3], wnp.asarray(y)[::3]))
+        equal(strided, expected[::3])
+
+
 @pytest.mark.parametrize("dtype", DEVICE_DTYPES["cpu"], ids=str)
 def test_packing_agrees_with_numpy(dtype: DType) -> None:
     """The host's bytes, made without NumPy, are NumPy's."""

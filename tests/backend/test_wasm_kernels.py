@@ -83,6 +83,7 @@ def test_unary(op, f, schedule):
         ("arith.minimumf", np.minimum),
         ("arith.maxnumf", np.fmax),
         ("arith.minnumf", np.fmin),
+        ("kernel.remf", np.fmod),
         ("math.powf", np.power),
         ("math.atan2", np.arctan2),
         ("math.copysign", np.copysign),

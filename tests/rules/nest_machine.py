@@ -19,7 +19,7 @@ from weft.dialects.array.params import tensor_type
 from weft.dialects.dtypes import as_dtype, from_type
 from weft.dialects.kernel.affine import Dim, Div, Expr, Min, Mod, Sym
 from weft.dialects.kernel.builder import NestBuilder, Operand
-from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
+from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, RemfOp, StoreOp
 
 FLOAT = {1: np.equal, 2: np.greater, 3: np.greater_equal, 4: np.less, 5: np.less_equal, 13: lambda x, y: ~(x == y)}
 INTEGER = {0: np.equal, 1: np.not_equal, 2: np.less, 3: np.less_equal, 4: np.greater, 5: np.greater_equal}
@@ -70,7 +70,7 @@ def _table() -> dict[type[Operation], Callable[..., Any]]:
         arith.DivUIOp: _checked_division(lambda x, y: (unsigned(x) // unsigned(y)).view(x.dtype), False),
         arith.RemUIOp: _checked_division(lambda x, y: (unsigned(x) % unsigned(y)).view(x.dtype), False),
         math.AbsFOp: np.abs, math.FloorOp: np.floor, math.CeilOp: np.ceil, math.TruncOp: np.trunc, math.RoundEvenOp: np.rint,
-        math.CopySignOp: np.copysign, math.PowFOp: np.power, math.Atan2Op: np.arctan2, math.ErfOp: _by_reference(ops.ErfOp),
+        RemfOp: np.fmod, math.CopySignOp: np.copysign, math.PowFOp: np.power, math.Atan2Op: np.arctan2, math.ErfOp: _by_reference(ops.ErfOp),
         math.RsqrtOp: _by_reference(ops.RsqrtOp), math.CtPopOp: _by_reference(ops.PopulationCountOp), math.CountLeadingZerosOp: _by_reference(ops.ClzOp),
     }  # fmt: skip
     names = {

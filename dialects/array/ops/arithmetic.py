@@ -54,6 +54,7 @@ from weft.dialects.array.ops.algebra import (
     where,
 )
 from weft.dialects.array.ops.parts import by_parts
+from weft.dialects.kernel.ops import RemfOp
 
 REAL = INTEGER | FLOATING
 
@@ -172,7 +173,7 @@ class RemOp(Binary):
 
     %z = array.rem %x, %y : tensor<4x8xf32>
 
-    JAX: `lax.rem`; C: `fmod`. Exact on devices where |x / y| < 2^24 (2^53 in float64).
+    JAX: `lax.rem`; C: `fmod`. Exact, however great the quotient.
     """
 
     name = "array.rem"
@@ -199,7 +200,7 @@ class RemOp(Binary):
         if dtype.kind == "f":
             wide = emit.accumulator(dtype)
             x, y = emit.convert(b, x, dtype, wide), emit.convert(b, y, dtype, wide)
-            return emit.convert(b, emit.float_remainder(b, x, y, wide), wide, dtype)
+            return emit.convert(b, b.op(RemfOp, x, y), wide, dtype)
         remainder, zero = emit.divide(b, arith.RemSIOp if dtype.kind == "i" else arith.RemUIOp, x, y, dtype)
         return emit.select(b, zero, x, remainder)
 

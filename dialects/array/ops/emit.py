@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from xdsl.dialects import arith, math
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr, i1, i64
 from xdsl.ir import Operation, SSAValue
 
@@ -165,39 +165,6 @@ def integer_of(dtype: DType) -> DType:
 def negative(b: Any, x: SSAValue, dtype: DType) -> SSAValue:
     """-x, wrapping around for integers."""
     return b.op(arith.NegfOp, x) if dtype.kind == "f" else b.op(arith.SubiOp, b.const(0, dtype), x)
-
-
-def float_remainder(b: Any, x: SSAValue, y: SSAValue, dtype: DType) -> SSAValue:
-    """C's fmod, exact while the quotient has fewer bits than the mantissa.
-
-    The quotient q, rounded, is at most one off. x - q * y is computed without rounding, because q and y are split into
-    halves whose products a float holds (Dekker's product, with the halves taken by masks, which no compiler reorders);
-    then one step puts right what q was off.
-    """
-    magnitude, divisor = b.op(math.AbsFOp, x), b.op(math.AbsFOp, y)
-    quotient = b.op(math.TruncOp, b.op(arith.DivfOp, magnitude, divisor))
-    rest = magnitude
-    halves = [_halves(b, v, dtype) for v in (quotient, divisor)]
-    for q, d in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        rest = b.op(arith.SubfOp, rest, b.op(arith.MulfOp, halves[0][q], halves[1][d]))
-    zero = b.const(0.0, dtype)
-    rest = select(b, compare(b, rest, "lt", zero, "f"), b.op(arith.AddfOp, rest, divisor), rest)
-    rest = select(b, compare(b, rest, "ge", divisor, "f"), b.op(arith.SubfOp, rest, divisor), rest)
-    rest = select(b, compare(b, magnitude, "lt", divisor, "f"), magnitude, rest)  # an infinite divisor too
-    rest = select(b, compare(b, divisor, "eq", zero, "f"), b.const(float("nan"), dtype), rest)
-    return b.op(math.CopySignOp, rest, x)
-
-
-def _halves(b: Any, x: SSAValue, dtype: DType) -> tuple[SSAValue, SSAValue]:
-    """A float as a sum of two with half of the mantissa each."""
-    bits = integer_of(dtype)
-    mask = b.const(-1 << (12 if dtype.bits == 32 else 27), bits)
-    high = b.op(
-        arith.BitcastOp,
-        b.op(arith.AndIOp, b.op(arith.BitcastOp, x, type=scalar_type(bits.type)), mask),
-        type=dtype.type,
-    )
-    return high, b.op(arith.SubfOp, x, high)
 
 
 def combining(kind: str, dtype: DType) -> str:

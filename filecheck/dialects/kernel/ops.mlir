@@ -48,6 +48,16 @@ func.func @guarded_gather(%a: tensor<64xf32>, %b: tensor<8xi32>) -> tensor<8xf32
   func.return %y : tensor<8xf32>
 }
 
+// What arith has not: the remainder of floats.
+// CHECK-LABEL: func.func @remainder
+// CHECK:      %{{.*}} = kernel.remf %{{.*}}, %{{.*}} : f32
+// CHECK-NEXT: %{{.*}} = kernel.remf %{{.*}}, %{{.*}} : vector<4xf32>
+func.func @remainder(%x: f32, %y: f32, %v: vector<4xf32>) -> f32 {
+  %r = kernel.remf %x, %y : f32
+  %w = kernel.remf %v, %v : vector<4xf32>
+  func.return %r : f32
+}
+
 // A scatter adds to what is there: its result is tied to the operand in outs.
 // CHECK-LABEL: func.func @scatter_add
 // CHECK: kernel.store add %{{.*}}, %{{.*}} (s0 = %{{.*}} in 0 to 63) [s0] : tensor<64xf32>
