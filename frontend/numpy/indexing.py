@@ -179,7 +179,7 @@ def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None, wrap
     vectors = lax.concatenate([lax.expand_dims(broadcast_to(c, common), (rank,)) for c in columns], rank)
     offset = tuple(range(rank, rank + view.ndim - len(axes)))
     sizes = [1 if k in arrays else n for k, n in enumerate(view.shape)]
-    how = GatherScatterMode.from_any(mode, GatherScatterMode.CLIP)
+    how = GatherScatterMode.from_any(mode, GatherScatterMode.PROMISE_IN_BOUNDS)
     numbers = GatherDimensionNumbers(offset, axes, axes)
     return _arranged(lax.gather(view, vectors, numbers, sizes, mode=how, fill_value=fill_value), entries, rank)
 
