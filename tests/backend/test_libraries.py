@@ -19,7 +19,7 @@ ANSWERS = reference.answers()
 FILES = [file for file in ANSWERS if not file.startswith("errors")]
 
 
-LACKING = {"webgpu": {"doubles_x64", "draws_x64", "orders_x64"}}
+LACKING = {"webgpu": {"doubles_x64", "draws_x64", "orders_x64", "special_more_x64"}}
 """What a device has no types for, by file: WebGPU has no float64."""
 CASES = [
     (d, f)

@@ -1,4 +1,4 @@
-"""What special functions are written with: promotion, Chebyshev sums, and derivatives that are formulas.
+"""What special functions are written with: promotion, Chebyshev sums, sums until they converge, and derivatives that are formulas.
 
 A function that is computed by pieces of polynomials has a derivative that is known exactly; `special` says what it is, so that it is not the derivative of the approximation.
 """
@@ -10,6 +10,7 @@ from functools import update_wrapper
 from typing import Any
 
 import weft.numpy as wnp
+from weft import lax
 from weft.array import Array
 from weft.custom import custom_jvp
 from weft.dialects.dtypes import float32
@@ -81,3 +82,29 @@ def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
 def where_safe(condition: Any, x: Array, instead: float) -> Array:
     """x where the condition holds, else a number at which the branch that is not taken does no harm."""
     return wnp.where(condition, x, wnp.asarray(instead, x.dtype))
+
+
+STEPS = 2000
+"""After so many terms what has not converged is left as it is."""
+
+
+def limits(x: Array) -> tuple[float, float]:
+    """What a term must be below of the sum, and the least number that a denominator may be."""
+    return (1e-9, 1e-30) if x.dtype is float32 else (1e-18, 1e-290)
+
+
+def until_converged(step: Callable[[Array, Any], tuple[Any, Array]], state: Any, x: Array) -> Any:
+    """`step(k, state) -> (state, whether each element has converged)` for k = 1, 2, …; elements that have converged keep what they have."""
+
+    def body(carried: Any) -> Any:
+        k, state, done = carried
+        new, converged = step(k, state)
+        kept = tuple(wnp.where(done, old, n) for old, n in zip(state, new, strict=True))
+        return k + 1, kept, done | converged
+
+    def going(carried: Any) -> Array:
+        k, _, done = carried
+        return wnp.any(~done) & (k < STEPS)
+
+    one = wnp.ones((), x.dtype)
+    return lax.while_loop(going, body, (one, state, wnp.zeros(x.shape, bool)))[1]

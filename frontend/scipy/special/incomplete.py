@@ -15,39 +15,14 @@ from weft.array import Array
 from weft.autodiff import jvp
 from weft.custom import custom_jvp
 from weft.dialects.dtypes import float32
-from weft.scipy.special.base import real, where_safe
+from weft.scipy.special.base import limits, real, until_converged, where_safe
 
 __all__ = ["betainc", "gammainc", "gammaincc"]
-
-STEPS = 2000
-"""After so many terms what has not converged is left as it is."""
-
-
-def _limits(x: Array) -> tuple[float, float]:
-    """What a term must be below of the sum, and the least number that a denominator may be."""
-    return (1e-9, 1e-30) if x.dtype is float32 else (1e-18, 1e-290)
-
-
-def _until_converged(step: Callable[[Array, Any], tuple[Any, Array]], state: Any, x: Array) -> Any:
-    """`step(k, state) -> (state, whether each element has converged)` for k = 1, 2, …; elements that have converged keep what they have."""
-
-    def body(carried: Any) -> Any:
-        k, state, done = carried
-        new, converged = step(k, state)
-        kept = tuple(wnp.where(done, old, n) for old, n in zip(state, new, strict=True))
-        return k + 1, kept, done | converged
-
-    def going(carried: Any) -> Array:
-        k, _, done = carried
-        return wnp.any(~done) & (k < STEPS)
-
-    one = wnp.ones((), x.dtype)
-    return lax.while_loop(going, body, (one, state, wnp.zeros(x.shape, bool)))[1]
 
 
 def _series(a: Array, x: Array) -> Array:
     """The sum of x ** n / ((a + 1) … (a + n)): gamma's lower part, but for a factor."""
-    small, _ = _limits(x)
+    small, _ = limits(x)
 
     def step(k: Array, state: Any) -> Any:
         term, total = state
@@ -55,12 +30,12 @@ def _series(a: Array, x: Array) -> Array:
         total = total + term
         return (term, total), lax.abs(term) <= small * lax.abs(total)
 
-    return _until_converged(step, (wnp.ones_like(x), wnp.ones_like(x)), x)[1]
+    return until_converged(step, (wnp.ones_like(x), wnp.ones_like(x)), x)[1]
 
 
 def _fraction(a: Array, x: Array) -> Array:
     """Legendre's continued fraction: gamma's upper part, but for a factor."""
-    small, tiny = _limits(x)
+    small, tiny = limits(x)
     b = x + 1 - a
     safe = where_safe(lax.abs(b) > tiny, b, tiny)
     d = 1 / safe
@@ -75,7 +50,7 @@ def _fraction(a: Array, x: Array) -> Array:
         ratio = c * d
         return (c, d, h * ratio), lax.abs(ratio - 1) <= max(small, 2e-16 if x.dtype is not float32 else 1e-7)
 
-    return _until_converged(step, (wnp.full_like(x, 1 / tiny), d, d), x)[2]
+    return until_converged(step, (wnp.full_like(x, 1 / tiny), d, d), x)[2]
 
 
 def _gamma_parts(a: Array, x: Array, upper: bool) -> Array:
@@ -142,7 +117,7 @@ def gammaincc(a: Any, x: Any) -> Array:
 
 
 def _beta_fraction(a: Array, b: Array, x: Array) -> Array:
-    _, tiny = _limits(x)
+    _, tiny = limits(x)
     small = 1e-7 if x.dtype is float32 else 4e-16
 
     def off_zero(v: Array) -> Array:
@@ -159,7 +134,7 @@ def _beta_fraction(a: Array, b: Array, x: Array) -> Array:
         return (c, d, h), lax.abs(c * d - 1) <= small
 
     d = 1 / off_zero(1 - (a + b) * x / (a + 1))
-    return _until_converged(step, (wnp.ones_like(x), d, d), x)[2]
+    return until_converged(step, (wnp.ones_like(x), d, d), x)[2]
 
 
 def _beta_part(a: Array, b: Array, x: Array) -> Array:
