@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeAlias
 
 from xdsl.context import Context
@@ -34,15 +33,14 @@ class ArraySplitComplexPass(ModulePass):
     name = "array-split-complex"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if any(
-            _is_complex(v.type)
-            for o in op.walk()
-            for v in (*o.results, *(a for r in o.regions for b in r.blocks for a in b.args))
+        # what a region takes is an operand of its op, so arguments of functions and results of ops are all there is
+        arguments = (a for f in op.body.block.ops for r in f.regions if r.blocks for a in r.block.args)
+        if any(_is_complex(v.type) for v in arguments) or any(
+            _is_complex(r.type) for o in op.walk() for r in o.results
         ):
             rewrite_functions(op, split_complex)
 
 
-@cache
 def _is_complex(type: Attribute) -> bool:
     return isinstance(type, TensorType) and isinstance(type.element_type, ComplexType)
 

@@ -496,6 +496,15 @@ def _transposed(
     ]
 
 
+def by_numpy(name: str) -> Any:
+    """The `reference` of an op that is one function of NumPy's on its operands."""
+
+    def reference(np: Any, *args: Any) -> Any:
+        return getattr(np, name)(*args)
+
+    return staticmethod(reference)
+
+
 def scalar(
     floating: type[Operation] | None, signed: type[Operation] | None = None, unsigned: type[Operation] | None = None
 ) -> Any:

@@ -25,6 +25,7 @@ from weft.dialects.array.op import (
     add,
     bilinear,
     broadcast,
+    by_numpy,
     common_dtype,
     each_part,
     elements,
@@ -77,7 +78,7 @@ class AddOp(Binary):
         return total and broadcast(total, out.shape)
 
     transpose = linear(lambda ct, x, y: ct, lambda ct, x, y: ct)[1]
-    reference = staticmethod(lambda np, x, y: np.add(x, y))
+    reference = by_numpy("add")
     on_parts = each_part
     to_kernel = scalar(arith.AddfOp, arith.AddiOp)
 
@@ -101,7 +102,7 @@ class SubOp(Binary):
         return broadcast(change, out.shape)
 
     transpose = linear(lambda ct, x, y: ct, lambda ct, x, y: neg(ct))[1]
-    reference = staticmethod(lambda np, x, y: np.subtract(x, y))
+    reference = by_numpy("subtract")
     on_parts = each_part
     to_kernel = scalar(arith.SubfOp, arith.SubiOp)
 
@@ -119,7 +120,7 @@ class MulOp(Binary):
     DTYPES: ClassVar = NUMERIC
 
     jvp, transpose = bilinear(lambda ct, x, y: mul(ct, y), lambda ct, x, y: mul(ct, x))
-    reference = staticmethod(lambda np, x, y: np.multiply(x, y))
+    reference = by_numpy("multiply")
     on_parts = by_parts(parts.product)
     to_kernel = scalar(arith.MulfOp, arith.MuliOp)
 
@@ -223,7 +224,7 @@ class PowOp(Binary):
         ),
         lambda x, y, out: mul(log(where(compare(x, "eq", 0.0), 1.0, x)), out),
     )
-    reference = staticmethod(lambda np, x, y: np.power(x, y))
+    reference = by_numpy("power")
     on_parts = by_parts(parts.power)
     to_kernel = scalar(math.PowFOp)
 
@@ -286,7 +287,7 @@ class Atan2Op(Binary):
         lambda x, y, out: div(y, plus(square(x), square(y))),
         lambda x, y, out: div(neg(x), plus(square(x), square(y))),
     )
-    reference = staticmethod(lambda np, x, y: np.arctan2(x, y))
+    reference = by_numpy("arctan2")
     to_kernel = scalar(math.Atan2Op)
 
 
@@ -315,7 +316,7 @@ class MaxOp(_Extreme):
     name = "array.max"
     DTYPES: ClassVar = ANY
 
-    reference = staticmethod(lambda np, x, y: np.maximum(x, y))
+    reference = by_numpy("maximum")
     on_parts = by_parts(parts.extreme("gt"))
 
     @classmethod
@@ -335,7 +336,7 @@ class MinOp(_Extreme):
     name = "array.min"
     DTYPES: ClassVar = ANY
 
-    reference = staticmethod(lambda np, x, y: np.minimum(x, y))
+    reference = by_numpy("minimum")
     on_parts = by_parts(parts.extreme("lt"))
 
     @classmethod
@@ -356,7 +357,7 @@ class NegOp(Unary):
     DTYPES: ClassVar = NUMERIC
 
     jvp, transpose = linear(lambda ct, x: neg(ct))
-    reference = staticmethod(lambda np, x: np.negative(x))
+    reference = by_numpy("negative")
     on_parts = each_part
 
     @classmethod
@@ -390,7 +391,7 @@ class AbsOp(Unary):
         size = where(compare(out, "eq", 0.0), 1.0, out)
         return real(mul(dx, div(conj(x), convert(size, x.dtype))))
 
-    reference = staticmethod(lambda np, x: np.abs(x))
+    reference = by_numpy("abs")
     on_parts = by_parts(parts.modulus)
 
     @classmethod
@@ -451,7 +452,7 @@ class FloorOp(_Rounding):
 
     name = "array.floor"
 
-    reference = staticmethod(lambda np, x: np.floor(x))
+    reference = by_numpy("floor")
     to_kernel = scalar(math.FloorOp)
 
 
@@ -466,7 +467,7 @@ class CeilOp(_Rounding):
 
     name = "array.ceil"
 
-    reference = staticmethod(lambda np, x: np.ceil(x))
+    reference = by_numpy("ceil")
     to_kernel = scalar(math.CeilOp)
 
 
@@ -481,7 +482,7 @@ class TruncOp(_Rounding):
 
     name = "array.trunc"
 
-    reference = staticmethod(lambda np, x: np.trunc(x))
+    reference = by_numpy("trunc")
     to_kernel = scalar(math.TruncOp)
 
 
@@ -496,5 +497,5 @@ class RoundOp(_Rounding):
 
     name = "array.round"
 
-    reference = staticmethod(lambda np, x: np.rint(x))
+    reference = by_numpy("rint")
     to_kernel = scalar(math.RoundEvenOp)

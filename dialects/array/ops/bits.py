@@ -23,6 +23,7 @@ from weft.dialects.array.op import (
     Binary,
     Unary,
     batch_front,
+    by_numpy,
     common_dtype,
     elements,
     linear,
@@ -49,7 +50,7 @@ class AndOp(Binary):
     DTYPES: ClassVar = INTEGER | BOOL
     NOT_DIFFERENTIABLE: ClassVar = True
 
-    reference = staticmethod(lambda np, x, y: np.bitwise_and(x, y))
+    reference = by_numpy("bitwise_and")
     to_kernel = scalar(None, arith.AndIOp)
 
 
@@ -66,7 +67,7 @@ class OrOp(Binary):
     DTYPES: ClassVar = INTEGER | BOOL
     NOT_DIFFERENTIABLE: ClassVar = True
 
-    reference = staticmethod(lambda np, x, y: np.bitwise_or(x, y))
+    reference = by_numpy("bitwise_or")
     to_kernel = scalar(None, arith.OrIOp)
 
 
@@ -83,7 +84,7 @@ class XorOp(Binary):
     DTYPES: ClassVar = INTEGER | BOOL
     NOT_DIFFERENTIABLE: ClassVar = True
 
-    reference = staticmethod(lambda np, x, y: np.bitwise_xor(x, y))
+    reference = by_numpy("bitwise_xor")
     to_kernel = scalar(None, arith.XOrIOp)
 
 
@@ -100,7 +101,7 @@ class NotOp(Unary):
     DTYPES: ClassVar = INTEGER | BOOL
     NOT_DIFFERENTIABLE: ClassVar = True
 
-    reference = staticmethod(lambda np, x: np.invert(x))
+    reference = by_numpy("invert")
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:
@@ -312,7 +313,7 @@ class NextafterOp(Binary):
     DTYPES: ClassVar = FLOATING
     NOT_DIFFERENTIABLE: ClassVar = True
 
-    reference = staticmethod(lambda np, x, y: np.nextafter(x, y))
+    reference = by_numpy("nextafter")
 
     @classmethod
     def to_kernel(cls, b: Any, index: tuple[Any, ...], args: Sequence[Any]) -> SSAValue:

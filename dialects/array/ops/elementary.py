@@ -11,7 +11,7 @@ from typing import ClassVar
 from xdsl.dialects import math
 from xdsl.irdl import irdl_op_definition
 
-from weft.dialects.array.op import FLOATING, INEXACT, Unary, elementwise_jvp, scalar
+from weft.dialects.array.op import FLOATING, INEXACT, Unary, by_numpy, elementwise_jvp, scalar
 from weft.dialects.array.ops import parts
 from weft.dialects.array.ops.algebra import cos, cosh, div, mul, neg, plus, rsqrt, sin, sinh, square, sub
 from weft.dialects.array.ops.parts import by_parts
@@ -30,7 +30,7 @@ class ExpOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: out)
-    reference = staticmethod(lambda np, x: np.exp(x))
+    reference = by_numpy("exp")
     on_parts = by_parts(parts.exponential)
     to_kernel = scalar(math.ExpOp)
 
@@ -48,7 +48,7 @@ class Exp2Op(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: mul(out, ln(2.0)))
-    reference = staticmethod(lambda np, x: np.exp2(x))
+    reference = by_numpy("exp2")
     on_parts = by_parts(parts.exponential2)
     to_kernel = scalar(math.Exp2Op)
 
@@ -66,7 +66,7 @@ class Expm1Op(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: plus(out, 1.0))
-    reference = staticmethod(lambda np, x: np.expm1(x))
+    reference = by_numpy("expm1")
     on_parts = by_parts(parts.exponential_minus_1)
     to_kernel = scalar(math.ExpM1Op)
 
@@ -84,7 +84,7 @@ class LogOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0, x))
-    reference = staticmethod(lambda np, x: np.log(x))
+    reference = by_numpy("log")
     on_parts = by_parts(parts.logarithm)
     to_kernel = scalar(math.LogOp)
 
@@ -102,7 +102,7 @@ class Log1pOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0, plus(x, 1.0)))
-    reference = staticmethod(lambda np, x: np.log1p(x))
+    reference = by_numpy("log1p")
     on_parts = by_parts(parts.logarithm_1_plus)
     to_kernel = scalar(math.Log1pOp)
 
@@ -120,7 +120,7 @@ class Log2Op(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0 / ln(2.0), x))
-    reference = staticmethod(lambda np, x: np.log2(x))
+    reference = by_numpy("log2")
     on_parts = by_parts(parts.logarithm2)
     to_kernel = scalar(math.Log2Op)
 
@@ -138,7 +138,7 @@ class SqrtOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(0.5, out))
-    reference = staticmethod(lambda np, x: np.sqrt(x))
+    reference = by_numpy("sqrt")
     on_parts = by_parts(parts.root)
     to_kernel = scalar(math.SqrtOp)
 
@@ -174,7 +174,7 @@ class CbrtOp(Unary):
     DTYPES: ClassVar = FLOATING
 
     jvp = elementwise_jvp(lambda x, out: div(out, mul(x, 3.0)))
-    reference = staticmethod(lambda np, x: np.cbrt(x))
+    reference = by_numpy("cbrt")
     to_kernel = scalar(math.CbrtOp)
 
 
@@ -191,7 +191,7 @@ class SinOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: cos(x))
-    reference = staticmethod(lambda np, x: np.sin(x))
+    reference = by_numpy("sin")
     on_parts = by_parts(parts.sine)
     to_kernel = scalar(math.SinOp)
 
@@ -209,7 +209,7 @@ class CosOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: neg(sin(x)))
-    reference = staticmethod(lambda np, x: np.cos(x))
+    reference = by_numpy("cos")
     on_parts = by_parts(parts.cosine)
     to_kernel = scalar(math.CosOp)
 
@@ -227,7 +227,7 @@ class TanOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: plus(square(out), 1.0))
-    reference = staticmethod(lambda np, x: np.tan(x))
+    reference = by_numpy("tan")
     on_parts = by_parts(parts.tangent)
     to_kernel = scalar(math.TanOp)
 
@@ -245,7 +245,7 @@ class AsinOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: rsqrt(sub(1.0, square(x))))
-    reference = staticmethod(lambda np, x: np.arcsin(x))
+    reference = by_numpy("arcsin")
     on_parts = by_parts(parts.arc_sine)
     to_kernel = scalar(math.AsinOp)
 
@@ -263,7 +263,7 @@ class AcosOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: neg(rsqrt(sub(1.0, square(x)))))
-    reference = staticmethod(lambda np, x: np.arccos(x))
+    reference = by_numpy("arccos")
     on_parts = by_parts(parts.arc_cosine)
     to_kernel = scalar(math.AcosOp)
 
@@ -281,7 +281,7 @@ class AtanOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0, plus(square(x), 1.0)))
-    reference = staticmethod(lambda np, x: np.arctan(x))
+    reference = by_numpy("arctan")
     on_parts = by_parts(parts.arc_tangent)
     to_kernel = scalar(math.AtanOp)
 
@@ -299,7 +299,7 @@ class SinhOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: cosh(x))
-    reference = staticmethod(lambda np, x: np.sinh(x))
+    reference = by_numpy("sinh")
     on_parts = by_parts(parts.hyperbolic_sine)
     to_kernel = scalar(math.SinhOp)
 
@@ -317,7 +317,7 @@ class CoshOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: sinh(x))
-    reference = staticmethod(lambda np, x: np.cosh(x))
+    reference = by_numpy("cosh")
     on_parts = by_parts(parts.hyperbolic_cosine)
     to_kernel = scalar(math.CoshOp)
 
@@ -335,7 +335,7 @@ class TanhOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: mul(plus(out, 1.0), sub(1.0, out)))
-    reference = staticmethod(lambda np, x: np.tanh(x))
+    reference = by_numpy("tanh")
     on_parts = by_parts(parts.hyperbolic_tangent)
     to_kernel = scalar(math.TanhOp)
 
@@ -353,7 +353,7 @@ class AsinhOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: rsqrt(plus(square(x), 1.0)))
-    reference = staticmethod(lambda np, x: np.arcsinh(x))
+    reference = by_numpy("arcsinh")
     on_parts = by_parts(parts.arc_hyperbolic_sine)
     to_kernel = scalar(math.AsinhOp)
 
@@ -371,7 +371,7 @@ class AcoshOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: rsqrt(mul(sub(x, 1.0), plus(x, 1.0))))
-    reference = staticmethod(lambda np, x: np.arccosh(x))
+    reference = by_numpy("arccosh")
     on_parts = by_parts(parts.arc_hyperbolic_cosine)
     to_kernel = scalar(math.AcoshOp)
 
@@ -389,6 +389,6 @@ class AtanhOp(Unary):
     DTYPES: ClassVar = INEXACT
 
     jvp = elementwise_jvp(lambda x, out: div(1.0, mul(plus(x, 1.0), sub(1.0, x))))
-    reference = staticmethod(lambda np, x: np.arctanh(x))
+    reference = by_numpy("arctanh")
     on_parts = by_parts(parts.arc_hyperbolic_tangent)
     to_kernel = scalar(math.AtanhOp)
