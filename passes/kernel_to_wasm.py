@@ -50,6 +50,7 @@ from weft.dialects.wasm.abi import MAX_THREADS, Program, add_barrier, program_mo
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.code import Module, Value
 from weft.dialects.wasm.convert import to_op
+from weft.passes.memory.places import buffer_bytes
 from weft.passes.schedule.steps import apply as apply_schedule
 from weft.passes.schedule.wasm import choose
 from weft.passes.wasm.emitter import Emitter
@@ -347,7 +348,7 @@ def stage_nest(nest: NestOp, load: LoadOp) -> tuple[NestOp, MemRefType, Expr]:
 def nbytes(type: Attribute) -> int:
     """Bytes of a buffer."""
     assert isinstance(type, MemRefType)
-    return prod(type.get_shape()) * element_bytes(type.element_type)
+    return buffer_bytes(type, "wasm")
 
 
 def work(program: ProgramOp) -> int:
@@ -384,7 +385,7 @@ def constant_bytes(op: ConstantOp) -> bytes:
     if isinstance(type, IntegerType):
         size = element_bytes(type)
         mask = (1 << size * 8) - 1
-        if type.width.data == 1:
+        if type.bitwidth == 1:
             return bytes(abs(int(v)) for v in values)  # type: ignore[arg-type]
         return b"".join((int(v) & mask).to_bytes(size, "little") for v in values)  # type: ignore[arg-type]
     if isinstance(type, BFloat16Type):

@@ -58,7 +58,7 @@ def constant_bytes(value: DenseIntOrFPElementsAttr) -> bytes:
     if element == IntegerType(1):
         return b"".join(struct.pack("<i", int(bool(v))) for v in value.get_values())
     if isinstance(element, IntegerType):
-        size = element.width.data // 8
+        size = element.bitwidth // 8
         return b"".join((int(v) % (1 << 8 * size)).to_bytes(size, "little") for v in value.get_values())  # type: ignore[arg-type]
     if isinstance(element, BFloat16Type):
         return b"".join(bfloat16_bits(float(v)).to_bytes(2, "little") for v in value.get_values())  # type: ignore[arg-type]

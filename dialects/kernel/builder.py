@@ -307,7 +307,7 @@ def _literal(value: bool | int | float, dtype: DType, exact: str) -> IntegerAttr
     """A scalar as an attribute. `exact`, its text, tells 0.0 and -0.0 apart in the cache."""
     type = scalar_type(dtype.type)
     if isinstance(type, IntegerType):
-        return IntegerAttr(_wrap(int(value), type.width.data), type)
+        return IntegerAttr(_wrap(int(value), type.bitwidth), type)
     return FloatAttr(float(value), type)  # type: ignore[arg-type]
 
 

@@ -28,7 +28,7 @@ UNSIGNED = frozenset(
 @cache
 def narrow_width(type: Attribute) -> int:
     """The bits of an integer of less than 32, bool excepted; 0 of any other type."""
-    width = type.width.data if isinstance(type, IntegerType) else 32
+    width = type.bitwidth if isinstance(type, IntegerType) else 32
     return width if 1 < width < 32 else 0
 
 

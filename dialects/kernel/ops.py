@@ -75,7 +75,7 @@ COMBINES = ("add", "mul", "max", "min", "umax", "umin", "and", "or")
 
 def scalar_type(element: Attribute) -> Attribute:
     """The type that an element has in the body of a nest: integers are signless there, as `arith` wants them."""
-    return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
+    return IntegerType(element.bitwidth) if isinstance(element, IntegerType) else element
 
 
 def _buffer_type(value: SSAValue) -> TensorType | MemRefType:

@@ -75,7 +75,7 @@ def element_of(type: Attribute) -> Attribute:
 def memory_type(element: Attribute) -> Attribute:
     """The type of a buffer's elements: truth values are i32, integers have no sign."""
     if isinstance(element, IntegerType):
-        return i32 if element.width.data == 1 else IntegerType(element.width.data)
+        return i32 if element.bitwidth == 1 else IntegerType(element.bitwidth)
     if element in (F32, Float16Type(), BFloat16Type()):
         return element
     raise LoweringError(f"WebGPU has no buffers of {element}: there are no numbers of that type in WGSL")

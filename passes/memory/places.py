@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from xdsl.dialects.builtin import IntegerType, MemRefType
+from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Block
 
-from weft.dialects.dtypes import from_type
+from weft.dialects.dtypes import bool_, from_type
 from weft.dialects.kernel.host import AllocOp
 from weft.passes.memory.steps import Storage
 
@@ -22,10 +22,10 @@ ALIGNMENT = 64
 
 def buffer_bytes(type: MemRefType, target: str) -> int:
     """Bytes of a buffer. WebGPU's buffers hold a bool as a u32, and are whole words."""
-    one_bit = isinstance(type.element_type, IntegerType) and type.element_type.width.data == 1
-    if target != "webgpu":
-        return prod(type.get_shape()) * (1 if one_bit else from_type(type.element_type).itemsize)
-    return _aligned(prod(type.get_shape()) * (4 if one_bit else from_type(type.element_type).itemsize), 4)
+    count, element = prod(type.get_shape()), from_type(type.element_type)
+    if target == "wasm":
+        return count * element.itemsize
+    return count * 4 if element is bool_ else _aligned(count * element.itemsize, 4)
 
 
 def place(storages: Sequence[Storage], block: Block, target: str) -> int:

@@ -97,10 +97,10 @@ def lanes(view: View) -> int:
     """How many lanes a vector has: 4 of 32 bits, 2 of 64, or 1 where the body mixes widths."""
     values = [v for op in view.nest.block.ops for v in (*op.results, *op.operands) if v.type is not None]
     types = {v.type for v in values if not hasattr(v.type, "element_type")}
-    wide = {t for t in types if isinstance(t, Float64Type) or (isinstance(t, IntegerType) and t.width.data == 64)}
+    wide = {t for t in types if isinstance(t, Float64Type) or (isinstance(t, IntegerType) and t.bitwidth == 64)}
     if not wide:
         return 4
-    rest = {t for t in types - wide if not (isinstance(t, IntegerType) and t.width.data == 1)}
+    rest = {t for t in types - wide if not (isinstance(t, IntegerType) and t.bitwidth == 1)}
     return 1 if rest or any(isinstance(t, IntegerType) for t in wide) else 2
 
 

@@ -19,10 +19,10 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.attributes import Axis
+from weft.dialects.kernel.identity import neutral
 from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreOp
 from weft.dialects.wasm.code import Value
 from weft.passes.wasm.access import Accesses
-from weft.passes.wasm.lanes import identity
 from weft.passes.wasm.memory import load_vector, store_vector
 from weft.passes.wasm.state import VECTOR, Level, Point, Task, Val
 
@@ -189,7 +189,7 @@ class Emitter(Accesses):
     def _open(self, op: ReduceOp) -> None:
         vector, type = self._task(op).vector, op.result.type
         for key in self._keys(op):
-            self.accs[key] = self.constant(identity(op.kind.data, type), type, vector)
+            self.accs[key] = self.constant(neutral(op.kind.data, type), type, vector)
         self.opened.add(op)
 
     def _close(self, op: ReduceOp) -> None:
@@ -270,7 +270,7 @@ class Emitter(Accesses):
             return
         value = self.wide(op.value, point).ssa if vector else self.demand(op.value, point).ssa
         if test is not None:
-            other = self.constant(identity(op.kind.data, type), type, vector)
+            other = self.constant(neutral(op.kind.data, type), type, vector)
             value = self.lanes.select(test.ssa, value, other, test.vector)
         self.accs[key] = self.lanes.combine(op.kind.data, acc, value, type, vector)
         assert b.block is self.levels[-1].block

@@ -28,7 +28,7 @@ from weft.passes.wasm.remainder import remf
 def scalar_name(type: Attribute) -> str:
     """The Wasm type of one element: i32, i64, f32 or f64."""
     if isinstance(type, IntegerType):
-        return "i64" if type.width.data == 64 else "i32"
+        return "i64" if type.bitwidth == 64 else "i32"
     if isinstance(type, Float32Type) or is_half(type):
         return "f32"
     if isinstance(type, Float64Type):
@@ -38,7 +38,7 @@ def scalar_name(type: Attribute) -> str:
 
 @cache
 def is_mask(type: Attribute) -> bool:
-    return isinstance(type, IntegerType) and type.width.data == 1
+    return isinstance(type, IntegerType) and type.bitwidth == 1
 
 
 SHAPES = {"f32": "f32x4", "f64": "f64x2", "i32": "i32x4", "i64": "i64x2"}
@@ -276,7 +276,7 @@ class Lanes:
         signed = op.name == "arith.extsi"
         assert isinstance(source, IntegerType)
         if vector:
-            mask = (1 << source.width.data) - 1
+            mask = (1 << source.bitwidth) - 1
             return (
                 args[0] if signed else self.b.inst("v128.and", args[0], self.constant(mask, op.results[0].type, True))
             )
@@ -415,20 +415,6 @@ class Lanes:
         while len(parts) > 1:
             parts = [self.combine(kind, parts[k], parts[k + 1], type, False) for k in range(0, len(parts), 2)]
         return parts[0]
-
-
-def identity(kind: str, type: Attribute) -> float:
-    """What a reduction starts with."""
-    if kind in ("add", "or", "xor", "umax"):
-        return 0
-    if kind == "mul":
-        return 1
-    if not isinstance(type, IntegerType):
-        return -numbers.inf if kind == "max" else numbers.inf
-    width = type.width.data
-    if width == 1:
-        return 0 if kind == "max" else 1
-    return {"max": -(1 << (width - 1)), "min": (1 << (width - 1)) - 1, "and": -1, "umin": -1}[kind]
 
 
 def _number(value: SSAValue) -> float | None:

@@ -11,26 +11,22 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import PassFailedException
 
+from weft.dialects.dtypes import from_type
 from weft.dialects.wasm.code import Value
 from weft.passes.wasm.lanes import Lanes, is_mask, scalar_name
 from weft.passes.wasm.narrow import is_half
 
 
-@cache
 def element_bytes(type: Attribute) -> int:
     """Bytes of one element in memory."""
-    if isinstance(type, IntegerType):
-        return max(1, type.width.data // 8)
-    if is_half(type):
-        return 2
-    return {"f32": 4, "f64": 8}[scalar_name(type)]
+    return from_type(type).itemsize
 
 
 @cache
 def _suffix(type: Attribute) -> str:
     """What follows `load` for an integer that is narrower than its Wasm type."""
     assert isinstance(type, IntegerType)
-    width = type.width.data
+    width = type.bitwidth
     if width >= 32:
         return ""
     return f"{max(8, width)}_{'u' if width == 1 else 's'}"

@@ -204,3 +204,10 @@ def test_64_bit_types_need_to_be_asked_for() -> None:
     with weft.enable_x64():
         assert lax.convert_element_type(1.5, float).dtype == "float64"
         assert lax.full((2,), 1.0).dtype == "float64"
+
+
+def test_without_a_mantissa_a_tie_goes_to_the_even_exponent() -> None:
+    """As XLA rounds: 3 lies between 2 and 4, and 1.5 between 1 and 2."""
+    x = jnp.array([3.0, 1.5, -3.0, 0.75, 3.5], "float32")
+    for device in ("cpu", "wasm"):
+        assert lax.reduce_precision(x.to(device), 5, 0).tolist() == [2.0, 2.0, -2.0, 0.5, 4.0]

@@ -397,12 +397,12 @@ class ReducePrecisionOp(Unary):
     @staticmethod
     def reference(np: Any, x: Any, *, exponent_bits: int, mantissa_bits: int) -> Any:
         wide = x.astype(np.float64)
-        if mantissa_bits < 52:
-            with np.errstate(all="ignore"):
-                fraction, exponent = np.frexp(wide)
-                scale = 2.0 ** (mantissa_bits + 1)
-                rounded = np.ldexp(np.rint(fraction * scale) / scale, exponent)
-            wide = np.where(np.isfinite(wide), rounded, wide)
+        if (
+            lost := 52 - mantissa_bits
+        ) > 0:  # on the bits: without a mantissa the even one of two is that with the even exponent
+            pattern = wide.view(np.int64)
+            rounded = (pattern + (1 << lost - 1) - 1 + (pattern >> lost & 1)) & -(1 << lost)
+            wide = np.where(np.isfinite(wide), rounded.view(np.float64), wide)
         if exponent_bits < 11:
             bias = (1 << (exponent_bits - 1)) - 1
             size = np.abs(wide)
