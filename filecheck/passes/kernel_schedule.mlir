@@ -1,7 +1,8 @@
 // RUN: xdsl-opt %s -p 'kernel-schedule{target=wasm}' | filecheck %s
 // RUN: xdsl-opt %s -p 'kernel-schedule{target=wasm},kernel-apply-schedule' | filecheck %s --check-prefix APPLIED
 
-// A product of matrices gets a register tile of 4 rows by 2 vectors of 4, and copies of both operands in the order in which the tile reads them.
+// A product of matrices gets a register tile of 4 rows by 2 vectors of 4, and copies of both operands in the order in which the tile reads them,
+// three steps of the sum at a time: zeros fill the copies up.
 func.func @matmul(%a : tensor<64x32xf32>, %b : tensor<32x48xf32>, %e : tensor<64x48xf32>) -> tensor<64x48xf32> {
   %r = kernel.nest [i: par 64, j: par 48, k: red 32] ins(%x = %a : tensor<64x32xf32>, %y = %b : tensor<32x48xf32>) outs(%o = %e : tensor<64x48xf32>) {
     %0 = kernel.load %x[i, k] : tensor<64x32xf32>
@@ -12,9 +13,9 @@ func.func @matmul(%a : tensor<64x32xf32>, %b : tensor<32x48xf32>, %e : tensor<64
   }
   func.return %r : tensor<64x48xf32>
 }
-// CHECK:        schedule ["split i 64", "split i1 4", "split j 8", "split j1 4", "split k 2", "level k1 unroll"
+// CHECK:        schedule ["split i 64", "split i1 4", "split j 8", "split j1 4", "split k 3 zero", "level k1 unroll"
 // CHECK-SAME:   {{.*}}"stage 1 at entry panel=j0,k0,k1,j10,j11", "stage 0 at entry panel=i0,i10,k0,k1,i11"]
-// APPLIED:      kernel.nest [i0: par 1, j0: par@grid 6, i10: par 16, k0: red 16, k1: red@unroll 2, j10: par@reg 2, i11: par@reg 4, j11: par@lane 4]
+// APPLIED:      kernel.nest [i0: par 1, j0: par@grid 6, i10: par 16, k0: red 11, k1: red@unroll 3, i11: par@reg 4, j10: par@reg 2, j11: par@lane 4]
 
 // An elementwise nest gets lanes and four vectors; threads share the rows.
 func.func @add(%a : tensor<16x64xf32>, %e : tensor<16x64xf32>) -> tensor<16x64xf32> {
