@@ -86,7 +86,7 @@ class DiskCache:
 
     def prune(self) -> None:
         """Deletes the files that were not used for longest until three quarters of the bound are kept."""
-        files = []
+        files: list[tuple[float, int, str]] = []
         with contextlib.suppress(OSError):
             for entry in os.scandir(self.directory):
                 with contextlib.suppress(OSError):

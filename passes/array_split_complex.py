@@ -64,12 +64,11 @@ def _split(graph: Graph, ins: Sequence[Split]) -> list[Split]:
                 env[n] = rebind(n, (parent,)) if isinstance(parent, Node) else parent[n.params["index"]]
                 continue
             operands = [env.get(i, i) for i in n.inputs]
-            avals = n.aval if isinstance(n.aval, tuple) else (n.aval,)
             if any(map(_meets_complex, programs(n))):
                 STATE.loc = n.loc
                 env[n] = _split_control(n, operands)
                 continue
-            if any(isinstance(x, Parts) for x in operands) or any(a.dtype.kind == "c" for a in avals):
+            if any(isinstance(x, Parts) for x in operands) or any(a.dtype.kind == "c" for a in n.avals):
                 STATE.loc = n.loc
                 env[n] = n.op.on_parts(*operands, **n.params)
             elif any(a is not b for a, b in zip(operands, n.inputs, strict=True)):
@@ -79,8 +78,7 @@ def _split(graph: Graph, ins: Sequence[Split]) -> list[Split]:
 
 def _meets_complex(graph: Graph) -> bool:
     def here(n: Node) -> bool:
-        avals = n.aval if isinstance(n.aval, tuple) else (n.aval,)
-        return any(a.dtype.kind == "c" for a in avals) or any(map(_meets_complex, programs(n)))
+        return any(a.dtype.kind == "c" for a in n.avals) or any(map(_meets_complex, programs(n)))
 
     return any(map(here, (*graph.ins, *graph.nodes)))
 

@@ -109,7 +109,7 @@ class _Lowering:
         for op in reversed(self.ops):
             (value,) = op.results
             users = used.get(value, set())
-            places = users if not op.operands or profile(op).view else {min(users)} if users else set()
+            places = users if not op.operands or profile(op).view else {min(users)} if users else set[int]()
             if places != users:
                 stored[min(users)].add(value)
             for k in places:

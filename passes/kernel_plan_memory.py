@@ -48,7 +48,7 @@ class KernelPlanMemoryPass(ModulePass):
             )
         kernels = Kernels()
         block = op.body.block
-        programs = []
+        programs: list[ProgramOp] = []
         for func in list(block.ops):
             if isinstance(func, FuncOp) and not func.is_declaration:
                 programs.append(self._program(func, kernels))

@@ -170,8 +170,8 @@ def _order_reductions(nest: NestOp) -> None:
 def _collapse(nest: NestOp, arg: BlockArgument, func: FuncOp) -> None:
     """Drops dimensions of a buffer that its accesses only ever walk as one with the next. The function's argument gets the new type too."""
     accesses = [u.operation for u in arg.uses]
-    shape = list(arg.type.get_shape())  # type: ignore[attr-defined]
-    maps = [list(op.map.data) for op in accesses]  # type: ignore[attr-defined]
+    shape: list[int] = list(arg.type.get_shape())  # type: ignore[attr-defined]
+    maps: list[list[Expr]] = [list(op.map.data) for op in accesses]  # type: ignore[attr-defined]
     k = 0
     while k + 1 < len(shape):
         joined = [m[k] * shape[k + 1] + m[k + 1] for m in maps]

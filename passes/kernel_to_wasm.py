@@ -72,7 +72,7 @@ def aligned(size: int) -> int:
 class Kernel:
     """A kernel's functions, run in order with a barrier after each, and the scratch memory they need: shared, and for each thread."""
 
-    functions: list[str] = field(default_factory=list)
+    functions: list[str] = field(default_factory=list[str])
     shared: int = 0
     private: int = 0
 

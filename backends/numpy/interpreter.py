@@ -19,7 +19,7 @@ from weft.dialects.array.node import Aval, IdentityOp, Node, ResultOp
 from weft.dialects.array.stage import unstage
 from weft.dialects.dtypes import bfloat16
 
-Step = tuple[str, Callable[..., Any], list[int], dict[str, Any], list[int], list[Aval]]
+Step = tuple[str, Callable[..., Any], list[int], dict[str, Any], list[int], tuple[Aval, ...]]
 """An op's name and rule, the numbers of its operands, its parameters, the numbers of its results and their avals."""
 
 
@@ -111,16 +111,15 @@ class Player:
             if n.op is IdentityOp:
                 number[n] = number[n.inputs[0]]
                 continue
-            avals = n.aval if isinstance(n.aval, tuple) else (n.aval,)
-            outs = results[n] = list(range(count, count + len(avals)))
-            count += len(avals)
+            outs = results[n] = list(range(count, count + len(n.avals)))
+            count += len(outs)
             if len(outs) == 1:
                 number[n] = outs[0]
             if not n.inputs and n.value is not None:
-                self.constants[outs[0]] = np.asarray(n.value, _dtype(avals[0]))
+                self.constants[outs[0]] = np.asarray(n.value, _dtype(n.aval))
                 continue
             params = {k: _playable(v) for k, v in n.params.items()} if programs(n) else n.params
-            self.steps.append((n.op.name, n.op.reference, [number[i] for i in n.inputs], params, outs, list(avals)))
+            self.steps.append((n.op.name, n.op.reference, [number[i] for i in n.inputs], params, outs, n.avals))
         self.outputs = [number[o] for o in graph.outs]
         self._last_use = _last_uses(self.steps, self.outputs)
 

@@ -83,7 +83,7 @@ class Executable(base.Executable):
 
     def _adopt(self, inputs: list[Allocation]) -> list[Allocation]:
         """Outputs that take over an input's bytes, or a copy where somebody else sees these (for the input, too)."""
-        outputs = []
+        outputs: list[Allocation] = []
         for k, nbytes in enumerate(self._outputs):
             if (donor := self._donor.get(k)) is None:
                 outputs.append(self._memory.allocate(nbytes))

@@ -199,7 +199,7 @@ class WebGpuBackend(Backend):
         from weft.dialects.array.node import aval
         from weft.dialects.dtypes import from_type
 
-        seen = set()
+        seen: set[object] = set()
         for op in module.walk():
             for value in (*op.operands, *op.results):
                 if isinstance(value.type, TensorType) and value.type.element_type not in seen:

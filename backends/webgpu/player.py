@@ -180,7 +180,7 @@ class Player:
     def _apart(self, access: Sequence[str], bound: list[Any]) -> list[Any]:
         """One dispatch may not both read and write a buffer through two bindings: what is read of it is copied first."""
         written = {id(b) for b, a in zip(bound, access, strict=True) if a != "read"}
-        result = []
+        result: list[Any] = []
         for buffer, mode in zip(bound, access, strict=True):
             if mode == "read" and id(buffer) in written:
                 copy = self.backend.pool.take(buffer.size)

@@ -85,10 +85,10 @@ class Program:
 
     inputs: int
     outputs: list[int]  # bytes of each
-    constants: list[bytes] = field(default_factory=list)
-    slots: list[int] = field(default_factory=list)  # bytes of each
-    steps: list[Step] = field(default_factory=list)
-    donated: dict[int, int] = field(default_factory=dict)  # output -> input
+    constants: list[bytes] = field(default_factory=list[bytes])
+    slots: list[int] = field(default_factory=list[int])  # bytes of each
+    steps: list[Step] = field(default_factory=list[Step])
+    donated: dict[int, int] = field(default_factory=dict[int, int])  # output -> input
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:

@@ -81,7 +81,7 @@ class Graph:
 def reachable(outs: Iterable[Node], stop: Collection[Node] = (), since: int = 0) -> list[Node]:
     """The nodes that `outs` are computed from, operands first. The search goes not beyond `stop`, nor below the serial `since`."""
     seen = set(stop)
-    found = []
+    found: list[Node] = []
     stack = list(outs)
     while stack:
         n = stack.pop()
@@ -101,7 +101,8 @@ def close(ins: Sequence[Node], outs: Sequence[Node], since: int = 0) -> tuple[Gr
     first use, which does not change when a loop replaces some of them by newer values.
     """
     seen = set(ins)
-    inside, captured = [], set()
+    inside: list[Node] = []
+    captured: set[Node] = set()
     stack = list(outs)
     while stack:
         n = stack.pop()

@@ -89,6 +89,11 @@ class Node:
         self.holders = 0
 
     @property
+    def avals(self) -> tuple[Aval, ...]:
+        """Those of the results, however many there are."""
+        return (self.aval,) if self.aval.__class__ is Aval else self.aval
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return self.aval.shape
 

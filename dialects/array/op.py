@@ -336,7 +336,7 @@ def align(size: int, args: Sequence[Node], dims: Sequence[int | None]) -> tuple[
     rank = max(ranks)
     example = ranks.index(rank)
     shape = tuple(n for i, n in enumerate(args[example].shape) if i != dims[example])
-    aligned = []
+    aligned: list[Node] = []
     for a, d in zip(args, dims, strict=True):
         if d is not None:
             a = move_axis(a, d, 0)

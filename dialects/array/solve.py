@@ -43,7 +43,7 @@ class LinearSolveCall:
 
     @classmethod
     def _parts(cls, inputs: Sequence[Any], solvers: Solvers, vectors: int) -> list[Sequence[Any]]:
-        parts = []
+        parts: list[Sequence[Any]] = []
         for count in solvers.counts(vectors):
             parts.append(inputs[:count])
             inputs = inputs[count:]

@@ -72,7 +72,6 @@ def _write_graph(block: Block, graph: Graph, args: Sequence[SSAValue]) -> list[S
 
 
 def _write(block: Block, n: Node, operands: list[SSAValue]) -> Any:
-    avals = (n.aval,) if n.aval.__class__ is Aval else n.aval
     text = exact(n.params["value"]) if n.op is ConstantOp else ""
     regions: list[Region] = []
     if issubclass(n.op, ControlOp):
@@ -83,7 +82,7 @@ def _write(block: Block, n: Node, operands: list[SSAValue]) -> Any:
         properties = _properties(n.op, tuple(n.params.items()), text)
     op = n.op.create(
         operands=operands,
-        result_types=[tensor_type(a) for a in avals],
+        result_types=[tensor_type(a) for a in n.avals],
         properties=properties,
         regions=regions,
         location=ir_location(n.loc),

@@ -44,7 +44,7 @@ def dependents(outs: Sequence[Node], ins: Sequence[Node]) -> list[Node]:
     if not ins:
         return []
     depends = set(ins)
-    found = []
+    found: list[Node] = []
     for n in reachable(outs, depends, since=min(n.serial for n in ins)):
         for i in n.inputs:
             if i in depends:
@@ -111,8 +111,7 @@ def _varies(a: Aval) -> bool:
 
 def _differentiable(n: Node) -> bool:
     """Whether tangents go through: not if the derivative is zero everywhere, nor to results that do not vary."""
-    avals = n.aval if isinstance(n.aval, tuple) else (n.aval,)
-    return not n.op.NOT_DIFFERENTIABLE and any(map(_varies, avals))
+    return not n.op.NOT_DIFFERENTIABLE and any(map(_varies, n.avals))
 
 
 def transpose_walk(outs: Sequence[Node], cts: Sequence[Maybe], ins: Sequence[Node]) -> list[Maybe]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xdsl.dialects import memref, vector
 from xdsl.dialects.builtin import VectorType
+from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
 from weft.dialects.gpu.ops import LanesOp, VarOp
@@ -35,7 +36,7 @@ class LanesOfOneVector(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: LanesOp, rewriter: PatternRewriter) -> None:
-        sources = set()
+        sources: set[SSAValue] = set()
         for k, value in enumerate(op.values):
             owner = value.owner
             if not isinstance(owner, vector.ExtractOp) or owner.static_position.get_values() != (k,):

@@ -407,7 +407,7 @@ class Printer:
     def branch(self, op: scf.IfOp) -> None:
         condition = self.use(op.cond)[0]
         self.flush(lambda m: True)
-        targets = []
+        targets: list[str] = []
         for result in op.results:
             self.line(f"var {self.name(result)}: {type_name(result.type)};")
             targets.append(self.names[result])

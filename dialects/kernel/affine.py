@@ -279,7 +279,8 @@ class Expr:
 
     def _divide(self, by: int) -> tuple[Expr, Expr]:
         """(q, r) with self == q * by + r, where r keeps only the terms that `by` does not divide."""
-        q, r = [], []
+        q: list[tuple[Atom, int]] = []
+        r: list[tuple[Atom, int]] = []
         for atom, c in self.terms:
             if c % by == 0:
                 q.append((atom, c // by))

@@ -49,7 +49,7 @@ class _Frame:
     """One read in progress: the axes that its index and conditions name, and those its reductions have taken."""
 
     free: set[str]
-    taken: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set[str])
 
 
 AXIS_NAMES = "ijklmnopqrstuvwxyz"

@@ -361,7 +361,7 @@ class SwitchOp(IRDLOperation):
         name = parser.parse_unresolved_operand()
         parser.parse_punctuation(":")
         index = parser.resolve_operand(name, parser.parse_type())
-        cases = []
+        cases: list[Region] = []
         while parser.parse_optional_keyword("case"):
             cases.append(_parse_steps(parser))
         return cls.create(operands=[index], regions=cases)

@@ -225,4 +225,4 @@ class Module:
     """
 
     entries: list[Function | Memory | Global | Data] = field(default_factory=list)
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -104,10 +104,10 @@ class Layout:
     """A module's entries by kind, and the numbers that WebAssembly gives them: imports first."""
 
     module: Module
-    functions: list[Function] = field(default_factory=list)
-    globals: list[Global] = field(default_factory=list)
-    memories: list[Memory] = field(default_factory=list)
-    data: list[Data] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list[Function])
+    globals: list[Global] = field(default_factory=list[Global])
+    memories: list[Memory] = field(default_factory=list[Memory])
+    data: list[Data] = field(default_factory=list[Data])
 
     def __post_init__(self) -> None:
         kinds = {Function: self.functions, Global: self.globals, Memory: self.memories, Data: self.data}

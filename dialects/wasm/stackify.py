@@ -102,7 +102,7 @@ class _Stackifier:
     def block(self, block: Block) -> None:
         ops = block.ops
         roots = _roots(block)
-        dying = defaultdict(list)
+        dying: defaultdict[int, list[Value]] = defaultdict(list)
         self.dying.append(dying)
         for k, op in enumerate(ops):
             if (root := roots[k]) == k:

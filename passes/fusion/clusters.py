@@ -337,7 +337,7 @@ class Clustering:
 
     def _open(self, item: Item, cluster: Cluster, access: Access) -> list[int]:
         """The axes of the cluster over which the item reduces; parallel ones among them cease to be."""
-        axes = []
+        axes: list[int] = []
         for extent, axis in zip(item.profile.reduced, cluster.reduction_axes(item, access), strict=True):
             if axis is None:
                 axis = len(cluster.extents)

@@ -101,7 +101,7 @@ class _Probe(NestBuilder):
         names = list(self._axes)
         number = {d: k for k, e in enumerate(dims) for d in e.dims()}
         number |= {n: len(dims) + k for k, n in enumerate(names[self.rank :])}
-        reads = []
+        reads: list[Read] = []
         for value, index, guarded in self.requests:
             which = next(k for k, o in enumerate(operands) if o.value is value)
             bits = tuple(sum(1 << number[n] for n in self._named(e)) for e in index)

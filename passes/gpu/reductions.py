@@ -13,7 +13,7 @@ from typing import Any
 
 from xdsl.dialects import arith, math, scf, vector
 from xdsl.dialects.builtin import VectorType, i1, i32
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Block, Operation, Region, SSAValue
 
 from weft.dialects.gpu.ops import WORKGROUP, VarOp, WorkgroupAllocOp, memref_type
 from weft.dialects.kernel.affine import Condition, Expr, dim
@@ -30,7 +30,7 @@ class Reductions(Values):
 
     # -- loops ------------------------------------------------------------------------------------------------------------------------------
 
-    def loops(self, names: Sequence[str], roots: Sequence[object], body: Callable[[], object]) -> None:
+    def loops(self, names: Sequence[str], roots: Sequence[Operation], body: Callable[[], object]) -> None:
         """Runs `body` inside loops over these axes; tiles that `roots` read are filled where their loop begins."""
         if not names:
             body()
@@ -129,9 +129,10 @@ class Reductions(Values):
         if tiles:
             self.barrier(depth)
 
-    def _reads(self, root: object, load: LoadOp) -> bool:
+    def _reads(self, root: Operation, load: LoadOp) -> bool:
         """Whether a store or a reduction needs a load without closing another reduction in between."""
-        stack, seen = list(root.operands), set()  # type: ignore[attr-defined]
+        stack: list[SSAValue] = list(root.operands)
+        seen: set[SSAValue] = set()
         while stack:
             value = stack.pop()
             op = value.owner

@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import DictionaryAttr, MemRefType, StringAttr, Vector
 from xdsl.ir import SSAValue
 
 from weft.dialects.gpu.ops import WORKGROUP, WorkgroupAllocOp, memref_type
-from weft.dialects.kernel.affine import Condition, Dim, Expr, Min, delinearize, dim
+from weft.dialects.kernel.affine import Atom, Condition, Dim, Expr, Min, delinearize, dim
 from weft.dialects.kernel.ops import LoadOp
 from weft.passes.gpu.emitter import LoweringError, memory_type
 
@@ -99,7 +99,8 @@ class Tile:
 
     def _split(self, expr: Expr, inside: set[str]) -> tuple[Expr, Expr]:
         """An expression as the sum of what is fixed while the tile lives, and what the box spans."""
-        outer, inner = [], []
+        outer: list[tuple[Atom, int]] = []
+        inner: list[tuple[Atom, int]] = []
         for atom, c in expr.terms:
             names = {atom.name} if isinstance(atom, Dim) else Expr(0, ((atom, 1),)).dims()
             if names & inside and names - inside:
@@ -166,7 +167,7 @@ class Tile:
         low, width = self.low, 4 if self.wide else 1
         low._local_index()
         box = (*self.extent[:-1], self.extent[-1] // width)
-        pieces, found = prod(box), []
+        pieces, found = prod(box), list[tuple[Expr, SSAValue]]()
         for start in range(0, pieces, low.threads):
             piece = dim("$li", low.threads) + start
             piece = piece.minimum(pieces - 1)
@@ -176,7 +177,7 @@ class Tile:
             for d in reversed(range(len(self.shape))):
                 source = source + (low.at_point(self.origin[d], {}, self.op) + at[d]) * scale
                 scale *= self.shape[d]
-            tests = []
+            tests: list[Condition] = []
             for outer, d, lo, hi in self.conditions:
                 expr = low.at_point(outer, {}, self.op) + (at[d] if d is not None else 0)
                 tests.append(

@@ -128,9 +128,9 @@ class Values(Emitter):
 
     def aligned(self, expr: Expr, constants: bool = False) -> bool:
         """Whether a position is a multiple of the vector length; with `constants`: but for what point axes and the constant add."""
-        points = {a.name for a in self.points_axes} if constants else set()
+        points = {a.name for a in self.points_axes} if constants else set[str]()
         rest = all(c % 4 == 0 or (isinstance(a, Dim) and a.name in points) or clamped(a) for a, c in expr.terms)
-        nested = {a.name for a in expr.atoms() if isinstance(a, Dim)} & points if constants else set()
+        nested = {a.name for a in expr.atoms() if isinstance(a, Dim)} & points if constants else set[str]()
         plain = {a.name for a, _ in expr.terms if isinstance(a, Dim)}
         return rest and nested <= plain and (constants or expr.const % 4 == 0)
 

@@ -32,7 +32,7 @@ class Kernels:
 def structural_key(nest: NestOp) -> tuple[Any, ...]:
     """What a nest does, as a value: equal for nests that differ only in the arrays they run on."""
     numbers: dict[SSAValue, int] = {a: k for k, a in enumerate(nest.block.args)}
-    body = []
+    body: list[tuple[Any, ...]] = []
     for op in nest.block.ops:
         body.append(
             (type(op), tuple([numbers[v] for v in op.operands]), *op.properties.items(), *[r.type for r in op.results])

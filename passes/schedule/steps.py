@@ -160,16 +160,14 @@ class Loops:
     """A nest's axes under rewriting: the axes as they are now, and what each axis of the body has become."""
 
     axes: list[Axis]
-    value: dict[str, Expr] = field(default_factory=dict)
-    parts: dict[str, list[str]] = field(default_factory=dict)
-    once: dict[str, list[Condition]] = field(
-        default_factory=dict
-    )  # an element of this axis is met first where these hold
-    exists: dict[str, list[Condition]] = field(
-        default_factory=dict
-    )  # an element of this axis is one at all where these hold
-    stages: list[Stage] = field(default_factory=list)
-    keeps: list[Keep] = field(default_factory=list)
+    value: dict[str, Expr] = field(default_factory=dict[str, Expr])
+    parts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    once: dict[str, list[Condition]] = field(default_factory=dict[str, list[Condition]])
+    """Where an element of an axis is met first."""
+    exists: dict[str, list[Condition]] = field(default_factory=dict[str, list[Condition]])
+    """Where an element of an axis is one at all."""
+    stages: list[Stage] = field(default_factory=list[Stage])
+    keeps: list[Keep] = field(default_factory=list[Keep])
     outline: str | None = None
 
     def __post_init__(self) -> None:
@@ -318,7 +316,7 @@ def _rewrite(nest: NestOp, loops: Loops, guarded: bool) -> None:
             used = {name for e in map.data for name in e.dims()} & changed.keys()
             op.properties["map"] = MapAttr(tuple(renew(e) for e in map.data))
         else:
-            used = set()
+            used = set[str]()
         conditions = op.properties.get("conditions")
         tests = (
             [c._replace(expr=renew(c.expr)) for c in conditions.data] if isinstance(conditions, ConditionsAttr) else []

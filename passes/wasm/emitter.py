@@ -199,7 +199,7 @@ class Emitter(Accesses):
         across = wide and self.lane in op.axes
         place = self._place(self.axes_of[op])
         results: dict[Point, Value] = {}
-        seen = set()
+        seen: set[Any] = set()
         for point in self._task(op).points:
             key = self._key(op, point)
             if key in seen:
@@ -364,7 +364,8 @@ def _is_plain(op: Operation) -> bool:
 
 def _arranged(loops: list[Axis], inner: dict[str, set[str]]) -> list[Axis] | None:
     """The loops with each axis outside of those in `inner[axis]`, otherwise in their order; None if that cannot be."""
-    result, left = [], list(loops)
+    result: list[Axis] = []
+    left = list(loops)
     while left:
         free = next((a for a in left if not any(a.name in inner[b.name] for b in left)), None)
         if free is None:

@@ -43,11 +43,15 @@ class Level:
     axis: str | None = None
     index: Value | None = None
     first: Value | None = None  # the axis' first value, where it is not 0
-    keys: list[tuple[Any, ...]] = field(default_factory=list)  # the partial results that the loop carries
+    keys: list[tuple[Any, ...]] = field(
+        default_factory=list[tuple[Any, ...]]
+    )  # the partial results that the loop carries
     loop: Open | None = None
-    pointers: list[tuple[Value, int]] = field(default_factory=list)  # that the loop carries, and their steps
-    memo: list[tuple[Any, ...]] = field(default_factory=list)
-    done: list[ReduceOp] = field(default_factory=list)
+    pointers: list[tuple[Value, int]] = field(
+        default_factory=list[tuple[Value, int]]
+    )  # that the loop carries, and their steps
+    memo: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    done: list[ReduceOp] = field(default_factory=list[ReduceOp])
     apart: bool = False  # its reductions have become a function of their own
 
 
