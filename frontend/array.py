@@ -268,7 +268,7 @@ class Array:
         return np.array2string(array, separator=separator)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec and not self.shape else str(self), spec)
+        return format(str(self) if self.shape or eager.is_traced(self._node) else self.item(), spec)
 
     # -- elements
 

@@ -7,14 +7,14 @@ by the very rule that says what it means (`reference`), on buffers of the device
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from weft import eager
 from weft.array import Array
 from weft.backends.base import Executable
 from weft.callbacks import HostCall, call
 from weft.devices import Device, get_device
-from weft.dialects.array.graph import Graph, expand, is_call, programs
+from weft.dialects.array.graph import Graph, expand, programs
 from weft.dialects.array.node import Aval, IdentityOp, Node, ResultOp, computed, results, staging
 from weft.dialects.array.ops.control import CondOp, WhileOp
 from weft.dialects.array.ops.scan import ScanOp
@@ -27,12 +27,50 @@ def has_calls(graph: Graph) -> bool:
 
 def calls(n: Node) -> bool:
     """Whether a node calls the host, itself or in a program that it holds."""
-    return n.op is HostCall or any(map(has_calls, (*programs(n), *([n.params["graph"]] if is_call(n) else ()))))
+    called = n.params.get("graph")
+    return n.op is HostCall or any(map(has_calls, (*programs(n), *([called] if isinstance(called, Graph) else ()))))
 
 
-def _is_striding(n: Node) -> bool:
-    """Whether a node is a scan that the host is to run, and takes slices: they are taken by its body then."""
-    return n.op is ScanOp and ScanOp.composite(**n.params) and has_calls(n.params["body"])
+def with_slices_taken(graph: Graph, wanted: Callable[[Node], bool]) -> Graph:
+    """The graph, where the bodies of scans that are to be run by the host take their slices themselves, and put their results in place."""
+    with staging():
+        return expand(graph, lambda n: n.op is ScanOp and ScanOp.composite(**n.params) and wanted(n))
+
+
+class Body(NamedTuple):
+    """A program of a loop or a branch, for rules that run it: `run(graph, values)`."""
+
+    graph: Graph
+    run: Callable[[Graph, Sequence[Any]], Sequence[Any]]
+
+    @property
+    def out_avals(self) -> tuple[Aval, ...]:
+        return self.graph.out_avals
+
+    def __call__(self, *values: Any) -> Sequence[Any]:
+        return self.run(self.graph, values)
+
+
+def course(
+    n: Node,
+    given: list[Any],
+    run: Callable[[Graph, Sequence[Any]], Sequence[Any]],
+    number: Callable[[Any, Aval], int],
+) -> Sequence[Any]:
+    """Runs a loop or a branch by its own rule, on values of any kind: `run` runs a program on them, `number` reads a scalar that decides what is run."""
+    params = {k: _runnable(v, run) for k, v in n.params.items()}
+    if n.op is WhileOp:
+        asked: Graph = n.params["cond"]
+        params["cond"] = lambda *values: [number(run(asked, values)[0], asked.out_avals[0])]
+    if n.op is CondOp:
+        given = [number(given[0], n.inputs[0].aval), *given[1:]]
+    return n.op.reference(None, *given, **params)
+
+
+def _runnable(value: Any, run: Any) -> Any:
+    if value.__class__ is tuple:
+        return tuple([_runnable(v, run) for v in value])
+    return Body(value, run) if value.__class__ is Graph else value
 
 
 class CutProgram(Executable):
@@ -41,10 +79,8 @@ class CutProgram(Executable):
     calls_host = True
 
     def __init__(self, graph: Graph, device: Device, donate: tuple[int, ...] = ()):
-        with staging():
-            graph = expand(graph, _is_striding)
+        graph = with_slices_taken(graph, calls)
         self.graph, self.device, self.donate = graph, device, donate
-        self.out_avals = graph.out_avals
         self.calls = [n for n in graph.nodes if calls(n)]
         self._programs: dict[Graph, CutProgram] = {}
         order = {n: k for k, n in enumerate(self.calls)}
@@ -106,44 +142,19 @@ class CutProgram(Executable):
             arrays = [Array(computed(i.aval, buffer, None)) for i, buffer in zip(n.inputs, given, strict=True)]
             buffers = call(n, arrays, self.device)
         else:
-            buffers = self._run(n, given)
+            buffers = course(n, given, self._run_body, self._number)
         for result in self.graph.nodes:
             if result.op is ResultOp and result.inputs[0] is n:
                 values[result] = buffers[result.params["index"]]
 
-    def _run(self, n: Node, given: list[Any]) -> Sequence[Any]:
-        """Runs a loop or a branch by its own rule."""
-        params = {k: self._runnable(v) for k, v in n.params.items()}
-        if n.op is WhileOp:
-            holds, asked = params["cond"], n.params["cond"].outs[0].aval
-            params["cond"] = lambda *buffers: [self._number(holds(*buffers)[0], asked)]
-        if n.op is CondOp:
-            given[0] = self._number(given[0], n.inputs[0].aval)
-        return n.op.reference(None, *given, **params)
-
-    def _runnable(self, value: Any) -> Any:
-        if value.__class__ is tuple:
-            return tuple([self._runnable(v) for v in value])
-        return _Body(self, value) if value.__class__ is Graph else value
+    def _run_body(self, graph: Graph, buffers: Sequence[Any]) -> Sequence[Any]:
+        found = self._programs.get(graph)
+        if found is None:
+            found = self._programs[graph] = CutProgram(graph, self.device)
+        return found(buffers)
 
     def _number(self, buffer: Any, a: Aval) -> int:
-        """A scalar that decides what is run."""
         return int.from_bytes(self.device.backend.get(buffer, a), "little", signed=True)
-
-
-class _Body:
-    """The program of a loop or a branch, on buffers; it is compiled when it is first run."""
-
-    def __init__(self, owner: CutProgram, graph: Graph):
-        self.owner, self.graph = owner, graph
-        self.out_avals = graph.out_avals
-
-    def __call__(self, *buffers: Any) -> list[Any]:
-        programs = self.owner._programs
-        found = programs.get(self.graph)
-        if found is None:
-            found = programs[self.graph] = CutProgram(self.graph, self.owner.device)
-        return found(buffers)
 
 
 def make_calls(graph: Graph, default: Device, run: Callable[[Graph, Device], Executable]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from weft.config import config
 from weft.devices import Device, current_device, get_device
-from weft.dialects.array.graph import Graph, close
+from weft.dialects.array.graph import Graph, close, programs
 from weft.dialects.array.node import STATE, Aval, IdentityOp, LeafOp, Node, mark_of
 from weft.errors import ConcretizationTypeError, concretization, leaked, place
 from weft.host import pack, unpack
@@ -92,6 +92,8 @@ def flush(wanted: Sequence[Node] = ()) -> None:
     for device, nodes in _by_device(dict.fromkeys(outs)):
         try:
             _run(nodes, device)
+        except FloatingPointError:  # it is what the user asked for
+            raise
         except Exception:
             here = [n for n in nodes if n in wanted]
             if len(here) == len(nodes) or not here:
@@ -139,12 +141,24 @@ def _run(outs: Sequence[Node], device: Device) -> None:
         for n, buffer in zip(graph.outs, results, strict=True):
             n.value = buffer
         if config.debug_nans or config.debug_infs:
-            for n in graph.outs:
-                check_values(n)
+            _check_outs(graph)
     for n, root in roots.items():
         n.value = root.value
         if not _forget(n):
             _history.append(n)
+
+
+def _check_outs(graph: Graph) -> None:
+    """Raises FloatingPointError if there is what the user does not want, and says which operation of the graph made it."""
+    from weft.blame import blame
+
+    try:
+        for n in graph.outs:
+            check_values(n)
+    except FloatingPointError:
+        if sum(bool(n.inputs) for n in graph.nodes) > 1 or any(map(programs, graph.nodes)):
+            blame(graph, graph.ins)
+        raise
 
 
 def _root(n: Node) -> Node:

@@ -23,20 +23,18 @@ from weft.dialects.array.effects import PLACES, TOKEN, Chain, chain, current, ha
 from weft.dialects.array.graph import Graph, close, inline
 from weft.dialects.array.node import (
     STATE,
-    Aval,
     IdentityOp,
     Node,
     computed,
     keep_location,
     leaf,
     mark_of,
-    rebind,
     staging,
     transform,
 )
 from weft.errors import describe_function
 from weft.function import OnNodes, ShapeDtypeStruct, check_callable, parameter_names
-from weft.programs import flat, program
+from weft.programs import program
 from weft.stages import Lowered
 from weft.tree_util import PyTreeDef, tree_flatten, tree_leaves_with_path
 from weft.vmap import argument_name
@@ -185,11 +183,13 @@ class Program:
             for k, a in zip(self.plan, self.avals, strict=False)
         ]
         if config.debug_nans or config.debug_infs:
+            from weft.blame import blame
+
             try:
                 for out in outs:
                     eager.check_values(out._node)
             except FloatingPointError:
-                self._blame(inputs)
+                blame(self.graph, inputs)
                 raise
         return outs
 
@@ -199,16 +199,6 @@ class Program:
         captures = [current() if n is start else n for n in self.captures]
         outs = inline(self.graph, (*nodes, *captures))
         return [wrap(n) for n in handed_on(outs, len(self.avals))]
-
-    def _blame(self, inputs: Sequence[Node]) -> None:
-        """Computes the graph again, one operation after the other. Raises FloatingPointError with the name and the line of the first that makes a NaN or an infinity."""
-        env = dict(zip(self.graph.ins, inputs, strict=True))
-        graph = flat(self.graph)
-        for n in graph.nodes:
-            here = env[n] = rebind(n, [env.get(i, i) for i in n.inputs]) if n.inputs else n
-            if here.aval.__class__ is Aval and here.op is not IdentityOp:
-                eager.value(here)
-                eager.check_values(here, n)
 
     def _check_donation(self, nodes: Sequence[Node]) -> None:
         eager.flush()  # what waits may need the arguments

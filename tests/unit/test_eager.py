@@ -9,7 +9,7 @@ import pytest
 
 import weft
 import weft.numpy as jnp
-from weft import eager, grad
+from weft import eager, grad, lax
 from weft.array import put
 from weft.backends.base import get_backend
 from weft.dialects.array.node import STATE, LeafOp
@@ -173,3 +173,18 @@ def test_debug_nans():
         with pytest.raises(FloatingPointError, match="nan"):
             weft.jit(jnp.log)(-X)
     STATE.pending.clear()
+
+
+def test_debug_nans_names_the_operation_in_loops():
+    x = jnp.float32(0.5)
+
+    def scanned(x):
+        return lax.scan(lambda c, y: (jnp.log(c - y) * 2, jnp.sin(c)), x, jnp.arange(3.0))
+
+    def repeated(x):
+        return lax.while_loop(lambda c: c < 3, lambda c: lax.cond(c > 1, lambda c: jnp.sqrt(-c), lambda c: c + 1, c), x)
+
+    for f, name in ((scanned, "log"), (repeated, "sqrt"), (lambda x: jnp.exp(x) + jnp.log(-x) * 3, "log")):
+        for g in (f, weft.jit(f)):
+            with weft.debug_nans(), pytest.raises(FloatingPointError, match=rf"\(nan\) encountered in {name}, "):
+                weft.block_until_ready(g(x))
