@@ -33,7 +33,7 @@ class DType:
 
     def __init__(self, name: str, kind: str, bits: int, type: Attribute):
         self.name, self.kind, self.bits, self.type = name, kind, bits, type
-        self.itemsize = max(1, bits // 8)
+        self.itemsize = -(-bits // 8)
 
     def __repr__(self) -> str:
         return f"dtype({self.name})"
@@ -75,6 +75,24 @@ class DType:
         return _PARTS.get(self.name, self)
 
 
+class _Float0(DType):
+    """The dtype of what does not vary: tangents and cotangents of integers and bools. Its values say nothing; in a program they are bools."""
+
+    __slots__ = ()
+
+    @property
+    def dtype(self) -> object:
+        """NumPy's: what `np.zeros(shape, float0)` asks for."""
+        import numpy as np
+
+        return np.dtype([("float0", np.void, 0)])
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or getattr(other, "names", None) == ("float0",) or other == "float0"
+
+    __hash__ = DType.__hash__
+
+
 def _unsigned(width: int) -> IntegerType:
     return IntegerType(width, Signedness.UNSIGNED)
 
@@ -94,6 +112,7 @@ float32 = DType("float32", "f", 32, Float32Type())
 float64 = DType("float64", "f", 64, Float64Type())
 complex64 = DType("complex64", "c", 64, ComplexType(Float32Type()))
 complex128 = DType("complex128", "c", 128, ComplexType(Float64Type()))
+float0 = _Float0("float0", "V", 0, IntegerType(1))
 
 ALL = (
     bool_,
@@ -113,7 +132,7 @@ ALL = (
     complex128,
 )
 _PARTS = {"complex64": float32, "complex128": float64}
-_BY_NAME = {d.name: d for d in ALL} | {"bool_": bool_, "float": float64, "int": int64, "complex": complex128}
+_BY_NAME = {d.name: d for d in (*ALL, float0)} | {"bool_": bool_, "float": float64, "int": int64, "complex": complex128}
 _BY_TYPE: dict[Attribute, DType] = {d.type: d for d in ALL}
 _PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
 
@@ -154,6 +173,8 @@ def as_dtype(spec: object) -> DType:
         for d in ALL:
             if (d.name != "bfloat16" and code == f"{d.kind}{d.itemsize}") or (d is bool_ and code in ("?", "b1")):
                 return d
+    if getattr(spec, "names", None) == ("float0",):
+        return float0
     raise TypeError(f"Cannot interpret {spec!r} as a data type")
 
 
@@ -196,6 +217,11 @@ def promote_types(a: DType, b: DType, weak_a: bool = False, weak_b: bool = False
     A weak result keeps the wider of the weak operands' dtypes (int32 or float32 unless x64 is on, which the caller's scalars decide); 64-bit integers of both signs meet in a
     weak float.
     """
+    if float0 in (a, b):
+        raise TypeError(
+            "Called an operation with a float0 array: float0s do not support any operations by design, because they are not compatible with non-trivial vector spaces. "
+            "Gradients by integers and bools are float0: they are zero."
+        )
     name_a, name_b = _lattice_name(a, weak_a), _lattice_name(b, weak_b)
     common = _upper(name_a) & _upper(name_b)
     least = next(n for n in common if common <= _upper(n))

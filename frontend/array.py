@@ -19,7 +19,7 @@ from weft.devices import Device, current_device, get_device
 from weft.dialects import dtypes
 from weft.dialects.array.node import STATE, Aval, Node, aval, leaf
 from weft.dialects.array.op import literal
-from weft.dialects.dtypes import DType
+from weft.dialects.dtypes import DType, float0
 from weft.host import from_host, nest, numpy_dtype, pack, unpack
 from weft.operators import prepare
 
@@ -206,6 +206,8 @@ class Array:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         import numpy as np
 
+        if self.dtype is float0:
+            return np.zeros(self.shape, numpy_dtype(float0))
         data = self._bytes("Attempted conversion to a NumPy array", errors.TracerArrayConversionError)
         array = np.frombuffer(data, numpy_dtype(self.dtype)).reshape(self.shape)
         array.flags.writeable = False

@@ -14,8 +14,9 @@ from weft.array import Array, lift, wrap
 from weft.dialects.array.custom import CustomVjpTangent
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, aval, leaf, transform
-from weft.dialects.array.op import literal, zeros
+from weft.dialects.array.op import literal, zero_tangent, zeros
 from weft.dialects.array.walks import dependents, jvp_call, linearize_call, residuals, transpose_walk, vjp_call
+from weft.dialects.dtypes import float0
 from weft.function import (
     Aux,
     OnNodes,
@@ -43,7 +44,7 @@ def value_and_grad(
     """A function that gives `fun`'s scalar result and its gradient by the arguments `argnums` (a tuple of gradients for several).
 
     With `has_aux`, `fun` gives a pair of result and auxiliary data, and the new function `((result, aux), gradient)`. Integer arguments are refused unless `allow_int`: their
-    gradient is zero.
+    gradient is zero, and of dtype float0.
     """
     check_callable(fun, "grad")
 
@@ -142,11 +143,14 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 
     def f_jvp(*tangents: Any) -> Any:
         given = same_structure(tree, tangents, "linearize: tangents")
-        directions = [_direction(x, n) for x, n in zip(given, nodes, strict=True)]
+        directions = [_direction(x, n, "linearize") for x, n in zip(given, nodes, strict=True)]
         args = [zeros(p) if d is None else d for d, p in zip(directions, placeholders, strict=True) if p is not None]
         found = iter(inline(linear, args))
         return out_tree.unflatten(
-            [wrap(zeros(o) if t is None else next(found)) for t, o in zip(tangents_out, outs[:count], strict=False)]
+            [
+                wrap(zero_tangent(o) if t is None else next(found))
+                for t, o in zip(tangents_out, outs[:count], strict=False)
+            ]
         )
 
     _keep(f_jvp, tangents_out, placeholders)
@@ -166,7 +170,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., tu
         cts = same_structure(run.out_tree, cotangent, "linear_transpose: cotangent")
         given = [_fitting(lift(ct), o.aval, "cotangent", "linear_transpose") for ct, o in zip(cts, outs, strict=True)]
         found = transpose_walk(outs, given, ins)
-        return tree.unflatten([wrap(_instantiated(ct, n)) for ct, n in zip(found, ins, strict=True)])
+        return tree.unflatten([wrap(zeros(n) if ct is None else ct) for ct, n in zip(found, ins, strict=True)])
 
     return transposed
 
@@ -210,6 +214,10 @@ def jacrev(
         leaves, out_tree = tree_flatten(out)
         avals = [x.aval for x in leaves]
         (rows,) = vmap(pull)(out_tree.unflatten(_basis(avals)))
+        # of integers a Jacobian is zeros that can be computed with
+        rows = tree_map(
+            lambda r, x: wrap(zeros(aval(r.shape, lift(x).dtype))) if r.dtype is float0 else r, rows, chosen
+        )
         parted = tree_map(lambda x: out_tree.unflatten(_parted(x, 0, avals)), rows)
         turned = tree_transpose(tree_structure(chosen), out_tree, parted)
         return (turned, *aux) if has_aux else turned
@@ -341,16 +349,24 @@ def _fitting(x: Node, a: Aval, name: str, what: str) -> Node:
     return x
 
 
-def _direction(x: Any, primal: Node) -> Node | None:
-    """The node of a tangent; None for integers, which do not vary."""
-    if primal.dtype.kind not in "fc":
-        return None
-    return _fitting(lift(x), primal.aval, "tangent", "jvp")
+def _direction(x: Any, primal: Node, what: str = "jvp") -> Node | None:
+    """The node of a tangent; None for integers, which do not vary: theirs must be of dtype float0."""
+    tangent = lift(x)
+    if primal.dtype.kind in "fc":
+        return _fitting(tangent, primal.aval, "tangent", what)
+    if tangent.dtype is not float0:
+        raise TypeError(
+            f"primal and tangent arguments to {what} do not match; dtypes must be equal, or in case of int/bool primal dtype the tangent dtype must be float0. "
+            f"Got primal dtype {primal.dtype} and so expected tangent dtype float0, but got tangent dtype {tangent.dtype} instead."
+        )
+    if tangent.shape != primal.shape:
+        raise ValueError(f"{what} called with different primal and tangent shapes; Got primal shape {primal.shape} and tangent shape as {tangent.shape}")  # fmt: skip
+    return None
 
 
 def _instantiated(n: Node | None, like: Node) -> Node:
     """A tangent or cotangent that may be zero, as an array."""
-    return zeros(aval(like.shape, like.dtype)) if n is None else n
+    return zero_tangent(like) if n is None else n
 
 
 def _cotangent(ct: Node | None, primal: Node) -> Node:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.dialects.dtypes import DType, as_dtype, bfloat16
+from weft.dialects.dtypes import DType, as_dtype, bfloat16, float0
 from weft.errors import TypePromotionError
 from weft.host import canonical
 from weft.numpy.dtypes import finfo, iinfo, result_type
 from weft.numpy.dtypes import issubdtype as _issubdtype
 
 __all__ = [
-    "TypePromotionError", "bfloat16", "canonicalize_dtype", "extended", "finfo", "iinfo", "issubdtype", "itemsize_bits", "prng_key",
+    "TypePromotionError", "bfloat16", "canonicalize_dtype", "extended", "finfo", "float0", "iinfo", "issubdtype", "itemsize_bits", "prng_key",
     "result_type", "scalar_type_of",
 ]  # fmt: skip
 
@@ -22,14 +22,6 @@ class extended:
 
 class prng_key(extended):
     """The family of the dtypes of typed keys (`random.key`)."""
-
-
-def __getattr__(name: str) -> Any:
-    if name == "float0":  # NumPy's, because tangents of integers are NumPy arrays, as in JAX
-        import numpy as np
-
-        return np.dtype([("float0", np.void, 0)])
-    raise AttributeError(f"module 'weft.dtypes' has no attribute '{name}'")
 
 
 def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> DType:

@@ -17,6 +17,7 @@ from weft.config import config
 from weft.devices import Device, current_device
 from weft.dialects import dtypes
 from weft.dialects.array.node import Aval, Node, aval, leaf
+from weft.dialects.array.op import zeros
 from weft.dialects.dtypes import DType, as_dtype
 
 _CODES = {
@@ -78,6 +79,8 @@ def numpy_dtype(dtype: DType) -> Any:
     """NumPy's dtype of this name; that of bfloat16 is of the package ml_dtypes. Raises TypeError where that is not installed."""
     import numpy as np
 
+    if dtype is dtypes.float0:
+        return np.dtype(dtypes.float0.dtype)  # type: ignore[arg-type]
     if dtype is dtypes.bfloat16:
         try:
             import ml_dtypes
@@ -99,6 +102,8 @@ def from_host(data: Any, dtype: object = None, device: Device | None = None) -> 
     if not hasattr(data, "dtype"):
         data = _Packed(memoryview(data))
     given = as_dtype(data.dtype)
+    if given is dtypes.float0:
+        return zeros(aval(data.shape, given))
     wanted = canonical(given if dtype is None else dtype)
     if wanted is not given or getattr(data.dtype, "byteorder", "=") == ">":
         data = _converted(data, given, wanted)

@@ -11,7 +11,7 @@ from typing import Any
 
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, make, results
-from weft.dialects.array.op import Replace, broadcast_batch, move_axis, zeros
+from weft.dialects.array.op import Replace, broadcast_batch, move_axis, zero_tangent
 from weft.dialects.array.walks import batch_call, batch_graph, with_axis
 
 Maybe = Node | None
@@ -105,7 +105,7 @@ class CustomVjpTangent:
     def transpose(
         cls, ct: Sequence[Maybe], args: Sequence[Node], linear: Sequence[bool], *, bwd: Any, count: int, outs: Any
     ) -> list[Maybe]:
-        cts = [zeros(a) if c is None else c for a, c in zip(outs, ct, strict=True)]
+        cts = [zero_tangent(a) if c is None else c for a, c in zip(outs, ct, strict=True)]
         return [*(None for _ in range(count)), *bwd(args[:count], cts)]
 
     @classmethod
@@ -153,4 +153,4 @@ def _place(size: int, x: Node, dim: int | None, want: int) -> Node:
 
 
 def _instantiate(primals: Sequence[Node], tangents: Sequence[Maybe]) -> list[Node]:
-    return [zeros(p) if t is None else t for p, t in zip(primals, tangents, strict=True)]
+    return [zero_tangent(p) if t is None else t for p, t in zip(primals, tangents, strict=True)]

@@ -41,7 +41,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.array.node import Aval, Node, aval, bind
 from weft.dialects.array.params import Params, aval_of, decode, encode, format_value, parse_value, tensor_type
-from weft.dialects.dtypes import DType
+from weft.dialects.dtypes import DType, float0
 
 FLOATING = frozenset("f")
 COMPLEX = frozenset("c")
@@ -370,7 +370,17 @@ def full(value: complex, a: Aval | Node) -> Node:
 
 def zeros(a: Aval | Node) -> Node:
     """Zeros of the shape and dtype of `a`."""
-    return full({"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}[a.dtype.kind], a)
+    return full({"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j, "V": False}[a.dtype.kind], a)
+
+
+def zero_tangent(a: Aval | Node) -> Node:
+    """The zero among the tangents of `a`: of integers and bools there is no other, and its dtype is float0."""
+    if a.dtype.kind not in "fc":
+        return zeros(aval(a.shape, float0))
+    from weft.dialects.array.constant import ConstantOp
+
+    like = a.aval if isinstance(a, Node) else a
+    return ConstantOp.bind(value=0.0, shape=like.shape, dtype=like.dtype, weak_type=like.weak_type)
 
 
 def add(x: Node | None, y: Node | None) -> Node | None:

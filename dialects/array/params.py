@@ -141,7 +141,7 @@ def element(value: Any, dtype: DType) -> Attribute:
         value = int(value)
     if not isinstance(value, {"i": int, "u": int, "c": int | float | complex}.get(dtype.kind, int | float)):
         raise TypeError(f"{value!r} is not a value of dtype {dtype}")
-    if dtype.kind == "b":
+    if dtype.kind in "bV":
         return BoolAttr.from_bool(bool(value))
     type: Any = dtype.type
     if dtype.kind in "iu":
