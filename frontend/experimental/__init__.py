@@ -1,9 +1,12 @@
 """What JAX keeps in `jax.experimental`, as far as it is here."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weft.callbacks import io_callback
+
+if TYPE_CHECKING:
+    from weft.experimental import checkify as checkify
 
 __all__ = ["checkify", "io_callback"]
 

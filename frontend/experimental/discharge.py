@@ -145,7 +145,7 @@ class Discharge:
                 self._bounds(n, [wrap(i) for i in inputs], errors)
             elif kind is DIVISION and n.op is ops.DivOp:
                 site = self._site(kind, lambda _: "division by zero")
-                self._happens(errors, site, (wrap(inputs[1]) == 0).any())
+                self._happens(errors, site, jnp.equal(wrap(inputs[1]), 0).any())
             elif kind is NAN and not self._graphs(n):
                 self._nan(n, made if isinstance(made, tuple) else (made,), errors)
         called = n.params.get("graph")

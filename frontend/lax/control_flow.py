@@ -14,9 +14,10 @@ from weft.array import Array, lift, wrap
 from weft.config import config
 from weft.dialects.array import ops
 from weft.dialects.array.effects import TOKEN, chain, current, handed_on
-from weft.dialects.array.graph import Graph, close
+from weft.dialects.array.graph import Graph, close, inline
 from weft.dialects.array.node import STATE, Aval, Node, aval, keep_location, leaf, staging, transform
 from weft.dialects.array.op import literal
+from weft.dialects.array.walks import without_axis
 from weft.dialects.dtypes import bool_, int32
 from weft.errors import describe_function
 from weft.function import OnNodes
@@ -145,8 +146,8 @@ def scan(
 ) -> tuple[Any, Any]:
     """`carry, y = f(carry, x)` for each slice `x` of `xs` along its first axis: the last carry, and the `y` stacked.
 
-    What is carried keeps its structure, shapes and dtypes. With `xs` None, `length` says how many rounds there are. `reverse` begins at the end. `unroll` is taken and has no
-    effect: how a loop is laid out is the compiler's choice.
+    What is carried keeps its structure, shapes and dtypes. With `xs` None, `length` says how many rounds there are. `reverse` begins at the end. `unroll` is the number of
+    applications of `f` in one round of the loop; True: all of them, and there is no loop.
     """
     if not callable(f):
         raise TypeError("lax.scan: f argument should be a callable.")
@@ -185,12 +186,69 @@ def scan(
     if traced.tokens:
         body = _carrying(body, traced.tokens, len(traced.captures) + carried, carried)
         carry = [*carry, current()]
-    made = ops.ScanOp.bind(
-        *traced.captures, *carry, *given,
-        body=body, length=count, reverse=bool(reverse), consts=len(traced.captures), carries=len(carry),
-    )  # fmt: skip
+    at_once = count if unroll is True else min(max(unroll, 1), count)
+    made = _rounds(body, traced.captures, carry, given, count, bool(reverse), at_once)
     handed_on(made[: len(carry)], carried)
-    return _arrays(tree, made[:carried]), _arrays(ys_tree, made[len(carry) :])
+    weak = [a.weak_type for a in body.out_avals[len(carry) :]]
+    ys = [convert(y, y.dtype, w) for y, w in zip(made[len(carry) :], weak, strict=True)]
+    return _arrays(tree, made[:carried]), _arrays(ys_tree, ys)
+
+
+def _rounds(
+    body: Graph,
+    captures: Sequence[Node],
+    carry: Sequence[Node],
+    xs: Sequence[Node],
+    length: int,
+    reverse: bool,
+    at_once: int,
+) -> Sequence[Node]:
+    """The results of a scan that applies the body `at_once` times in a round, and what is left over by itself at the end."""
+    count = len(carry)
+    left = length % at_once if at_once else 0
+    whole = length - left
+    first, rest = (range(left, length), range(left)) if reverse else (range(whole), range(whole, length))
+    if at_once == length and length:
+        carry, parts = _applied(body, captures, carry, xs, range(length), reverse)
+        return [*carry, *parts]
+    if at_once > 1:
+        groups = [reshape(slice_in_dim(wrap(x), first.start, first.stop), (whole // at_once, at_once, *x.shape[1:]))._node for x in xs]  # fmt: skip
+        with staging(), transform() as mark:
+            types = [*(n.aval for n in captures), *(n.aval for n in carry), *(without_axis(g.aval, 0) for g in groups)]
+            ins = [leaf(a, mark=mark) for a in types]
+            consts, carried, rows = ins[: len(captures)], ins[len(captures) :][:count], ins[len(captures) + count :]
+            carried, parts = _applied(body, consts, carried, rows, range(at_once), reverse)
+        body_of_many = Graph(ins, [*carried, *parts])
+    else:
+        groups, body_of_many = list(xs), body
+    made = ops.ScanOp.bind(
+        *captures, *carry, *groups,
+        body=body_of_many, length=whole // max(1, at_once), reverse=reverse, consts=len(captures), carries=count,
+    )  # fmt: skip
+    if at_once <= 1:
+        return made
+    ys = [reshape(wrap(y), (whole, *y.shape[2:])) for y in made[count:]]
+    carry = made[:count]
+    if left:
+        carry, parts = _applied(body, captures, carry, xs, rest, reverse)
+        pairs = ((wrap(p), y) if reverse else (y, wrap(p)) for p, y in zip(parts, ys, strict=True))
+        ys = [concatenate(pair, 0) for pair in pairs]
+    return [*carry, *(y._node for y in ys)]
+
+
+def _applied(
+    body: Graph, captures: Sequence[Node], carry: Sequence[Node], xs: Sequence[Node], rounds: range, reverse: bool
+) -> tuple[Sequence[Node], list[Node]]:
+    """Some rounds of a scan, one after the other without a loop: what is carried then, and the stacked results."""
+    count = len(carry)
+    ys: list[Sequence[Node]] = []
+    for k in reversed(rounds) if reverse else rounds:
+        rows = [reshape(slice_in_dim(wrap(x), k, k + 1), x.shape[1:])._node for x in xs]
+        outs = inline(body, [*captures, *carry, *rows])
+        carry = outs[:count]
+        ys.append(outs[count:])
+    columns = zip(*(ys[::-1] if reverse else ys), strict=True)
+    return carry, [_stacked([wrap(y) for y in column])._node for column in columns]
 
 
 def _carrying(graph: Graph, tokens: Sequence[Node], ins: int, outs: int) -> Graph:
@@ -316,7 +374,7 @@ def fori_loop(
 ) -> Any:
     """`val = body_fun(i, val)` for `i` from `lower` to `upper` (without it), beginning with `init_val`.
 
-    Where both are known while tracing it is a `scan`, and has a reverse derivative; otherwise a `while_loop`.
+    Where both are known while tracing it is a `scan`, and has a reverse derivative, and `unroll` says how often `body_fun` is applied in a round; otherwise it is a `while_loop`.
     """
     if not callable(body_fun):
         raise TypeError("lax.fori_loop: body_fun argument should be callable.")
@@ -338,7 +396,9 @@ def fori_loop(
     start = wrap(first)
     if not eager.is_traced(first) and not eager.is_traced(last):
         count = max(0, int(wrap(last)) - int(start))
-        (_, value), _ = scan(lambda c, _: ((c[0] + 1, body_fun(*c)), None), (start, init_val), None, length=count)
+        (_, value), _ = scan(
+            lambda c, _: ((c[0] + 1, body_fun(*c)), None), (start, init_val), None, count, unroll=unroll or 1
+        )
         return value
     if unroll is not None and unroll not in (False, 1):
         raise ValueError("Can only use `unroll` in `fori_loop` if the loop bounds are statically known.")

@@ -205,20 +205,24 @@ def _reduced_together(
     dimensions: Sequence[int],
 ) -> list[Array]:
     """Several arrays reduced at once, by a function of two trees."""
-    from weft.tree_util import tree_leaves, tree_unflatten
-
     xs = [wrap(lift(x)) for x in operands]
     if any(x.shape != xs[0].shape for x in xs):
         raise TypeError(f"reduce operands must have one shape, got {', '.join(str(x.shape) for x in xs)}.")
     axes = _axes(xs[0]._node, dimensions, "reduce")
     starts = [_initial(i, x._node, "reduce") for i, x in zip(inits, xs, strict=True)]
 
-    def combine(left: Sequence[Array], right: Sequence[Array]) -> list[Array]:
-        return [
-            wrap(lift(v)) for v in tree_leaves(computation(tree_unflatten(tree, left), tree_unflatten(tree, right)))
-        ]
+    return _folded([_lined(x, axes) for x in xs], starts, _on_leaves(tree, computation))
 
-    return _folded([_lined(x, axes) for x in xs], starts, combine)
+
+def _on_leaves(tree: Any, computation: Computation) -> Callable[[Sequence[Array], Sequence[Array]], list[Array]]:
+    """A function of two trees as a function of their leaves."""
+    from weft.tree_util import tree_leaves, tree_unflatten
+
+    def combine(left: Sequence[Array], right: Sequence[Array]) -> list[Array]:
+        found = tree_leaves(computation(tree_unflatten(tree, left), tree_unflatten(tree, right)))
+        return [wrap(lift(v)) for v in found]
+
+    return combine
 
 
 def _combined(x: Array, count: int, init_value: ArrayLike, computation: Computation, name: str) -> Array:
@@ -278,20 +282,51 @@ def dilated(size: int, dilation: int) -> int:
 
 
 def reduce_window(
-    operand: ArrayLike,
-    init_value: ArrayLike,
+    operand: Any,
+    init_value: Any,
     computation: Computation,
     window_dimensions: Sequence[int],
     window_strides: Sequence[int] | None = None,
     padding: str | Sequence[tuple[int, int]] = "VALID",
     base_dilation: Sequence[int] | None = None,
     window_dilation: Sequence[int] | None = None,
-) -> Array:
+) -> Any:
     """Each window of the operand, padded with the initial value, reduced to one element.
 
-    The derivative of a maximum (minimum) goes to the first of a window's equal extremes.
+    The derivative of a maximum (minimum) goes to the first of a window's equal extremes. Of a pytree of arrays, all of one shape, the function combines two trees of elements, and a tree is the result.
     """
-    node = lift(operand)
+    from weft.tree_util import tree_flatten, tree_unflatten
+
+    leaves, tree = tree_flatten(operand)
+    inits, init_tree = tree_flatten(init_value)
+    if tree != init_tree:
+        raise ValueError(f"Operands must have the same tree structure as init_values: {tree} vs. {init_tree}")
+    nodes = [lift(x) for x in leaves]
+    if not nodes:
+        raise ValueError("reduce_window must have at least one operand.")
+    if any(n.shape != nodes[0].shape for n in nodes):
+        raise TypeError(f"reduce_window operands must have one shape, got {', '.join(str(n.shape) for n in nodes)}.")
+    sizes = window_dimensions, window_strides, padding, base_dilation, window_dilation
+    starts = [_initial(i, n, "reduce_window") for i, n in zip(inits, nodes, strict=True)]
+    views, counts = zip(*(_windows(n, i, *sizes) for n, i in zip(nodes, starts, strict=True)), strict=True)
+    if len(nodes) == 1 and leaves[0] is operand:
+        return _combined(views[0], counts[0], init_value, computation, "reduce_window")
+    flat = [
+        reshape(v, (*v.shape[: v.ndim - k], prod(v.shape[v.ndim - k :]))) for v, k in zip(views, counts, strict=True)
+    ]
+    return tree_unflatten(tree, _folded(flat, starts, _on_leaves(tree, computation)))
+
+
+def _windows(
+    node: Node,
+    init: Array,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int] | None,
+    padding: str | Sequence[tuple[int, int]],
+    base_dilation: Sequence[int] | None,
+    window_dilation: Sequence[int] | None,
+) -> tuple[Array, int]:
+    """The windows of an array that is padded with a value, along further axes behind it; and how many these are."""
     rank = node.ndim
     ones = (1,) * rank
     window = integers(window_dimensions, "window_dimensions")
@@ -320,19 +355,18 @@ def reduce_window(
             raise TypeError(
                 f"reduce_window padding must have one (low, high) pair per axis, got {padding} for operand shape {node.shape}."
             )
-    init = _initial(init_value, node, "reduce_window")
     x = pad(wrap(node), init, [(lo, hi, d - 1) for (lo, hi), d in zip(pads, base, strict=True)])
     dims = tuple(k for k in range(rank) if (window[k], strides[k]) != (1, 1))
     if not dims:
-        return _combined(reshape(x, (*x.shape, 1)), 1, init_value, computation, "reduce_window")
+        return reshape(x, (*x.shape, 1)), 1
     if any(e > n for e, n in zip(extents, x.shape, strict=True)):
         shape = [(n - e) // s + 1 if e <= n else 0 for n, e, s in zip(x.shape, extents, strides, strict=True)]
-        return constant(0, shape, node.dtype)
+        return constant(0, (*shape, 1), node.dtype), 1
     pick = {"sizes": window, "strides": strides, "dilations": dilation}
     views = ops.WindowOp.bind(
         x._node, dims=dims, **{key: tuple(values[k] for k in dims) for key, values in pick.items()}
     )
-    return _combined(wrap(views), len(dims), init_value, computation, "reduce_window")
+    return wrap(views), len(dims)
 
 
 def reduce_window_shape_tuple(
