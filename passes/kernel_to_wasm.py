@@ -30,8 +30,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.dtypes import bfloat16_bits
-from weft.dialects.kernel.affine import Condition, Expr, linearize
-from weft.dialects.kernel.attributes import Axis, MapAttr
+from weft.dialects.kernel.affine import Expr
 from weft.dialects.kernel.host import (
     AllocOp,
     ConstantOp,
@@ -43,18 +42,15 @@ from weft.dialects.kernel.host import (
     SwitchOp,
     WhileOp,
 )
-from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp
-from weft.dialects.kernel.ops import load as load_op
-from weft.dialects.kernel.ops import nest as nest_op
+from weft.dialects.kernel.ops import LoadOp, NestOp
 from weft.dialects.wasm.abi import MAX_THREADS, Program, add_barrier, program_module
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.code import Module, Value
 from weft.dialects.wasm.convert import to_op
 from weft.passes.memory.places import buffer_bytes
-from weft.passes.schedule.steps import apply as apply_schedule
-from weft.passes.schedule.wasm import choose
 from weft.passes.wasm.emitter import Emitter
 from weft.passes.wasm.memory import element_bytes
+from weft.passes.wasm.staging import staged_copy
 from weft.passes.wasm.state import REGISTER_LEVELS, Access
 
 ALIGNMENT = 64
@@ -98,7 +94,7 @@ class Lowering:
         for nest in nests:
             for load in nest.block.ops:
                 if isinstance(load, LoadOp) and load.stage is not None and load.stage.data["at"].data == "entry":  # type: ignore[attr-defined]
-                    copy, type, flat = stage_nest(nest, load)
+                    copy, type, flat = staged_copy(nest, load)
                     staged[load] = kernel.shared, type, flat
                     source = body.args.index(nest.operands[nest.block.args.index(load.buffer)])  # type: ignore[arg-type]
                     b = self._function(f"{name}_stage{len(kernel.functions)}", kernel, len(body.args))
@@ -290,59 +286,6 @@ class _Course:
             with branch.else_():
                 self._switch(op, k + 1, index)
         self.pending = True
-
-
-def stage_nest(nest: NestOp, load: LoadOp) -> tuple[NestOp, MemRefType, Expr]:
-    """The nest that copies what `load` reads, the type of the copy, and the position in it that the load then has.
-
-    A *panel* has an axis for each of the load's, in the order in which they are read. A *box* holds the part of the buffer that is touched, zeros where that reaches outside:
-    what padding would test at each point is tested once, in the copy.
-    """
-    source = load.buffer.type
-    assert isinstance(source, MemRefType)
-    options = load.stage.data  # type: ignore[union-attr]
-    if load.symbols:
-        raise PassFailedException("kernel-to-wasm: a load whose index is data cannot be staged")
-    tests = load.conditions.data if load.conditions is not None else ()
-    if "panel" in options:
-        axes = [nest.axis(name) for name in options["panel"].data.split(",")]
-        used = {d for e in load.map.data for d in e.dims()}
-        if lost := used - {a.name for a in axes}:
-            raise PassFailedException(
-                f"kernel-to-wasm: a panel of axes {options['panel']} lacks {sorted(lost)}, on which the load depends"
-            )
-        read, index = load.map.data, tuple(a.expr for a in axes)
-    else:
-        bounds = [e.bounds for e in load.map.data]
-        axes = [Axis(f"b{k}", "par", hi - lo + 1) for k, (lo, hi) in enumerate(bounds)]
-        read = tuple(a.expr + lo for a, (lo, _) in zip(axes, bounds, strict=True))
-        index = tuple(e - lo for e, (lo, _) in zip(load.map.data, bounds, strict=True))
-        ends = {(e, 0, n) for e, n in zip(load.map.data, source.get_shape(), strict=True)}
-        if not all(tuple(c) in ends for c in tests):
-            raise PassFailedException(
-                f"kernel-to-wasm: a box needs conditions that say where the buffer ends, got {load.conditions}"
-            )
-        tests = tuple(
-            c for c in (Condition(e, 0, n) for e, n in zip(read, source.get_shape(), strict=True)) if not c.always
-        )
-    extents = tuple(a.extent for a in axes)
-    type = MemRefType(source.element_type, extents)
-    block = Block(arg_types=[source, type])
-    copied = load_op(block.args[0], read, (), tests)
-    store = StoreOp.create(
-        operands=[copied.result, block.args[1]], properties={"map": MapAttr(tuple(a.expr for a in axes))}
-    )
-    block.add_ops([copied, store])
-    outer = next((k for k, a in enumerate(axes) if a.extent != 1 and a.level not in REGISTER_LEVELS), None)
-    roles = [
-        Axis(a.name, "par", a.extent, "grid" if k == outer else "none" if a.level == "grid" else a.level)
-        for k, a in enumerate(axes)
-    ]
-    operands = Block(arg_types=[source, type]).args
-    copy = nest_op(roles, [operands[0]], [operands[1]], block)
-    if "box" in options:
-        apply_schedule(copy, choose(copy))
-    return copy, type, linearize(index, extents)
 
 
 def nbytes(type: Attribute) -> int:

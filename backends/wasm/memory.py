@@ -86,7 +86,8 @@ class DeviceMemory:
         self.bytes = memoryview((ctypes.c_ubyte * LIMIT).from_address(self.shared.base)).cast("B")
         """All 4 GiB of addresses; only those below the memory's size may be touched."""
         self.dead: deque[tuple[int, bool]] = deque()
-        self._free = FreeList(ALIGNMENT, self.shared.data_len())  # address 0 is nobody's
+        # the first and the last bytes are nobody's: no buffer has address 0, and a vector may reach beyond its buffer
+        self._free = FreeList(ALIGNMENT, self.shared.data_len() - ALIGNMENT)
         self._live = 0
 
     def allocate(self, nbytes: int, counted: bool = True) -> Allocation:
@@ -120,14 +121,14 @@ class DeviceMemory:
                 self._live -= size
 
     def _grow(self, nbytes: int) -> None:
-        wanted = self._free.end - self._free.tail() + nbytes_rounded(nbytes)
+        wanted = self._free.end - self._free.tail() + nbytes_rounded(nbytes) + ALIGNMENT
         if wanted > LIMIT:
-            free = max(self._free.largest, LIMIT - self._free.end + self._free.tail())
+            free = max(self._free.largest, LIMIT - ALIGNMENT - self._free.end + self._free.tail())
             raise MemoryError(
                 f"the wasm device is out of memory: {nbytes} bytes asked for, {free} bytes free in one piece, "
                 f"{self._live} bytes in live buffers"
             )
-        self._free.extend(self.shared.grow_to(min(LIMIT, -(-wanted // _GROWTH) * _GROWTH)))
+        self._free.extend(self.shared.grow_to(min(LIMIT, -(-wanted // _GROWTH) * _GROWTH)) - ALIGNMENT)
 
     # -- bytes in and out
 

@@ -4,6 +4,9 @@ The module imports `env.memory` and exports `main(params, tid, nthreads)`. `para
 the addresses of the inputs, those of the outputs, the arena's base, and the address of 64 bytes for the barrier. Every
 thread calls `main`, takes its share of each kernel, and waits at barriers between kernels that depend on each other;
 alone (nthreads = 1) a thread never waits.
+
+Memory can be read for 16 bytes before the start and after the end of every buffer, whatever is there: a vector of which
+some lanes lie outside is loaded as a whole, and zeros are put into those lanes.
 """
 
 from __future__ import annotations

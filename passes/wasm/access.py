@@ -37,7 +37,7 @@ class Accesses(Addressing):
                     return self._load_strided(pointer, offset, stride)
                 return self._pack(op.result, point)
             if test is not None and test.vector:
-                return self._load_inside(op, access, point, pointer, offset)
+                return self._load_inside(op, access, pointer, offset, test)
         level = max(pointer.level, test.level if test else 0, *(self.demand(s, point).level for s in access.symbols), 0)
         load = load_vector if vector else load_element
         with self._at(level):
@@ -123,20 +123,17 @@ class Accesses(Addressing):
     def _can_load(self, element: Attribute) -> bool:
         return self.lanes.count == 4 or element_bytes(element) == 8
 
-    def _load_inside(self, op: LoadOp, access: Access, point: Point, pointer: Val, offset: int) -> Val:
-        """A vector of which some lanes may lie outside: at once if all are inside (both ends are), else lane by lane."""
-        lanes = self._each_lane(point)
-        ends = [self.holds(access.conditions, access.symbols, p) for p in (lanes[0], lanes[-1])]
-        parts = [self.demand(op.result, p) for p in lanes]
-        level = max(pointer.level, *(e.level for e in ends if e), *(p.level for p in parts))
-        b = self.b
+    def _load_inside(self, op: LoadOp, access: Access, pointer: Val, offset: int, test: Val) -> Val:
+        """A vector of which some lanes may lie outside, with 0 in those. It is read where it lies if any lane is inside: so near to a buffer, memory can be read
+        (dialects/wasm/abi.py).
+        """
+        b, level = self.b, max(pointer.level, test.level)
         with self._at(level):
-            all_inside = b.inst("i32.and", *(e.ssa if e else self.number(1) for e in ends))
-            with b.if_(all_inside) as branch:
-                b.yield_(load_vector(self.lanes, access.element, pointer.ssa, offset))
-            with branch.else_():
-                b.yield_(self.lanes.pack([p.ssa for p in parts], op.result.type))
-            return Val(branch.result, level, True)
+            exact = b.inst("i32.add", pointer.ssa, self.number(offset)) if offset else pointer.ssa
+            safe = b.select(b.inst("v128.any_true", test.ssa), exact, access.base)
+            value = load_vector(self.lanes, access.element, safe, 0)
+            zero = self.constant(0, op.result.type, True)
+            return Val(self.lanes.select(test.ssa, value, zero, True), level, True)
 
     def _pack(self, value: SSAValue, point: Point) -> Val:
         """A vector made lane by lane."""

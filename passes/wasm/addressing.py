@@ -14,6 +14,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.affine import Atom, Condition, Dim, Div, Expr, Min, Mod, Sym, linearize
 from weft.dialects.kernel.ops import LoadOp, StoreOp
+from weft.dialects.wasm.code import Value
 from weft.passes.wasm.memory import element_bytes
 from weft.passes.wasm.state import VECTOR, Access, Point, State, Val
 
@@ -104,30 +105,36 @@ class Addressing(State):
         return self._remember(key, Val(total, level))
 
     def _atom(self, atom: Atom, symbols: Sequence[SSAValue], point: Point) -> Val:
-        b = self.b
         if isinstance(atom, Dim):
             level = self._level_of(atom.name)
             return Val(self.levels[level].index, level)  # type: ignore[arg-type]
         if isinstance(atom, Sym):
             return self.demand(symbols[atom.number], point)
         inner = self.scalar(atom.expr, symbols, point)
+        key = ("atom", type(atom), inner.ssa, atom.limit if isinstance(atom, Min) else atom.by)
+        if (known := self.memo.get(key)) is not None:
+            return known
         with self._at(inner.level):
-            x = inner.ssa
-            if isinstance(atom, Min):
-                limit = self.number(atom.limit)
-                return Val(b.select(b.inst("i32.lt_s", x, limit), x, limit), inner.level)
-            by = atom.by
-            if not by & (by - 1):
-                if isinstance(atom, Div):
-                    return Val(b.inst("i32.shr_s", x, self.number(by.bit_length() - 1)), inner.level)
-                return Val(b.inst("i32.and", x, self.number(by - 1)), inner.level)
-            up = max(0, -(atom.expr.bounds[0] // by))  # whole multiples that make it non-negative
-            if up:
-                x = b.inst("i32.add", x, self.number(up * by))
-            if isinstance(atom, Mod):
-                return Val(b.inst("i32.rem_u", x, self.number(by)), inner.level)
-            x = b.inst("i32.div_u", x, self.number(by))
-            return Val(b.inst("i32.sub", x, self.number(up)) if up else x, inner.level)
+            return self._remember(key, Val(self._divided(atom, inner.ssa), inner.level))
+
+    def _divided(self, atom: Div | Mod | Min, x: Value) -> Value:
+        """The quotient, the remainder or the lesser number that an atom is, of its operand."""
+        b = self.b
+        if isinstance(atom, Min):
+            limit = self.number(atom.limit)
+            return b.select(b.inst("i32.lt_s", x, limit), x, limit)
+        by = atom.by
+        if not by & (by - 1):
+            if isinstance(atom, Div):
+                return b.inst("i32.shr_s", x, self.number(by.bit_length() - 1))
+            return b.inst("i32.and", x, self.number(by - 1))
+        up = max(0, -(atom.expr.bounds[0] // by))  # whole multiples that make it non-negative
+        if up:
+            x = b.inst("i32.add", x, self.number(up * by))
+        if isinstance(atom, Mod):
+            return b.inst("i32.rem_u", x, self.number(by))
+        x = b.inst("i32.div_u", x, self.number(by))
+        return b.inst("i32.sub", x, self.number(up)) if up else x
 
     def _level_of(self, axis: str) -> int:
         for k in range(len(self.levels) - 1, 0, -1):
@@ -148,9 +155,13 @@ class Addressing(State):
         start = self.scalar(Expr(const, terms), symbols, point)
         if not lane:
             return start
+        key = ("lanes", start.ssa, lane)
+        if (known := self.memo.get(key)) is not None:
+            return known
         with self._at(start.level):
             steps = self.b.const_v128("i32x4", *(lane * k for k in range(4)))
-            return Val(self.b.inst("i32x4.add", self.b.inst("i32x4.splat", start.ssa), steps), start.level, True)
+            lanes = self.b.inst("i32x4.add", self.b.inst("i32x4.splat", start.ssa), steps)
+            return self._remember(key, Val(lanes, start.level, True))
 
     def _always(self, c: Condition, point: Point) -> bool:
         """Whether a condition holds at this point, whatever the loops."""
@@ -165,14 +176,11 @@ class Addressing(State):
             if c.always or self._always(c, point):
                 continue
             value = self.index(c.expr - c.lo, symbols, point, True)
-            with self._at(value.level):
-                if value.vector:
-                    mask = self.b.inst("i32x4.lt_u", value.ssa, self.b.const_v128("i32x4", c.hi - c.lo))
-                    if self.lanes.count == 2:
-                        mask = self.b.inst("i64x2.extend_low_i32x4_s", mask)
-                    tests.append(Val(mask, value.level, True))
-                else:
-                    tests.append(Val(self.b.inst("i32.lt_u", value.ssa, self.number(c.hi - c.lo)), value.level))
+            key = ("test", value.ssa, c.hi - c.lo)
+            if (known := self.memo.get(key)) is None:
+                with self._at(value.level):
+                    known = self._remember(key, Val(self._below(value, c.hi - c.lo), value.level, value.vector))
+            tests.append(known)
         if not tests:
             return None
         level, vector = max(t.level for t in tests), any(t.vector for t in tests)
@@ -182,6 +190,13 @@ class Addressing(State):
             for part in parts[1:]:
                 total = self.b.inst("v128.and" if vector else "i32.and", total, part)
         return Val(total, level, vector)
+
+    def _below(self, value: Val, limit: int) -> Value:
+        """Whether a value lies in [0, limit): an i32, or a mask of lanes."""
+        if not value.vector:
+            return self.b.inst("i32.lt_u", value.ssa, self.number(limit))
+        mask = self.b.inst("i32x4.lt_u", value.ssa, self.b.const_v128("i32x4", limit))
+        return self.b.inst("i64x2.extend_low_i32x4_s", mask) if self.lanes.count == 2 else mask
 
     # -- addresses ----------------------------------------------------------------------------------------------------------------------
 
@@ -229,13 +244,16 @@ class Addressing(State):
         atom, c = terms[deepest]
         rest = self._pointer(access, terms[:deepest] + terms[deepest + 1 :], size, point)
         step = c * size
-        if isinstance(atom, Dim) and rest.level < (number := self._level_of(atom.name)):
-            level = self.levels[number]
+        if (
+            isinstance(atom, Dim)
+            and rest.level < (number := self._level_of(atom.name))
+            and (level := self.levels[number]).loop is not None
+        ):
             init = rest.ssa
             if level.first is not None:
                 with self._at(number - 1):
                     init = self.b.inst("i32.add", init, self.b.inst("i32.mul", level.first, self.number(step)))
-            pointer = level.loop.carry(init)  # type: ignore[union-attr]
+            pointer = level.loop.carry(init)
             level.pointers.append((pointer, step))
             return self._remember(key, Val(pointer, number))
         part = self._atom(atom, symbols, point)

@@ -11,20 +11,21 @@ below (softmax: a row's maximum, its sum, its stores). A value marked `keep` is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import i1
 from xdsl.ir import Attribute, Operation, SSAValue
-from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.identity import neutral
 from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreOp
 from weft.dialects.wasm.code import Value
 from weft.passes.wasm.access import Accesses
-from weft.passes.wasm.memory import load_vector, store_vector
-from weft.passes.wasm.state import VECTOR, Level, Point, Task, Val
+from weft.passes.wasm.memory import element_bytes, load_vector, store_vector
+from weft.passes.wasm.staging import staged_copy
+from weft.passes.wasm.state import VECTOR, Access, Level, Point, Task, Val
 
 
 class Emitter(Accesses):
@@ -140,7 +141,7 @@ class Emitter(Accesses):
             level = Level(loop.block, axis.name, index, first if dynamic else None, keys, loop)
             self.levels.append(level)
             self.accs.update(zip(keys, partial, strict=True))
-            self._fill_stages(axis.name, depth + 1)
+            self._fill_stages(axis.name)
             self.complete(tasks, depth + 1)
             if axis.name == self.outline and not level.apart and all(t.target is None for t in tasks) and not keys:
                 b.outline(f"{b.function.name}_{axis.name}")
@@ -163,19 +164,17 @@ class Emitter(Accesses):
         for load in self.stages.get(level.axis or "", ()):
             del self.staged[load]
 
-    def _fill_stages(self, axis: str, depth: int) -> None:
-        """Copies what the loads staged at this axis will read, in the order in which they will read it."""
+    def _fill_stages(self, axis: str) -> None:
+        """Copies what the loads staged at this axis will read, in the order in which they will read it: a nest within the nest."""
         for load in self.stages.get(axis, ()):
-            open_axes = {level.axis for level in self.levels}
-            names = [n for n in load.stage.data["panel"].data.split(",") if self.extents[n] != 1]  # type: ignore[union-attr]
-            missing = self.axes_of[load.result] - open_axes - set(names)
-            if missing:
-                raise PassFailedException(
-                    f"kernel-to-wasm: a panel of axes {names} lacks {sorted(missing)}, on which the load depends"
-                )
-            access = self._scratch_access(names, load.result.type)
-            self._run([self._new_task(load, frozenset(names), access)], depth)
-            self.staged[load] = access
+            outside = [Level(self.b.block, level.axis, level.index) for level in self.levels[1:]]
+            copy, type, position = staged_copy(self.nest, load, frozenset(level.axis or "" for level in outside))
+            with self._at(0):
+                target = self.scratch(prod(type.get_shape()) * element_bytes(type.element_type))
+            filler = Emitter(self.b, copy, [self.bases[load.buffer], target], scratch=self.scratch)  # type: ignore[index]
+            filler.levels += outside
+            filler.emit()
+            self.staged[load] = Access(target, type.element_type, position)
 
     # -- reductions -----------------------------------------------------------------------------------------------------
 
