@@ -1,22 +1,41 @@
-"""Distributions (`jax.scipy.stats`): densities, distribution functions, quantiles, and their logarithms."""
+"""Distributions (`jax.scipy.stats`): densities, distribution functions, quantiles, and their logarithms; what samples are like."""
 
-from weft.scipy.stats.continuous import beta as beta
-from weft.scipy.stats.continuous import cauchy as cauchy
-from weft.scipy.stats.continuous import chi2 as chi2
-from weft.scipy.stats.continuous import expon as expon
-from weft.scipy.stats.continuous import gamma as gamma
-from weft.scipy.stats.continuous import laplace as laplace
-from weft.scipy.stats.continuous import logistic as logistic
-from weft.scipy.stats.continuous import norm as norm
-from weft.scipy.stats.continuous import pareto as pareto
-from weft.scipy.stats.continuous import t as t
-from weft.scipy.stats.continuous import uniform as uniform
-from weft.scipy.stats.continuous import vonmises as vonmises
-from weft.scipy.stats.discrete import bernoulli as bernoulli
-from weft.scipy.stats.discrete import betabinom as betabinom
-from weft.scipy.stats.discrete import binom as binom
-from weft.scipy.stats.discrete import dirichlet as dirichlet
-from weft.scipy.stats.discrete import geom as geom
-from weft.scipy.stats.discrete import multinomial as multinomial
-from weft.scipy.stats.discrete import nbinom as nbinom
-from weft.scipy.stats.discrete import poisson as poisson
+from weft.scipy.stats.bounded import beta, chi2, expon, gamma, pareto, uniform, vonmises, wrapcauchy
+from weft.scipy.stats.discrete import bernoulli, betabinom, binom, geom, nbinom, poisson
+from weft.scipy.stats.kde import gaussian_kde
+from weft.scipy.stats.multivariate import dirichlet, multinomial, multivariate_normal
+from weft.scipy.stats.samples import mode, rankdata, sem
+from weft.scipy.stats.unbounded import cauchy, gennorm, gumbel_l, gumbel_r, laplace, logistic, norm, t, truncnorm
+
+__all__ = [
+    "bernoulli",
+    "beta",
+    "betabinom",
+    "binom",
+    "cauchy",
+    "chi2",
+    "dirichlet",
+    "expon",
+    "gamma",
+    "gaussian_kde",
+    "gennorm",
+    "geom",
+    "gumbel_l",
+    "gumbel_r",
+    "laplace",
+    "logistic",
+    "mode",
+    "multinomial",
+    "multivariate_normal",
+    "nbinom",
+    "norm",
+    "pareto",
+    "poisson",
+    "rankdata",
+    "sem",
+    "t",
+    "truncnorm",
+    "uniform",
+    "vonmises",
+    "wrapcauchy",
+]
