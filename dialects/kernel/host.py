@@ -6,6 +6,8 @@ in it (Wasm: an address relative to the arena's base) and a slot (WebGPU: one wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import ClassVar
 
 from xdsl.dialects.builtin import (
@@ -18,7 +20,7 @@ from xdsl.dialects.builtin import (
     i1,
     i32,
 )
-from xdsl.ir import Attribute, Block, Region
+from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -40,6 +42,8 @@ from xdsl.traits import (
     Pure,
     RecursiveMemoryEffect,
     SymbolOpInterface,
+    SymbolTable,
+    SymbolUserOpInterface,
 )
 from xdsl.utils.exceptions import VerifyException
 
@@ -190,6 +194,32 @@ class ConstantOp(IRDLOperation):
     assembly_format: ClassVar = "$value attr-dict `->` type($result)"
 
 
+class _LaunchesKernel(SymbolUserOpInterface):
+    """A launch names a kernel that is there, and gives it as many elements as it takes. (Of a kernel in another dialect, which has taken the place of a `kernel.func`, only that it is there.)"""
+
+    def verify(self, op: Operation) -> None:
+        assert isinstance(op, LaunchOp)
+        func = SymbolTable.lookup_symbol(op, op.kernel)
+        if func is None:
+            raise VerifyException(f"there is no kernel {op.kernel}")
+        if not isinstance(func, FuncOp):
+            return
+        given, taken = list(op.operand_types), list(func.function_type.inputs)
+        if list(map(_contents, given)) != list(map(_contents, taken)) or len(op.outs) != func.outputs:
+            raise VerifyException(f"{op.kernel} takes {_types(taken, func.outputs)}, got {_types(given, len(op.outs))}")
+
+
+def _contents(type: Attribute) -> tuple[Attribute, int]:
+    """A buffer's elements, and how many: a kernel may read several dimensions as one."""
+    assert isinstance(type, MemRefType)
+    return type.get_element_type(), prod(type.get_shape())
+
+
+def _types(types: Sequence[Attribute], outputs: int) -> str:
+    ins, outs = (", ".join(map(str, part)) for part in (types[: len(types) - outputs], types[len(types) - outputs :]))
+    return f"ins({ins}) outs({outs})"
+
+
 @irdl_op_definition
 class LaunchOp(IRDLOperation):
     """Runs a kernel. Launches take effect in order.
@@ -204,7 +234,7 @@ class LaunchOp(IRDLOperation):
     outs = var_operand_def(MemRefType)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
-    traits = traits_def(MemoryWriteEffect())
+    traits = traits_def(MemoryWriteEffect(), _LaunchesKernel())
     assembly_format: ClassVar = (
         "$kernel `ins` `(` $ins `:` type($ins) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict"
     )

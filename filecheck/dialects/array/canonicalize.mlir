@@ -17,6 +17,35 @@ func.func @neutral(%x : tensor<4xf32>, %p : tensor<4xi1>) -> tensor<4xf32> {
   func.return %6 : tensor<4xf32>
 }
 
+// Likewise of integers and truth values: no bits are added, cleared or moved.
+// CHECK-LABEL: @neutral_bits(
+// CHECK-NEXT: func.return %i, %p : tensor<4xi32>, tensor<4xi1>
+func.func @neutral_bits(%i : tensor<4xi32>, %p : tensor<4xi1>) -> (tensor<4xi32>, tensor<4xi1>) {
+  %zero = array.constant 0 : tensor<4xi32>
+  %false = array.constant false : tensor<4xi1>
+  %0 = array.or %i, %zero : tensor<4xi32>
+  %1 = array.xor %zero, %0 : tensor<4xi32>
+  %2 = array.shift_left %1, %zero : tensor<4xi32>
+  %3 = array.shift_right_logical %2, %zero : tensor<4xi32>
+  %4 = array.shift_right_arithmetic %3, %zero : tensor<4xi32>
+  %5 = array.and %4, %4 : tensor<4xi32>
+  %6 = array.or %p, %false : tensor<4xi1>
+  %7 = array.and %6, %6 : tensor<4xi1>
+  func.return %5, %7 : tensor<4xi32>, tensor<4xi1>
+}
+
+// Nothing is above infinity or below its negative; what only transforms see is gone when they are done.
+// CHECK-LABEL: @extremes(
+// CHECK-NEXT: func.return %x : tensor<4xf32>
+func.func @extremes(%x : tensor<4xf32>) -> tensor<4xf32> {
+  %inf = array.constant inf : tensor<4xf32>
+  %least = array.constant -inf : tensor<4xf32>
+  %0 = array.min %x, %inf : tensor<4xf32>
+  %1 = array.max %least, %0 : tensor<4xf32>
+  %2 = array.stop_gradient %1 : tensor<4xf32>
+  func.return %2 : tensor<4xf32>
+}
+
 // A scalar that stands for every element is not the array.
 // CHECK-LABEL: @scalar_is_no_array(
 // CHECK: array.add
@@ -150,6 +179,25 @@ func.func @along_no_axis(%x : tensor<4xf32>) -> tensor<4xf32> {
 }
 
 // Every element of a literal is the same, wherever it goes.
+// Integers wrap around; division by zero is left to the device.
+// CHECK-LABEL: @arithmetic(
+// CHECK-DAG:  %[[I:.*]] = array.constant -2147483648 : tensor<i32>
+// CHECK-DAG:  %[[F:.*]] = array.constant 0.75 : tensor<2xf32>
+// CHECK:      %[[Q:.*]] = array.div
+// CHECK-NEXT: func.return %[[I]], %[[F]], %[[Q]]
+func.func @arithmetic() -> (tensor<i32>, tensor<2xf32>, tensor<2xf32>) {
+  %0 = array.constant 2147483647 : tensor<i32>
+  %1 = array.constant -1 : tensor<i32>
+  %2 = array.abs %1 : tensor<i32>
+  %3 = array.add %0, %2 : tensor<i32>
+  %4 = array.constant 3.0 : tensor<2xf32>
+  %5 = array.constant 4.0 : tensor<2xf32>
+  %6 = array.div %4, %5 : tensor<2xf32>
+  %7 = array.sub %4, %4 : tensor<2xf32>
+  %8 = array.div %4, %7 : tensor<2xf32>
+  func.return %3, %6, %8 : tensor<i32>, tensor<2xf32>, tensor<2xf32>
+}
+
 // CHECK-LABEL: @literals(
 // CHECK-NEXT: %[[C:.*]] = array.constant 2.0 : tensor<3x4xf32>
 // CHECK-NEXT: func.return %[[C]]

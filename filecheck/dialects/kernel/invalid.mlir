@@ -166,3 +166,30 @@ kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
   kernel.switch %a : memref<2xf32> case {
   }
 }
+
+// -----
+
+// CHECK: there is no kernel @k
+kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
+  kernel.launch @k ins(%a : memref<2xf32>) outs(%b : memref<2xf32>)
+}
+
+// -----
+
+// CHECK: @k takes ins() outs(memref<4xf32>), got ins(memref<2xf32>) outs(memref<2xf32>)
+kernel.func @k() -> (%o : memref<4xf32>) {
+  kernel.nest [] ins() outs(%p = %o : memref<4xf32>) {
+  }
+}
+kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
+  kernel.launch @k ins(%a : memref<2xf32>) outs(%b : memref<2xf32>)
+}
+
+// -----
+
+// CHECK: expected one expression, got 2
+kernel.func @two(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
+  kernel.nest [i: par 2] ins(%x = %a : memref<2xf32>) outs(%o = %b : memref<2xf32>) {
+    %0 = "kernel.index"() <{map = #kernel.map<(i: 2) -> (i, i)>}> : () -> i32
+  }
+}
