@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from weft.array import Array, lift, wrap
-from weft.callbacks import pure_callback
 from weft.dialects.array import ops
 from weft.dialects.array.node import Node, aval
 from weft.dialects.array.op import move_axis, zeros
@@ -13,10 +12,10 @@ from weft.dialects.array.ops import lu as lu_rules
 from weft.dialects.array.ops import matrices
 from weft.dialects.array.ops import qr as qr_rules
 from weft.dialects.array.ops.algebra import compare, convert, iota, mul, plus, reshape, where
-from weft.dialects.dtypes import complex_of, int32
-from weft.function import ShapeDtypeStruct
+from weft.dialects.dtypes import int32
 from weft.lax import control_flow
 from weft.lax.base import ArrayLike
+from weft.lax.nonsymmetric import eig, hessenberg, qdwh, schur, tridiagonal
 
 __all__ = [
     "cholesky", "cholesky_update", "eig", "eigh", "geqrf", "hessenberg", "householder_product", "lu", "lu_pivots_to_permutation", "ormqr",
@@ -205,47 +204,6 @@ def symmetric_product(
     return wrap(plus(mul(matrices.matmul(a, matrices.swap(a)), float(alpha)), mul(c, float(beta))))
 
 
-def eig(
-    x: ArrayLike,
-    *,
-    compute_left_eigenvectors: bool = True,
-    compute_right_eigenvectors: bool = True,
-    enable_eigvec_derivs: bool = False,
-    implementation: Any = None,
-    use_magma: bool | None = None,
-) -> list[Array]:
-    """Eigenvalues of square matrices, complex, and their left and right eigenvectors (columns), as far as asked for.
-
-    Computed by the host, with NumPy, wherever the matrices are: a program is cut there. Not differentiable.
-    """
-    node = _matrix("eig", x, square=True)
-    wanted = bool(compute_left_eigenvectors), bool(compute_right_eigenvectors)
-    dtype = complex_of(node.dtype.part)
-    shapes = [node.shape[:-1]] + [node.shape] * sum(wanted)
-    found = pure_callback(
-        lambda a: _eig_on_host(a, *wanted),
-        [ShapeDtypeStruct(s, dtype) for s in shapes],
-        wrap(node),
-        vmap_method="expand_dims",
-    )
-    return list(found)
-
-
-def _eig_on_host(a: Any, left: bool, right: bool) -> list[Any]:
-    import numpy as np
-
-    a = np.asarray(a)
-    dtype = np.result_type(a.dtype, np.complex64)
-    if not (left or right):
-        return [np.linalg.eigvals(a).astype(dtype)]
-    w, v = np.linalg.eig(a)
-    found = [w.astype(dtype)]
-    if left:  # rows of the inverse, of length 1
-        u = np.conj(np.swapaxes(np.linalg.inv(v), -1, -2))
-        found.append((u / np.linalg.norm(u, axis=-2, keepdims=True)).astype(dtype))
-    return [*found, v.astype(dtype)] if right else found
-
-
 def tridiagonal_solve(
     dl: ArrayLike, d: ArrayLike, du: ArrayLike, b: ArrayLike, *, perturb_singular: bool = False
 ) -> Array:
@@ -292,40 +250,3 @@ def tridiagonal_solve(
 
 def _first(x: Array, axis: int) -> Array:
     return wrap(move_axis(x._node, axis, 0))
-
-
-def _refused(name: str, why: str) -> Any:
-    return NotImplementedError(f"{name} is not implemented on any device: {why}.")
-
-
-def schur(
-    x: ArrayLike, *, compute_schur_vectors: bool = True, sort_eig_vals: bool = False, select_callable: Any = None
-) -> Any:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused(
-        "schur", "it needs the QR algorithm for matrices that are not Hermitian; for Hermitian ones use eigh"
-    )
-
-
-def hessenberg(a: ArrayLike) -> Any:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused(
-        "hessenberg", "nothing else here would use it; eigenvalues of matrices that are not Hermitian are eig's"
-    )
-
-
-def tridiagonal(a: ArrayLike, *, lower: bool = True) -> Any:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused("tridiagonal", "eigh rotates the whole matrix")
-
-
-def qdwh(
-    x: ArrayLike,
-    *,
-    is_hermitian: bool = False,
-    max_iterations: int | None = None,
-    eps: float | None = None,
-    dynamic_shape: Any = None,
-) -> Any:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused("qdwh", "weft.scipy.linalg.polar gives the polar decomposition, by singular values")

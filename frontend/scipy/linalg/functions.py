@@ -9,6 +9,7 @@ import weft.numpy as jnp
 from weft import lax
 from weft.array import Array
 from weft.autodiff import jvp
+from weft.lax import linalg as factor
 from weft.lax.base import ArrayLike
 from weft.numpy import linalg as dense
 from weft.scipy.linalg.systems import solve_triangular
@@ -79,22 +80,107 @@ def expm_frechet(A: ArrayLike, E: ArrayLike, *, method: str | None = None, compu
     return (value, change) if compute_expm else change
 
 
-def _refused(name: str) -> Any:
-    return NotImplementedError(
-        f"{name} is not implemented on any device: it needs the Schur form of matrices that are not Hermitian. For Hermitian ones use eigh."
+def sqrtm(A: ArrayLike, blocksize: int = 1) -> Array:
+    """The principal square root of square matrices, complex: by Schur's form (A. Björck and S. Hammarling, 1983), one diagonal of the triangular root after the other. `blocksize` must be 1.
+
+    Schur's form is computed by the host, as `weft.lax.linalg.schur` says.
+    """
+    if blocksize > 1:
+        raise NotImplementedError("Blocked version is not implemented yet.")
+    t, z = _triangular(A)
+    roots = jnp.sqrt(_diagonal(t))
+    divisor = roots[..., :, None] + roots[..., None, :]
+
+    def next_diagonal(k: Any, r: Array) -> Array:
+        found = (t - jnp.matmul(r, r)) / jnp.where(divisor == 0, 1, divisor)
+        return jnp.where(_offset(t) == k, found, r)
+
+    return _back(
+        z, lax.fori_loop(1, t.shape[-1], next_diagonal, roots[..., None] * jnp.eye(t.shape[-1], dtype=t.dtype))
     )
 
 
 def funm(A: ArrayLike, func: Callable[[Array], Array], disp: bool = True) -> Any:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused("funm")
+    """A function of a square matrix, complex, of which `func` gives the values for eigenvalues: by Schur's form and B. Parlett's recurrence (1976), which wants eigenvalues apart.
 
+    Without `disp`, `(function, error)`: an estimate of the relative error. Schur's form is computed by the host, as `weft.lax.linalg.schur` says.
+    """
+    t, z = _triangular(A)
+    values = func(_diagonal(t))
+    apart = _diagonal(t)[..., None, :] - _diagonal(t)[..., :, None]
 
-def sqrtm(A: ArrayLike, blocksize: int = 1) -> Array:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused("sqrtm")
+    def next_diagonal(k: Any, f: Array) -> Array:
+        change = jnp.matmul(t, f) - jnp.matmul(f, t)
+        return jnp.where(_offset(t) == k, change / jnp.where(apart == 0, 1, apart), f)
+
+    start = values[..., None] * jnp.eye(t.shape[-1], dtype=t.dtype)
+    f = lax.fori_loop(1, t.shape[-1], next_diagonal, start)
+    found = _back(z, f)
+    if disp:
+        return found
+    eps = float(jnp.finfo(t.dtype).eps)
+    least = jnp.minimum(jnp.abs(t[0, 0]), jnp.where(_offset(t) > 0, jnp.abs(apart), jnp.inf).min())
+    least = jnp.where(least == 0, eps, least)
+    size = jnp.abs(jnp.triu(t, 1)).sum(-2).max()
+    error = jnp.minimum(1, jnp.maximum(eps, eps / least * size))
+    return found, jnp.where(jnp.isinf(found).any(), jnp.inf, error)
 
 
 def solve_sylvester(A: ArrayLike, B: ArrayLike, C: ArrayLike, *, method: str = "schur", tol: float = 1e-8) -> Array:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused("solve_sylvester")
+    """x with A x + x B = C: by Schur's forms of A and B, one column after the other (R. Bartels and G. Stewart, 1972). `method` "eigen" is taken, and means the same.
+
+    NaN where an eigenvalue of A and one of B add up to less than `tol`. Schur's form is computed by the host, as `weft.lax.linalg.schur` says.
+    """
+    a, b, c = dense.inexact(A, B, C)
+    if method not in ("schur", "eigen"):
+        raise ValueError(f'Unrecognized method {method}. The two valid methods are either "schur" or "eigen".')
+    if (
+        a.ndim != 2
+        or b.ndim != 2
+        or a.shape[0] != a.shape[1]
+        or b.shape[0] != b.shape[1]
+        or c.shape != (a.shape[0], b.shape[0])
+    ):
+        raise ValueError(
+            f"solve_sylvester expects square A and B and C of shape (m, n), got {a.shape}, {b.shape} and {c.shape}."
+        )
+    (r, u), (s, v) = _triangular(a), _triangular(b)
+    right = jnp.matmul(jnp.matmul(_adjoint(u), c.astype(u.dtype)), v)
+    one = jnp.eye(r.shape[0], dtype=r.dtype)
+
+    def column(k: Any, y: Array) -> Array:
+        known = jnp.take(right, k, axis=1) - jnp.matmul(y, jnp.take(s, k, axis=1))
+        found = solve_triangular(r + s[k, k] * one, known)
+        return jnp.where(jnp.arange(y.shape[1]) == k, found[:, None], y)
+
+    x = jnp.matmul(jnp.matmul(u, lax.fori_loop(0, s.shape[0], column, jnp.zeros_like(right))), _adjoint(v))
+    sums = jnp.abs(_diagonal(r)[:, None] + _diagonal(s)[None, :])
+    x = jnp.where((sums < tol).any(), jnp.nan, x)
+    return x if jnp.iscomplexobj(c) else x.real
+
+
+def _triangular(a: ArrayLike) -> tuple[Array, Array]:
+    """Schur's form of square matrices, complex."""
+    (x,) = dense.inexact(a)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"expected a (batched) square matrix, got shape {x.shape}")
+    t, z = factor.schur(x.astype(jnp.promote_types(x.dtype, jnp.complex64)))
+    return t, z
+
+
+def _diagonal(x: Array) -> Array:
+    return jnp.diagonal(x, axis1=-2, axis2=-1)
+
+
+def _adjoint(x: Array) -> Array:
+    return jnp.conj(jnp.matrix_transpose(x))
+
+
+def _offset(x: Array) -> Array:
+    """How far an element is above the diagonal."""
+    k = jnp.arange(x.shape[-1])
+    return k[None, :] - k[:, None]
+
+
+def _back(z: Array, t: Array) -> Array:
+    return jnp.matmul(jnp.matmul(z, t), _adjoint(z))

@@ -281,22 +281,61 @@ def polar(
     return jnp.matmul(u, vh), jnp.matmul(u * scale, _adjoint(u))
 
 
-def _refused(name: str) -> Any:
-    return NotImplementedError(
-        f"{name} is not implemented on any device: it needs the QR algorithm for matrices that are not Hermitian. For Hermitian ones use eigh."
-    )
-
-
 def schur(a: ArrayLike, output: str = "real") -> tuple[Array, Array]:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused("schur")
+    """(t, z) with a = z t zᴴ: unitary z, and t upper triangular (`output` "complex"), or, for a real matrix, with blocks of 2 x 2 on its diagonal for complex pairs ("real").
+
+    Computed by the host, as `weft.lax.linalg.schur` says.
+    """
+    if output not in ("real", "complex"):
+        raise ValueError(f"Expected 'output' to be either 'real' or 'complex', got {output=}.")
+    (x,) = dense.inexact(a)
+    if output == "complex":
+        x = x.astype(jnp.promote_types(x.dtype, jnp.complex64))
+    t, z = factor.schur(x)
+    return t, z
 
 
 def rsf2csf(T: ArrayLike, Z: ArrayLike, check_finite: bool = True) -> tuple[Array, Array]:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused("rsf2csf")
+    """Schur's form of a real matrix with the 2 x 2 blocks on its diagonal made triangular, each by a rotation: the complex form."""
+    t, z = dense.inexact(T, Z)
+    for name, x in (("Z", z), ("T", t)):
+        if x.ndim != 2 or x.shape[0] != x.shape[1]:
+            raise ValueError(f"Input '{name}' must be square.")
+    if t.shape != z.shape:
+        raise ValueError(f"Input array shapes must match: Z: {z.shape} vs. T: {t.shape}")
+    dtype = jnp.promote_types(t.dtype, jnp.complex64)
+    n, eps = t.shape[0], float(jnp.finfo(dtype).eps)
+
+    def step(k: Any, state: Any) -> Any:
+        t, z = state
+        m = n - 2 - k  # the block's first row: from the last one up
+        (a, b), (c, d) = lax.dynamic_slice(t, (m, m), (2, 2))
+        half = (a - d) / 2
+        x = half + jnp.sqrt(half * half + b * c)
+        size = jnp.sqrt(jnp.abs(x) ** 2 + jnp.abs(c) ** 2)
+        needed = jnp.abs(c) > eps * (jnp.abs(a) + jnp.abs(d))
+        size = jnp.where(needed, size, 1).astype(dtype)
+        cosine, sine = jnp.where(needed, x / size, 1), jnp.where(needed, c / size, 0)
+        turn = jnp.stack([jnp.stack([cosine.conj(), sine.conj()]), jnp.stack([-sine, cosine])])
+        rows = jnp.matmul(turn, lax.dynamic_slice(t, (m, 0), (2, n)))
+        t = lax.dynamic_update_slice(t, rows, (m, 0))
+        t, z = (
+            lax.dynamic_update_slice(x, jnp.matmul(lax.dynamic_slice(x, (0, m), (n, 2)), _adjoint(turn)), (0, m))
+            for x in (t, z)
+        )
+        return t.at[m + 1, m].set(0), z
+
+    start = t.astype(dtype), z.astype(dtype)
+    return lax.fori_loop(0, n - 1, step, start) if n > 1 else start
 
 
 def hessenberg(a: ArrayLike, *, calc_q: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """Not implemented: raises NotImplementedError."""
-    raise _refused("hessenberg")
+    """The Hessenberg form h of square matrices, 0 below the first diagonal under the main one; with `calc_q`, `(h, q)` with a = q h qᴴ."""
+    (x,) = dense.inexact(a)
+    packed, taus = factor.hessenberg(x)
+    h = jnp.triu(packed, -1)
+    if not calc_q:
+        return h
+    n = x.shape[-1]
+    q = jnp.broadcast_to(jnp.eye(n, dtype=x.dtype), x.shape)
+    return (h, q.at[..., 1:, 1:].set(factor.householder_product(packed[..., 1:, :-1], taus)) if n > 1 else q)
