@@ -5,7 +5,8 @@ A condition never guards an instruction by a branch where it can be avoided: a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from xdsl.dialects.builtin import i1
@@ -61,7 +62,7 @@ class Accesses(Addressing):
             elif count == 4 and stride in (2, 3):
                 last = 3 * (stride - 1)  # where a vector begins that ends with the last element
                 vectors = [b.load("v128.load", start, at) for at in (places[0], places[0] + last * size)]
-                lanes = (k * stride if k < 2 else 4 + k * stride - last for k in range(4))
+                lanes = tuple(k * stride if k < 2 else 4 + k * stride - last for k in range(4))
                 value = b.inst("i8x16.shuffle", *vectors, imm=_bytes(lanes, size))
             else:
                 value = b.load(f"v128.load{8 * size}_zero", start, places[0])
@@ -79,30 +80,28 @@ class Accesses(Addressing):
     def _fills_vector(self, element: Attribute) -> bool:
         return element_bytes(element) * self.lanes.count == 16
 
-    def _load_splat(self, op: LoadOp, point: Point) -> Val | None:
+    def _load_splat(self, op: LoadOp, value: SSAValue, point: Point) -> Val | None:
         """An element loaded straight into all lanes, where there is an instruction for it and the element is not wanted by itself."""
+        if self._whole(self.axes_of[value], point):
+            return None
         access = self.access(op)
         size = element_bytes(access.element)
-        vector = self._whole(self.axes_of[op.result], point)
-        if vector or access.conditions or size < 4 or (op.result, self._project(op.result, point)) in self.memo:
+        if access.conditions or size < 4 or (value, self._project(value, point)) in self.memo:
             return None
-        if (
-            size == 4 and (quad := self._quad_axis(access)) is not None
-        ):  # one load for four rows: a shuffle costs less than a load
-            at, lane = self.position[quad], point[self.position[quad]] % 4
+        if size == 4 and (quad := self._quad_axis(access)) is not None:
+            # one load for four rows: a shuffle costs less than a load
+            at = self.position[quad]
+            lane = point[at] % 4
             first = (*point[:at], point[at] - lane, *point[at + 1 :])
-            key = ("quad", op.result, self._project(op.result, first))
-            if (vector_ := self.memo.get(key)) is None:
+            key = ("quad", value, self._project(value, first))
+            if (whole := self.memo.get(key)) is None:
                 pointer, offset, _ = self.address(access, first)
                 with self._at(pointer.level):
-                    vector_ = self._remember(
-                        key, Val(self.b.load("v128.load", pointer.ssa, offset), pointer.level, True)
-                    )
-            with self._at(vector_.level):
-                splat = self.b.inst(
-                    "i8x16.shuffle", vector_.ssa, vector_.ssa, imm=tuple(range(4 * lane, 4 * lane + 4)) * 4
-                )
-            return Val(splat, vector_.level, True)
+                    loaded = self.b.load("v128.load", pointer.ssa, offset)
+                    whole = self._remember(key, Val(loaded, pointer.level, True))
+            with self._at(whole.level):
+                splat = self.b.inst("i8x16.shuffle", whole.ssa, whole.ssa, imm=_bytes((lane,) * 4, 4))
+            return Val(splat, whole.level, True)
         pointer, offset, _ = self.address(access, point)
         with self._at(pointer.level):
             return Val(self.b.load(f"v128.load{size * 8}_splat", pointer.ssa, offset), pointer.level, True)
@@ -261,6 +260,7 @@ class Accesses(Addressing):
                 self.kept[value] = ("filled", access)
 
 
-def _bytes(lanes: Iterable[int], size: int) -> tuple[int, ...]:
+@cache
+def _bytes(lanes: Sequence[int], size: int) -> tuple[int, ...]:
     """The immediates of a shuffle that picks these lanes (counted through both operands), `size` bytes each."""
     return tuple(lane * size + byte for lane in lanes for byte in range(size))

@@ -247,32 +247,35 @@ class Emitter(Accesses):
 
     def _perform(self, task: Task, only: tuple[int, int] | None) -> None:
         """A task at the innermost level, for all register points; for those alone where the coordinate number only[0] is only[1]."""
-        for point in task.points:
-            if only is not None and point[only[0]] != only[1]:
-                continue
-            if task.target is not None:
+        points = task.points if only is None else [p for p in task.points if p[only[0]] == only[1]]
+        if task.target is not None:
+            for point in points:
                 self._copy(task.op, task.target, point)
-            elif isinstance(task.op, ReduceOp):
-                self._accumulate(task.op, point, task.vector)
-            elif isinstance(task.op, StoreOp):
+        elif isinstance(task.op, ReduceOp):
+            self._accumulate(task.op, task, points)
+        elif isinstance(task.op, StoreOp):
+            for point in points:
                 self._store(task.op, point)
 
-    def _accumulate(self, op: ReduceOp, point: Point, vector: bool) -> None:
-        key, type, b = self._key(op, point), op.result.type, self.b
-        acc = self.accs[key]
-        product_ = op.value.owner
+    def _accumulate(self, op: ReduceOp, task: Task, points: Sequence[Point]) -> None:
+        """Adds (or the like) the values at some points to their partial results."""
+        kind, type, term, vector = op.kind.data, op.result.type, op.value, task.vector
         where = op.attributes.get("where")
-        test = self.holds(where.data, (), point) if where is not None else None  # type: ignore[attr-defined]
-        if op.kind.data == "add" and isinstance(product_, arith.MulfOp) and vector:
-            x, y = (self._masked(v, test, point).ssa for v in product_.operands)
-            self.accs[key] = self.lanes.multiply_add(x, y, acc, type, True)
-            return
-        value = self.wide(op.value, point).ssa if vector else self.demand(op.value, point).ssa
-        if test is not None:
-            other = self.constant(neutral(op.kind.data, type), type, vector)
-            value = self.lanes.select(test.ssa, value, other, test.vector)
-        self.accs[key] = self.lanes.combine(op.kind.data, acc, value, type, vector)
-        assert b.block is self.levels[-1].block
+        is_product = kind == "add" and isinstance(term.owner, arith.MulfOp) and vector
+        factors = term.owner.operands if is_product else ()  # type: ignore[union-attr]
+        for point in points:
+            key = (op, *(point[k] for k in task.separate))
+            acc = self.accs[key]
+            test = self.holds(where.data, (), point) if where is not None else None  # type: ignore[attr-defined]
+            if factors:
+                x, y = (self._masked(v, test, point).ssa for v in factors)
+                self.accs[key] = self.lanes.multiply_add(x, y, acc, type, True)
+                continue
+            value = self.wide(term, point).ssa if vector else self.demand(term, point).ssa
+            if test is not None:
+                other = self.constant(neutral(kind, type), type, vector)
+                value = self.lanes.select(test.ssa, value, other, test.vector)
+            self.accs[key] = self.lanes.combine(kind, acc, value, type, vector)
 
     def _masked(self, value: SSAValue, test: Val | None, point: Point) -> Val:
         """A factor as a vector, 0 where the test fails: masking both factors costs less than each of a tile's products."""
@@ -333,7 +336,7 @@ class Emitter(Accesses):
         key = ("splat", value, self._project(value, point))
         if (splat := self.memo.get(key)) is not None:
             return splat
-        if isinstance(value.owner, LoadOp) and (splat := self._load_splat(value.owner, point)) is not None:
+        if isinstance(value.owner, LoadOp) and (splat := self._load_splat(value.owner, value, point)) is not None:
             return self._remember(key, splat)
         known = self.demand(value, point)
         if known.vector:

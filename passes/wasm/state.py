@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from xdsl.ir import Attribute, Operation, SSAValue
@@ -109,7 +111,7 @@ class State:
         self.lane = lanes[0].name if lanes else None
         self.lanes = Lanes(b, lanes[0].extent if lanes else 4, relaxed)
         self.axes_of = depends(nest)
-        self.places: dict[object, tuple[int, ...]] = {}
+        self.picks: dict[object, Callable[[Point], Point]] = {}
         self.memo: dict[tuple[Any, ...], Val] = {}
         self.accesses: dict[Operation, Access] = {}
         self.levels = [Level(b.block)]
@@ -186,10 +188,11 @@ class State:
         return tuple(k for k, a in enumerate(self.points) if a.name in axes)
 
     def _project(self, value: object, point: Point) -> Point:
-        place = self.places.get(value)
-        if place is None:
-            place = self.places[value] = self._place(self.axes_of.get(value, frozenset()))
-        return tuple(point[k] for k in place)
+        """The coordinates of a point on which a value depends."""
+        pick = self.picks.get(value)
+        if pick is None:
+            pick = self.picks[value] = _picker(self._place(self.axes_of.get(value, frozenset())))
+        return pick(point)
 
     def _whole(self, axes: frozenset[str], point: Point) -> bool:
         """Whether what depends on these axes is a vector at this point."""
@@ -224,3 +227,11 @@ class State:
             with self._at(0):
                 known = self.constants[key] = self.lanes.constant(value, type, vector)
         return known
+
+
+@cache
+def _picker(place: tuple[int, ...]) -> Callable[[Point], Point]:
+    """Picks some coordinates of a point."""
+    if len(place) > 1:
+        return itemgetter(*place)
+    return (lambda point: (point[place[0]],)) if place else (lambda point: ())
