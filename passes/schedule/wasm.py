@@ -32,7 +32,12 @@ from weft.passes.schedule.view import View
 ROWS = 4  # rows of a register tile
 VECTORS = 2  # vectors of a row
 STEPS = (3, 5, 2)  # of a tile's innermost reduction that are written one after the other, best first
+CACHE = 1 << 19  # bytes of the second cache that may be filled
 BLOCK_BYTES = 1 << 18  # of a block of rows: half of the second cache
+DOT_ROWS, DOT_COLUMNS = (
+    3,
+    2,
+)  # results of a tile of dot products: with masks for the tail, 4 by 2 leave no register over (18 instead of 28 GFLOP/s)
 STRAIGHT = 8  # steps of a dot product that are written one after the other
 WORK = 1 << 20  # elements of a reduction from which on it may be split
 PIECE = 1 << 15  # elements of a piece of contiguous memory
@@ -87,8 +92,13 @@ def pieces(view: View, reduction: ReduceOp) -> int:
     """Into how many pieces a reduction is cut (1: none): enough for threads to share, and sums over rows that reach into a few pages at a time."""
     reduced = prod(view.axes[n].extent for n in reduction.axes)
     results = prod(view.axes[n].extent for n in view.depends[reduction.result])
-    if reduced * results < WORK or contraction(view) is not None:
+    if reduced * results < WORK:
         return 1
+    if (tiled := contraction(view)) is not None:
+        # every tile of dot products reads both factors from the start: pieces of them stay in the second cache
+        read = sum(4 * prod(load.buffer.type.get_shape()) for load in view.loads)  # type: ignore[attr-defined]
+        dots = not {Level(f"{n}1", "lane") for n in reduction.axes}.isdisjoint(tiled)
+        return -(-read // CACHE) if dots and results * 4 < CACHE else 1
     if any(view.stride(load, n) == 1 for load in view.loads for n in reduction.axes):
         return min(reduced // PIECE, max(1, 4 * PIECE // results)) if results < FEW else 1
     return max(min(reduced // LINES, THREADS // results), reduced // PAGES if results >= PAGE else 1)
@@ -175,9 +185,14 @@ def _tile(
     mine = {load: view.depends[load.result] for load in (rows_of, columns_of)}
     copy_columns = row.extent >= 2 * ROWS and columns_of.conditions is None and not _overlapping(view, columns_of)
     boxed = columns_of.conditions is not None and _is_border(columns_of)
-    copy_rows = column.extent >= 4 * width and rows_of.conditions is None and not _overlapping(view, rows_of)
-    shared_rows = copy_rows and blocks == 1 and mine[rows_of].isdisjoint(others)
-    copy_rows = shared_rows or (copy_rows and blocks > 1)
+    shared_rows = blocks == 1 and mine[rows_of].isdisjoint(others)
+    used = column.extent * (prod(view.axes[n].extent for n in others) if shared_rows else 1)  # how often a copy is
+    copy_rows = (
+        (shared_rows or blocks > 1)
+        and used >= 4 * width
+        and rows_of.conditions is None
+        and not _overlapping(view, rows_of)
+    )
     # The innermost reduction loop runs some steps straight. Each step moves the tile's sums to other registers (Cranelift's multiply-add overwrites a factor, not the sum), and
     # three leave no move over: 1024³ runs at 84 % of the ceiling with three steps, rows before vectors or after them, at 46 % or 78 % with two, at 62 % with one.
     deepest = view.axes[closed[-1]]
@@ -232,13 +247,15 @@ def _dots(view: View, reduction: ReduceOp, a: LoadOp, b: LoadOp, width: int) -> 
         for order in ((mine - other, other - mine), (other - mine, mine - other))
         if all(order)
     ]
-    tile = next(((row, column) for row, column in pairs if row.extent >= ROWS and column.extent >= VECTORS), None)
+    tile = next(
+        ((row, column) for row, column in pairs if row.extent >= DOT_ROWS and column.extent >= DOT_COLUMNS), None
+    )
     padded = [x for x in (a, b) if x.conditions is not None]
     if not along or tile is None or not all(map(_is_border, padded)):
         return None
     lane = max(along, key=lambda c: c.extent)
     row, column = tile
-    steps: list[Step] = [Split(row.name, ROWS), Split(column.name, VECTORS), Split(lane.name, width)]
+    steps: list[Step] = [Split(row.name, DOT_ROWS), Split(column.name, DOT_COLUMNS), Split(lane.name, width)]
     steps += [Level(f"{row.name}1", "reg"), Level(f"{column.name}1", "reg"), Level(f"{lane.name}1", "lane")]
     if -(-lane.extent // width) <= STRAIGHT:  # then only the last step has a tail to mask
         steps.append(Level(f"{lane.name}0", "unroll"))
@@ -247,7 +264,7 @@ def _dots(view: View, reduction: ReduceOp, a: LoadOp, b: LoadOp, width: int) -> 
     sums = [n.name for n in closed if n is not lane] + [f"{lane.name}0"]
     steps.append(Order((*loops, *sums, f"{row.name}1", f"{column.name}1", f"{lane.name}1")))
     steps += [Stage(view.loads.index(x), "entry", (("box", "padded"),)) for x in padded]
-    counts = {f"{row.name}0": -(-row.extent // ROWS), f"{column.name}0": -(-column.extent // VECTORS)}
+    counts = {f"{row.name}0": -(-row.extent // DOT_ROWS), f"{column.name}0": -(-column.extent // DOT_COLUMNS)}
     outer = next((n for n in loops if counts.get(n, view.axes[n].extent if n in view.axes else 1) > 1), None)
     return (*steps, Level(outer, "grid")) if outer is not None else tuple(steps)
 
