@@ -77,7 +77,7 @@ PIECE = 16384  # elements of a piece that a workgroup shares: 8 vectors for each
 FEW = 1024  # results from which on workgroups that share a reduction are enough
 FULL = 1 << 16  # invocations that fill the machine
 STEPS = 64  # of a piece that an invocation has by itself, at least
-DEPTH = 256  # of a piece of a sum of products in tiles, at least
+DEPTH = 64  # of a piece of a sum of products in tiles, at least
 
 
 def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
@@ -133,6 +133,22 @@ def movable(view: View, op: LoadOp) -> bool:
 def widest(view: View) -> LoadOp:
     """The load that most memory is read by."""
     return max(view.loads, key=lambda x: prod(view.axes[n].extent for n in view.depends[x.result]))
+
+
+def rereads(view: View) -> list[str]:
+    """Short axes of results that need the same of what is read most: one invocation reads it once for all of them."""
+    found: list[str] = []
+    if not view.reductions or not view.loads:
+        return found
+    stored = {n for s in view.stores for n in view.depends[s]}
+    if any(n in stored for r in view.reductions for n in r.axes):  # a row that is needed again
+        return found
+    read, count = view.depends[widest(view).result], 1
+    for axis in view.axes.values():
+        if axis.role == "par" and axis.name not in read and 1 < axis.extent < 16 and count * axis.extent <= 16:
+            found.append(axis.name)
+            count *= axis.extent
+    return found
 
 
 def contiguous(view: View, reduction: ReduceOp) -> bool:
@@ -442,9 +458,11 @@ def rows(view: View, adapter: Adapter) -> Schedule | None:
     size = exact[0] if exact and points < 65536 else min(most, 1 << (count.bit_length() - 1))
     rounds = -(-count // size)
     steps += [Split(name, size), Level(f"{name}1", "group")]
-    level = "reg" if rounds <= REGISTERS * (1 if lane else 4) else "loop"  # all loads on their way at once
+    again = rereads(view)
+    values = rounds * prod(view.axes[n].extent for n in again)
+    level = "reg" if values <= REGISTERS * (1 if lane else 4) else "loop"  # all loads on their way at once
     steps.append(Level(f"{name}0", level))
-    parallel = [a for a in view.axes.values() if a.role == "par"]
+    parallel = [a for a in view.axes.values() if a.role == "par" and a.name not in again]
     grid, local = [a.name for a in parallel], []
     few = 64 // size
     if few > 1 and parallel and parallel[-1].extent >= few:
@@ -453,8 +471,8 @@ def rows(view: View, adapter: Adapter) -> Schedule | None:
         grid.append(f"{last}0")
         local = [f"{last}1"]
     others = [a.name for a in closed if a is not along]
-    steps += [*(Level(n, "grid") for n in grid), *(Level(n, "loop") for n in others)]
-    steps.append(Order((*grid, *local, f"{name}1", *others, f"{name}0", *lane)))
+    steps += [*(Level(n, "grid") for n in grid), *(Level(n, "loop") for n in others), *(Level(n, "reg") for n in again)]
+    steps.append(Order((*grid, *local, f"{name}1", *others, f"{name}0", *again, *lane)))
     return tuple(steps)
 
 
@@ -464,7 +482,7 @@ def shared(view: View, adapter: Adapter) -> Schedule | None:
         return None
     closed = [view.axes[n] for n in view.reductions[0].axes]
     points = prod(a.extent for a in view.axes.values() if a.role == "par")
-    if prod(a.extent for a in closed) < 512 or points >= 65536 or not view.loads:
+    if prod(a.extent for a in closed) < 512 or points >= 65536 or not contiguous(view, view.reductions[0]):
         return None
     read = widest(view)
     steps: list[Step] = []
@@ -513,12 +531,8 @@ def flat(view: View) -> Schedule:
     if long and total <= 4 and long[-1].name not in stored_at:  # four loads are on their way at once
         steps += [Split(long[-1].name, 4), Level(f"{long[-1].name}1", "unroll")]
     parallel = [a for a in view.axes.values() if a.role == "par"]
-    if view.reductions and view.loads:
-        read = view.depends[widest(view).result]
-        for axis in parallel:  # results that need the same of what is read most
-            if axis.name not in read and 1 < axis.extent <= 8 and total * axis.extent <= 16:
-                steps.append(Level(axis.name, "reg"))
-                total *= axis.extent
+    again = rereads(view)
+    steps += [Level(n, "reg") for n in again]
     stored = [a for a in parallel if all(view.stride(s, a.name) == 1 for s in view.stores)]
     if len(stored) != 1:
         return tuple(steps)
