@@ -33,6 +33,7 @@ PASSES = {
     "kernel-split-reductions": _lazy("passes.kernel_split_reductions", "KernelSplitReductionsPass"),
     "kernel-simplify": _lazy("passes.kernel_simplify", "KernelSimplifyPass"),
     "kernel-plan-memory": _lazy("passes.kernel_plan_memory", "KernelPlanMemoryPass"),
+    "kernel-fuse-loops": _lazy("passes.kernel_fuse_loops", "KernelFuseLoopsPass"),
     "kernel-schedule": _lazy("passes.kernel_schedule", "KernelSchedulePass"),
     "kernel-apply-schedule": _lazy("passes.kernel_apply_schedule", "KernelApplySchedulePass"),
     "kernel-split": _lazy("passes.kernel_split", "KernelSplitPass"),

@@ -13,14 +13,16 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from weft.dialects.kernel.host import FuncOp
-from weft.passes.gpu.lowering import lower
+from weft.dialects.kernel.ops import NestOp
+from weft.passes.gpu.lowering import Lowering
+from weft.passes.gpu.sequence import Sequence
 
 
 @dataclass(frozen=True)
 class KernelToGpuPass(ModulePass):
     """Lowers bufferised nests to the gpu dialect, along the levels of their axes.
 
-    Without a schedule: one invocation for each point of the parallel axes, reductions as loops.
+    Without a schedule: one invocation for each point of the parallel axes, reductions as loops. A kernel that is a loop around nests is run by one workgroup.
     """
 
     name = "kernel-to-gpu"
@@ -28,6 +30,8 @@ class KernelToGpuPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for func in list(op.body.block.ops):
             if isinstance(func, FuncOp):
-                op.body.block.insert_op_before(lower(func), func)
+                first = func.body.block.first_op
+                made = Lowering(first).run(func) if isinstance(first, NestOp) else Sequence(func).run()
+                op.body.block.insert_op_before(made, func)
                 func.detach()
                 func.erase()

@@ -17,6 +17,7 @@ from weft.passes.array_simplify import ArraySimplifyPass
 from weft.passes.array_split_complex import ArraySplitComplexPass
 from weft.passes.array_to_kernel import ArrayToKernelPass
 from weft.passes.kernel_apply_schedule import KernelApplySchedulePass
+from weft.passes.kernel_fuse_loops import KernelFuseLoopsPass
 from weft.passes.kernel_plan_memory import KernelPlanMemoryPass
 from weft.passes.kernel_schedule import KernelSchedulePass
 from weft.passes.kernel_simplify import KernelSimplifyPass
@@ -57,6 +58,7 @@ def to_webgpu(donate: tuple[int, ...] = (), max_buffers: int = WEBGPU_BUFFERS) -
         ArrayToKernelPass(max_buffers),
         KernelSplitReductionsPass("webgpu", max_buffers=max_buffers),
         KernelPlanMemoryPass("webgpu", donate),
+        KernelFuseLoopsPass(max_buffers=max_buffers),
         KernelSimplifyPass(),
         KernelSchedulePass("webgpu"),
         KernelApplySchedulePass(),

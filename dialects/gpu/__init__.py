@@ -36,6 +36,7 @@ Gpu = Dialect(
         ops.LanesOp,
         ops.LanewiseOp,
         ops.LocalIndexOp,
+        ops.StorageBarrierOp,
         ops.SubgroupReduceOp,
         ops.SubgroupShuffleOp,
         ops.VarOp,

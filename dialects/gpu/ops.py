@@ -129,6 +129,19 @@ class BindingOp(IRDLOperation):
 
 
 @irdl_op_definition
+class StorageBarrierOp(IRDLOperation):
+    """All invocations of the workgroup wait here for one another; what they wrote to buffers is seen by all of the workgroup.
+
+    gpu.storage_barrier
+    """
+
+    name = "gpu.storage_barrier"
+
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    assembly_format: ClassVar = "attr-dict"
+
+
+@irdl_op_definition
 class WorkgroupAllocOp(IRDLOperation):
     """Memory shared by the invocations of a workgroup; nothing is known of its contents at first.
 

@@ -30,6 +30,7 @@ from weft.dialects.gpu.ops import (
     AtomicOp,
     BindingOp,
     LanewiseOp,
+    StorageBarrierOp,
     VarOp,
     WorkgroupAllocOp,
 )
@@ -267,6 +268,8 @@ class Printer:
                 self.branch(op)
             case gpu.BarrierOp():
                 self.statement("workgroupBarrier();", lambda m: not isinstance(m.owner, VarOp))
+            case StorageBarrierOp():
+                self.statement("storageBarrier();", lambda m: not isinstance(m.owner, VarOp))
             case AtomicOp():
                 self.atomic_op(op)
             case BindingOp() | WorkgroupAllocOp() | gpu.ReturnOp() | scf.YieldOp():

@@ -1,4 +1,4 @@
-"""The host's side of a program in the kernel dialect: functions that hold one nest each, and a program that allocates buffers and launches them.
+"""The host's side of a program in the kernel dialect: functions that hold one nest each (or a loop of nests), and a program that allocates buffers and launches them.
 
 A `kernel.program` has the caller's buffers as arguments, first the inputs, then the outputs. Everything between lives in its arena: `kernel.alloc` names a byte offset
 in it (Wasm: an address relative to the arena's base) and a slot (WebGPU: one whole buffer a slot, since one dispatch may not bind a buffer both to read and to write).
@@ -115,6 +115,8 @@ class FuncOp(_Callable):
     """One kernel: a nest over its arguments, the read buffers first and after the arrow the written ones.
 
     kernel.func @k0(%x : memref<8xf32>) -> (%o : memref<8xf32>) { kernel.nest … }
+
+    On WebGPU it may hold a `kernel.repeat` of nests instead, which one workgroup runs (kernel-fuse-loops).
     """
 
     name = "kernel.func"
@@ -289,7 +291,7 @@ def _parse_steps(parser: Parser) -> Region:
 
 @irdl_op_definition
 class RepeatOp(IRDLOperation):
-    """Runs what it holds a fixed number of times.
+    """Runs what it holds a fixed number of times: launches in a program, nests in a kernel.
 
     kernel.repeat 10 {
       kernel.launch @k0 ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)

@@ -7,7 +7,7 @@ when the loop closes, hence what an inner scope asks of an outer one always land
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -111,6 +111,11 @@ class Emitter:
         self.subst: dict[str, Expr] = {}  # axes that stand for an expression just now
         self.symbols: list[tuple[SSAValue, int]] = []  # index values that data decides, and their depths
         self._symbol_numbers: dict[SSAValue, int] = {}
+
+    @property
+    def depth(self) -> int:
+        """The innermost scope that is open."""
+        return len(self.scopes) - 1
 
     # -- ops ------------------------------------------------------------------------------------------------------------------------------
 
@@ -237,6 +242,23 @@ class Emitter:
         block.add_op(scf.YieldOp.create())
         branch = scf.IfOp.create(operands=[condition], regions=[Region(block), Region()])
         outer[depth].block.add_op(branch)
+
+    def loop(self, name: str, extent: int, as_: str | None, body: Callable[[], None]) -> None:
+        """A loop over an axis, which stands for `as_` (another name) if given."""
+        block = Block(arg_types=[INDEX])
+        block.args[0].name_hint = name
+        bounds = [self.number(0), self.number(extent), self.number(1)]
+        outer = self.scopes
+        self.scopes = [*outer, Scope(block)]
+        for known in {name, as_ or name}:
+            self.at[known], self.axis_value[known] = self.depth, block.args[0]
+        body()
+        self.scopes = outer
+        for known in {name, as_ or name}:
+            del self.at[known], self.axis_value[known]
+        self.subst.pop(name, None)
+        block.add_op(scf.YieldOp.create())
+        outer[-1].block.add_op(scf.ForOp.create(operands=bounds, regions=[Region(block)]))
 
     # -- index arithmetic -----------------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from math import prod
 
 from xdsl.dialects import arith, gpu
 from xdsl.dialects.builtin import MemRefType, UnitAttr, VectorType, i1, i32
-from xdsl.ir import Region, SSAValue
+from xdsl.ir import Block, Region, SSAValue
 
 from weft.dialects.gpu import thread
 from weft.dialects.gpu.ops import GLOBAL, AtomicOp, BindingOp, memref_type
@@ -23,7 +23,7 @@ from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.host import FuncOp
 from weft.dialects.kernel.ops import StoreOp
 from weft.passes.gpu.bounds import in_bounds
-from weft.passes.gpu.emitter import INDEX, SLT, LoweringError, element_of, memory_type, vector_of
+from weft.passes.gpu.emitter import INDEX, SLT, Emitter, LoweringError, element_of, memory_type, vector_of
 from weft.passes.gpu.reductions import Reductions
 from weft.passes.gpu.values import never
 
@@ -46,17 +46,30 @@ def fold_grid(extents: Sequence[int]) -> tuple[int, int, int]:
 
 
 class Lowering(Reductions):
-    """One `kernel.func` to one `gpu.module`."""
+    """One nest."""
 
     # -- the kernel -------------------------------------------------------------------------------------------------------------------------
 
-    def run(self) -> thread.ModuleOp:
-        """The gpu.module with the kernel."""
-        self._bind()
-        guard = self._place_axes()
+    def run(self, func: FuncOp) -> thread.ModuleOp:
+        """The gpu.module of a kernel that is this nest."""
+        written = {op.buffer for op in self.stores}
+        names = dict(zip(self.nest.operands, self.nest.block.args, strict=True))
+        if len(self.nest.operands) != len(names):
+            raise LoweringError("a buffer is bound twice to one nest")
+        for number, arg in enumerate(func.body.block.args):
+            inner = names.get(arg)
+            value = bind(self, number, arg, inner in written, inner in self.vectors)
+            if inner is not None:
+                value.name_hint = arg.name_hint or inner.name_hint or value.name_hint
+                self.buffers[inner] = value
+        self.work(self._place_axes())
         if any(a.extent == 0 for a in self.nest.axes.data if a.role == "par"):
             self.grid = (0, 1, 1)
-        with self.when(0, guard) as self.entry:
+        return module_of(func, self.scopes[0].block, self.threads, self.grid, self.stays_in_bounds())
+
+    def work(self, guard: SSAValue | None) -> None:
+        """All stores, with what they need, where the guard holds."""
+        with self.when(self.base, guard) as self.entry:
             for name in list(self.at):
                 if guard is not None:
                     self.at[name] = self.entry
@@ -69,41 +82,12 @@ class Lowering(Reductions):
                 groups.setdefault(loops, []).append(store)
             for loops, stores in groups.items():
                 self.loops(loops, stores, lambda stores=stores: [self._store_all(s) for s in stores])
-        block = self.scopes[0].block
-        block.add_op(thread.ReturnOp.create())
-        func = thread.FuncOp(
-            "main", ([], []), Region(block), kernel=True, known_block_size=self._block_size(), known_grid_size=self.grid
-        )
-        if in_bounds(self.nest) and all(tile.in_bounds() for tile in self.tiles.values()):
-            func.attributes["in_bounds"] = UnitAttr()
-        return thread.ModuleOp.make(self.func.sym_name.data, func)
 
-    def _block_size(self) -> tuple[int, int, int]:
-        return (self.threads, 1, 1)
+    def stays_in_bounds(self) -> bool:
+        """Whether no access can leave its buffer."""
+        return in_bounds(self.nest) and all(tile.in_bounds() for tile in self.tiles.values())
 
-    def _bind(self) -> None:
-        written = {op.buffer for op in self.stores}
-        names = dict(zip(self.nest.operands, self.nest.block.args, strict=True))
-        for number, arg in enumerate(self.func.body.block.args):
-            inner = names.get(arg)
-            type = arg.type
-            assert isinstance(type, MemRefType)
-            element, count = memory_type(type.element_type), prod(type.get_shape())
-            if inner in self.vectors:
-                element, count = vector_of(element, 4), -(-count // 4)
-            binding = BindingOp.make(
-                number, "read_write" if inner in written else "read", memref_type(element, max(count, 1), GLOBAL)
-            )
-            value = self.emit(0, binding)
-            value.name_hint = (
-                arg.name_hint
-                or (inner.name_hint if inner is not None else None)
-                or ("out" if inner in written else "in")
-            )
-            if inner is not None:
-                self.buffers[inner] = value
-        if len(self.nest.operands) != len(names):
-            raise LoweringError("a buffer is bound twice to one nest")
+    # -- places among the axes --------------------------------------------------------------------------------------------------------------
 
     def _block_id(self, dimension: str) -> SSAValue:
         memo = self.scopes[0].memo
@@ -119,7 +103,7 @@ class Lowering(Reductions):
         for axis in reversed(names):
             if axis.extent > 1:
                 value = self.index(position // step % axis.extent)
-                self.axis_value[axis.name], self.at[axis.name] = value, 0
+                self.axis_value[axis.name], self.at[axis.name] = value, self.base
                 if isinstance(
                     value.owner,
                     (arith.AddiOp, arith.ShRSIOp, arith.AndIOp, arith.DivSIOp, arith.RemSIOp, arith.MinSIOp),
@@ -188,6 +172,8 @@ class Lowering(Reductions):
             for a in (*self.local_axes, *self.grid_axes, *self.flat_axes)
             if a.name not in self.dims[op] and a.extent > 1
         ]
+        if self.own < self.threads:  # the others do the same again
+            idle.append(Condition(dim("$li", self.threads), 0, self.own))
         alone = self.holds(idle)
         for point in self.all_points(self.points_of[op]):
             if self.in_lanes(op):
@@ -229,6 +215,27 @@ class Lowering(Reductions):
                 self.scopes[inside].block.add_op(AtomicOp.make(op.combine.data, value, memory, index))
 
 
-def lower(func: FuncOp) -> thread.ModuleOp:
-    """The gpu.module for a kernel."""
-    return Lowering(func).run()
+def bind(emitter: Emitter, number: int, arg: SSAValue, written: bool, vectors: bool = False) -> SSAValue:
+    """The binding of an argument of a kernel."""
+    type = arg.type
+    assert isinstance(type, MemRefType)
+    element, count = memory_type(type.element_type), prod(type.get_shape())
+    if vectors:
+        element, count = vector_of(element, 4), -(-count // 4)
+    access = "read_write" if written else "read"
+    value = emitter.emit(0, BindingOp.make(number, access, memref_type(element, max(count, 1), GLOBAL)))
+    value.name_hint = arg.name_hint or ("out" if written else "in")
+    return value
+
+
+def module_of(
+    func: FuncOp, block: Block, threads: int, grid: tuple[int, int, int], stays_in_bounds: bool
+) -> thread.ModuleOp:
+    """The gpu.module of a kernel from its body."""
+    block.add_op(thread.ReturnOp.create())
+    made = thread.FuncOp(
+        "main", ([], []), Region(block), kernel=True, known_block_size=(threads, 1, 1), known_grid_size=grid
+    )
+    if stays_in_bounds:
+        made.attributes["in_bounds"] = UnitAttr()
+    return thread.ModuleOp.make(func.sym_name.data, made)

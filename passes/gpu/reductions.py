@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from math import prod
 from typing import Any
 
-from xdsl.dialects import arith, math, scf, vector
+from xdsl.dialects import arith, math, vector
 from xdsl.dialects.builtin import VectorType, i1, i32
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from weft.dialects.gpu.ops import WORKGROUP, VarOp, WorkgroupAllocOp, memref_type
 from weft.dialects.kernel.affine import Condition, Expr, dim
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.identity import identity
 from weft.dialects.kernel.ops import LoadOp, ReduceOp
-from weft.passes.gpu.emitter import F32, INDEX, LoweringError, Scope, vector_of
+from weft.passes.gpu.emitter import F32, LoweringError, Scope, vector_of
 from weft.passes.gpu.tiles import Point, Tile
 from weft.passes.gpu.values import Values
 
@@ -43,7 +43,7 @@ class Reductions(Values):
             if axis.extent == 1:
                 self._straight(name, Expr(0), inner)
             else:
-                self._loop(name, axis.extent, None, inner)
+                self.loop(name, axis.extent, None, inner)
             return
         piped = all(t.piped for t in tiles) and axis.extent > 1
         top = self.depth
@@ -58,7 +58,7 @@ class Reductions(Values):
             if axis.extent == 1:
                 self._straight(name, Expr(0), staged)
             else:
-                self._loop(name, axis.extent, None, staged)
+                self.loop(name, axis.extent, None, staged)
             return
         self._pipeline(name, axis.extent, tiles, inner)
 
@@ -90,7 +90,7 @@ class Reductions(Values):
         self._straight(name, Expr(0), first)
         self.barrier(self.depth)
         if rounds > 1:
-            self._loop(name, rounds - 1, f"${name}", steady)
+            self.loop(name, rounds - 1, f"${name}", steady)
         self._straight(name, Expr(rounds - 1), last)
         self.subst.pop("$slot", None)
 
@@ -104,23 +104,6 @@ class Reductions(Values):
         del self.subst[name]
         if known is None:
             del self.at[name]
-
-    def _loop(self, name: str, extent: int, as_: str | None, body: Callable[[], None]) -> None:
-        """A loop over an axis, which stands for `as_` (another name) if given."""
-        block = Block(arg_types=[INDEX])
-        block.args[0].name_hint = name
-        bounds = [self.number(0), self.number(extent), self.number(1)]
-        outer = self.scopes
-        self.scopes = [*outer, Scope(block)]
-        for known in {name, as_ or name}:
-            self.at[known], self.axis_value[known] = self.depth, block.args[0]
-        body()
-        self.scopes = outer
-        for known in {name, as_ or name}:
-            del self.at[known], self.axis_value[known]
-        self.subst.pop(name, None)
-        block.add_op(scf.YieldOp.create())
-        outer[-1].block.add_op(scf.ForOp.create(operands=bounds, regions=[Region(block)]))
 
     def fill(self, tiles: Sequence[Tile], depth: int) -> None:
         """Copies tiles, and waits until all invocations have."""

@@ -20,9 +20,8 @@ from weft.dialects.gpu.ops import LocalIndexOp
 from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, linearize
 from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr
-from weft.dialects.kernel.host import FuncOp
 from weft.dialects.kernel.identity import identity
-from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, ReduceOp, StoreOp
+from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
 from weft.passes.gpu.emitter import INDEX, NE, Emitter, element_of
 from weft.passes.gpu.tiles import Point, Tile, clamped
 
@@ -40,10 +39,9 @@ def never(condition: SSAValue | None) -> bool:
 class Values(Emitter):
     """What the body of one nest computes."""
 
-    def __init__(self, func: FuncOp):
+    def __init__(self, nest: NestOp):
         super().__init__()
-        nest = func.nest
-        self.func, self.nest = func, nest
+        self.nest = nest
         self.axes: dict[str, Axis] = {a.name: a for a in nest.axes.data}
         self.ops = list(nest.block.ops)
         self.stores = [op for op in self.ops if isinstance(op, StoreOp)]
@@ -59,8 +57,10 @@ class Values(Emitter):
                 [a for a in nest.axes.data if a in self.grid_axes or a in self.flat_axes],
                 [],
             )
+        self.own = self.threads
+        """Invocations of a workgroup that have work of their own."""
         if self.flat_axes:
-            self.threads = WORKGROUP_SIZES[prod(a.extent for a in self.flat_axes) >= MANY]
+            self.own = self.threads = WORKGROUP_SIZES[prod(a.extent for a in self.flat_axes) >= MANY]
         self.loop_names = {
             a.name for a in nest.axes.data if a.level == "loop" or (a.level == "none" and a.role == "red")
         }
@@ -70,7 +70,8 @@ class Values(Emitter):
         self.vectors = {a for a in nest.block.args if self._is_vector(a)}
         self.buffers: dict[SSAValue, SSAValue] = {}
         self.scratch: dict[tuple[Any, ...], SSAValue] = {}
-        self.entry = 0  # the depth at which work begins: 1 if it stands under a guard
+        self.base = 0  # the depth at which the places of invocations among the axes are known
+        self.entry = 0  # the depth at which work begins: one more if it stands under a guard
 
     # -- what depends on what ---------------------------------------------------------------------------------------------------------------
 
@@ -149,12 +150,8 @@ class Values(Emitter):
         memo = self.scopes[0].memo
         if (known := memo.get("li")) is None:
             known = memo["li"] = self.emit(0, LocalIndexOp.create(result_types=[INDEX]))
-            self.axis_value["$li"], self.at["$li"] = known, 0
+        self.axis_value["$li"], self.at["$li"] = known, 0
         return known
-
-    @property
-    def depth(self) -> int:
-        return len(self.scopes) - 1
 
     # -- values -----------------------------------------------------------------------------------------------------------------------------
 

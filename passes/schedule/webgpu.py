@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import Float32Type, IntegerType, i32
 
 from weft.dialects.kernel.affine import Dim, linearize
 from weft.dialects.kernel.attributes import Axis
+from weft.dialects.kernel.host import RepeatOp
 from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp
 from weft.passes.schedule.steps import Level, Loops, Order, Schedule, Split, Stage, Step
 from weft.passes.schedule.view import View
@@ -90,6 +91,8 @@ def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
         r.type == IntegerType(64) for op in nest.block.ops for r in op.results
     ):  # a pair already: there are no vectors of them
         return ()
+    if isinstance(nest.parent_op(), RepeatOp):
+        return within(view)
     return (
         contraction(view, adapter)
         or transposition(view, adapter)
@@ -512,6 +515,32 @@ def shared(view: View, adapter: Adapter) -> Schedule | None:
         *(Level(n, "loop") for n in loops),
     ]
     return (*steps, Order((*parallel, *reversed(group), *reversed(loops))))
+
+
+# -- a workgroup by itself --------------------------------------------------------------------------------------------------------------------
+
+
+def within(view: View) -> Schedule:
+    """For a nest that one workgroup runs: it shares a reduction if it has fewer results than invocations."""
+    steps: list[Step] = []
+    parallel = [a for a in view.axes.values() if a.role == "par"]
+    inner = max(parallel, key=lambda a: a.extent, default=None)
+    across = 1 << (min(inner.extent, THREADS).bit_length() - 1) if inner is not None else 1
+    size = THREADS // across
+    if len({frozenset(r.axes) for r in view.reductions}) == 1 and size > 1:
+        closed = [view.axes[n] for n in view.reductions[0].axes]
+        along = max(closed, key=lambda a: a.extent)
+        size = min(size, 1 << (along.extent.bit_length() - 1))
+        steps += [Split(along.name, size), Level(f"{along.name}1", "group"), Level(f"{along.name}0", "loop")]
+        steps += [Level(a.name, "loop") for a in (*parallel, *closed) if a not in (inner, along)]
+        local = [f"{along.name}1"]
+        if inner is not None:
+            steps += [Split(inner.name, across), Level(f"{inner.name}0", "loop"), Level(f"{inner.name}1", "local")]
+            local.insert(view.stride(widest(view), inner.name) == 1, f"{inner.name}1")
+        loops = [f"{inner.name}0"] if inner is not None else []
+        loops += [a.name for a in (*parallel, *closed) if a not in (inner, along)]
+        steps.append(Order((*local, *loops, f"{along.name}0")))
+    return tuple(steps)
 
 
 # -- everything else --------------------------------------------------------------------------------------------------------------------------

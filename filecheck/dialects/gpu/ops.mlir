@@ -37,6 +37,8 @@ gpu.module @k0 {
     %acc = gpu.var %v : memref<f32, #gpu<address_space private>>
     // CHECK-NEXT: gpu.barrier
     gpu.barrier
+    // CHECK-NEXT: gpu.storage_barrier
+    gpu.storage_barrier
     // CHECK-NEXT: %w = gpu.lanes %v, %v, %v, %v : vector<4xf32>
     %w = gpu.lanes %v, %v, %v, %v : vector<4xf32>
     // CHECK-NEXT: %c = gpu.lanewise arith.cmpf %w, %w {predicate = 2 : i64} : vector<4xf32>, vector<4xf32> -> vector<4xi1>

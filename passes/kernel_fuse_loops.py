@@ -1,0 +1,225 @@
+"""kernel-fuse-loops: a loop of a program whose rounds are little work becomes one kernel, which one workgroup runs from the first round to the last.
+
+A launch costs microseconds on the host and the device, and a round of a scan is often some launches of a few hundred points each. One workgroup waits for its own invocations in
+a fraction of that. So the nests of the body stand in a loop in a kernel of their own, which is launched once; what the workgroup does in a round must be little, since all others
+stand by. A device may take a kernel that runs for seconds for a broken one: long loops are cut into several launches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, SymbolRefAttr
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from weft.dialects.gpu.wgsl_types import PACKINGS
+from weft.dialects.kernel.host import AllocOp, FuncOp, LaunchOp, ProgramOp, RepeatOp
+from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp, segments
+from weft.passes.memory.steps import same_index
+
+THREADS = 256
+"""Invocations of a workgroup."""
+
+NEST = 64
+"""Steps of an invocation that the memory and the barrier of a nest cost."""
+
+LONGEST = 1 << 20
+"""Steps of one launch."""
+
+
+@dataclass(frozen=True)
+class KernelFuseLoopsPass(ModulePass):
+    """Makes one kernel of each `kernel.repeat` that holds nothing but launches (and such loops), each of at most `steps` steps for an invocation.
+
+    `max_buffers`: how many buffers a kernel may have (none: any number).
+    """
+
+    name = "kernel-fuse-loops"
+
+    steps: int = 512
+    max_buffers: int | None = None
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        funcs = {f.sym_name.data: f for f in op.body.block.ops if isinstance(f, FuncOp)}
+        made: list[FuncOp] = []
+        for program in [p for p in op.body.block.ops if isinstance(p, ProgramOp)]:
+            self._fuse(program.body.block, program, funcs, made)
+        if made:
+            op.body.block.insert_ops_before(made, op.body.block.first_op)
+            launched = {o.kernel.string_value() for o in op.walk() if isinstance(o, LaunchOp)}
+            for name in funcs.keys() - launched:
+                funcs[name].detach()
+                funcs[name].erase()
+
+    def _fuse(self, block: Block, program: ProgramOp, funcs: dict[str, FuncOp], made: list[FuncOp]) -> None:
+        for op in list(block.ops):
+            if isinstance(op, RepeatOp):
+                loop = _Loop(op, funcs, program)
+                if loop.fits(self.steps, self.max_buffers):
+                    made += loop.fuse(len(funcs) + len(made))
+                    continue
+                loop.erase()
+            for region in op.regions:
+                self._fuse(region.block, program, funcs, made)
+
+
+class _Loop:
+    """A loop of launches in a program, and a copy of it to work on."""
+
+    def __init__(self, source: RepeatOp, funcs: dict[str, FuncOp], program: ProgramOp):
+        self.source, self.funcs, self.program = source, funcs, program
+        self.loop = source.clone()
+        for copy in [op for op in self.loop.walk() if isinstance(op, LaunchOp) and copies(self.nest(op))]:
+            self._in_place(copy)
+        launches = [op for op in self.loop.walk() if isinstance(op, LaunchOp)]
+        self.written = list(dict.fromkeys(v for op in launches for v in op.outs))
+        self.read = list(dict.fromkeys(v for op in launches for v in op.ins if v not in self.written))
+
+    def nest(self, launch: LaunchOp) -> NestOp:
+        """What is launched."""
+        return self.funcs[launch.kernel.string_value()].nest
+
+    def erase(self) -> None:
+        """The loop stays as it is: nothing is left of the copy."""
+        self.loop.erase()
+
+    def _in_place(self, copy: LaunchOp) -> None:
+        """What is copied to its place at the end of a round is written there at once, if nobody looks at the old contents from then on but at the very point that is written."""
+        (old,), (place,) = copy.ins, copy.outs
+        block = copy.parent
+        assert block is not None
+        uses = [u.operation for u in old.uses if not self.source.is_ancestor(u.operation)]
+        if not isinstance(old.owner, AllocOp) or any(u.parent is not block for u in uses):
+            return
+        ops = list(block.ops)
+        first, *later = sorted(uses, key=ops.index)
+        if not isinstance(first, LaunchOp) or sum(old in op.outs for op in uses if isinstance(op, LaunchOp)) > 1:
+            return
+        written = [op for op in self.loop.walk() if isinstance(op, LaunchOp) and place in op.outs]
+        between = ops[ops.index(first) + 1 : ops.index(copy)]
+        if old not in first.outs or written != [copy] or any(place in op.operands for op in between):
+            return
+        k = list(first.outs).index(old)
+        if not all(same_index(self.nest(first), j, k) for j, v in enumerate(first.ins) if v is place):
+            return
+        for op in (first, *later):
+            op.operands = [place if v is old else v for v in op.operands]
+        copy.detach()
+        copy.erase()
+
+    # -- whether it is one ------------------------------------------------------------------------------------------------------------------
+
+    def fits(self, most: int, max_buffers: int | None) -> bool:
+        """Whether it is work for one workgroup."""
+        if max_buffers is not None and len(self.read) + len(self.written) > max_buffers:
+            return False
+        inside = [op for op in self.loop.walk() if op is not self.loop]
+        if not all(isinstance(op, RepeatOp) or (isinstance(op, LaunchOp) and self._small(op, most)) for op in inside):
+            return False
+        return self.loop.times.value.data > 1 and 0 < self._round(self.loop.body.block) <= LONGEST
+
+    def _small(self, launch: LaunchOp, most: int) -> bool:
+        nest, ins = self.nest(launch), launch.ins
+        for k, out in enumerate(launch.outs):
+            if packed(out.type) or not all(same_index(nest, j, k) for j, v in enumerate(ins) if v is out):
+                return False
+        return steps(nest) <= most and all(s.combine is None for s in nest.block.ops if isinstance(s, StoreOp))
+
+    def _round(self, block: Block) -> int:
+        """Steps of an invocation in a round."""
+        return sum(
+            steps(self.nest(op)) + NEST
+            if isinstance(op, LaunchOp)
+            else op.times.value.data * self._round(op.body.block)
+            for op in block.ops
+            if isinstance(op, (LaunchOp, RepeatOp))
+        )
+
+    # -- making it one ----------------------------------------------------------------------------------------------------------------------
+
+    def fuse(self, number: int) -> list[FuncOp]:
+        """Puts launches of kernels in the place of the loop, and gives the kernels: one, or two where the rounds of the last launch are fewer."""
+        times = self.loop.times.value.data
+        most = max(1, LONGEST // self._round(self.loop.body.block))
+        launches = -(-times // most)
+        each = -(-times // launches)
+        whole, left = divmod(times, each)
+        self._apart()
+        made = [self._kernel(f"k{number}", each)]
+        block = self.source.parent
+        assert block is not None
+        launch: Operation = self._launch(made[0])
+        block.insert_op_before(launch if whole == 1 else RepeatOp.make(whole, Region(Block([launch]))), self.source)
+        if left:
+            made.append(self._kernel(f"k{number + 1}", left))
+            block.insert_op_before(self._launch(made[1]), self.source)
+        self.source.detach()
+        self.source.erase()
+        self.erase()
+        return made
+
+    def _apart(self) -> None:
+        """A kernel may bind a buffer once only: those that live in one slot, one after the other, get slots of their own."""
+        allocs = [op for op in self.program.body.block.ops if isinstance(op, AllocOp)]
+        taken: set[int] = set()
+        free = 1 + max((op.slot.value.data for op in allocs), default=-1)
+        for op in allocs:
+            if op.result in self.written or op.result in self.read:
+                if op.slot.value.data in taken:
+                    op.slot = IntegerAttr(free, 64)
+                    free += 1
+                taken.add(op.slot.value.data)
+
+    def _launch(self, func: FuncOp) -> LaunchOp:
+        return LaunchOp.create(
+            operands=[*self.read, *self.written],
+            properties={
+                "kernel": SymbolRefAttr(func.sym_name.data),
+                "operandSegmentSizes": segments(len(self.read), len(self.written)),
+            },
+        )
+
+    def _kernel(self, name: str, times: int) -> FuncOp:
+        values = [*self.read, *self.written]
+        body = Block(arg_types=[v.type for v in values])
+        for arg, value in zip(body.args, values, strict=True):
+            arg.name_hint = value.name_hint
+        body.add_op(self._copy(self.loop, dict(zip(values, body.args, strict=True)), times))
+        return FuncOp.make(name, Region(body), len(self.written))
+
+    def _copy(self, loop: RepeatOp, buffers: dict[SSAValue, SSAValue], times: int) -> RepeatOp:
+        block = Block()
+        for op in loop.body.block.ops:
+            if isinstance(op, RepeatOp):
+                block.add_op(self._copy(op, buffers, op.times.value.data))
+            elif isinstance(op, LaunchOp):
+                nest = self.nest(op)
+                args = self.funcs[op.kernel.string_value()].body.block.args
+                block.add_op(nest.clone({a: buffers[v] for a, v in zip(args, op.operands, strict=True)}))
+        return RepeatOp.make(times, Region(block))
+
+
+def steps(nest: NestOp) -> int:
+    """Steps of each invocation of a workgroup that has all of a nest."""
+    points = prod(a.extent for a in nest.axes.data if a.role == "par")
+    return -(-points // THREADS) * prod(a.extent for a in nest.axes.data if a.role == "red")
+
+
+def copies(nest: NestOp) -> bool:
+    """Whether a nest does nothing but copy a buffer."""
+    ops = list(nest.block.ops)
+    return (
+        len(ops) == 2
+        and isinstance(ops[0], LoadOp)
+        and isinstance(ops[1], StoreOp)
+        and ops[1].value is ops[0].result
+        and same_index(nest, 0, 0)
+    )
+
+
+def packed(type: Attribute) -> bool:
+    """Whether neighbouring elements of a buffer share a word, which their invocations would have to agree on."""
+    return isinstance(type, MemRefType) and type.element_type in PACKINGS
