@@ -23,10 +23,13 @@ from weft.passes.memory.steps import same_index
 THREADS = 256
 """Invocations of a workgroup."""
 
-NEST = 64
+TOGETHER = 4
+"""Steps of a reduction that take the time of one."""
+
+NEST = 16
 """Steps of an invocation that the memory and the barrier of a nest cost."""
 
-LONGEST = 1 << 20
+LONGEST = 1 << 18
 """Steps of one launch."""
 
 
@@ -39,7 +42,7 @@ class KernelFuseLoopsPass(ModulePass):
 
     name = "kernel-fuse-loops"
 
-    steps: int = 512
+    steps: int = 64
     max_buffers: int | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -203,9 +206,10 @@ class _Loop:
 
 
 def steps(nest: NestOp) -> int:
-    """Steps of each invocation of a workgroup that has all of a nest."""
+    """Steps of each invocation of a workgroup that has all of a nest, as they take their time: of a reduction several are on their way at once."""
     points = prod(a.extent for a in nest.axes.data if a.role == "par")
-    return -(-points // THREADS) * prod(a.extent for a in nest.axes.data if a.role == "red")
+    reduced = prod(a.extent for a in nest.axes.data if a.role == "red")
+    return -(-points * reduced // (THREADS * TOGETHER)) if reduced > 1 else -(-points // THREADS)
 
 
 def copies(nest: NestOp) -> bool:

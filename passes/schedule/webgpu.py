@@ -72,6 +72,7 @@ LONG = 64  # a reduction from which on the invocations of a workgroup share it
 THREADS = 256  # of a workgroup in kernels that move data: with fewer, starting workgroups takes longer than their work
 EACH = 2  # vectors of each of these threads
 BUSY = 1 << 17  # vectors from which on this is worth a word
+UNROLL = 8  # steps of a reduction that an invocation of a lone workgroup has on their way at once
 REGISTERS = 8  # vectors of a row that one invocation keeps
 WORK = 1 << 17  # elements of a reduction from which on it may be split
 PIECE = 16384  # elements of a piece that a workgroup shares: 8 vectors for each invocation, all on their way at once
@@ -526,28 +527,31 @@ def within(view: View) -> Schedule:
     parallel = [a for a in view.axes.values() if a.role == "par"]
     inner = max(parallel, key=lambda a: a.extent, default=None)
     across = 1 << (min(inner.extent, THREADS).bit_length() - 1) if inner is not None else 1
-    size = THREADS // across
-    if len({frozenset(r.axes) for r in view.reductions}) == 1 and size > 1:
-        closed = [view.axes[n] for n in view.reductions[0].axes]
-        along = max(closed, key=lambda a: a.extent)
-        size = min(size, 1 << (along.extent.bit_length() - 1))
-        steps += [Split(along.name, size), Level(f"{along.name}1", "group"), Level(f"{along.name}0", "loop")]
-        steps += [Level(a.name, "loop") for a in (*parallel, *closed) if a not in (inner, along)]
-        local = [f"{along.name}1"]
-        if inner is not None:
-            steps += [Split(inner.name, across), Level(f"{inner.name}0", "loop"), Level(f"{inner.name}1", "local")]
-            local.insert(view.stride(widest(view), inner.name) == 1, f"{inner.name}1")
-        loops = [f"{inner.name}0"] if inner is not None else []
-        loops += [a.name for a in (*parallel, *closed) if a not in (inner, along)]
-        steps.append(Order((*local, *loops, f"{along.name}0")))
-    return tuple(steps)
+    if len({frozenset(r.axes) for r in view.reductions}) != 1 or across == THREADS:
+        return unrolled(view, UNROLL)
+    closed = [view.axes[n] for n in view.reductions[0].axes]
+    along = max(closed, key=lambda a: a.extent)
+    size = min(THREADS // across, 1 << (along.extent.bit_length() - 1))
+    rounds = -(-along.extent // size)
+    parts = max(k for k in (1, 2, 4, UNROLL) if rounds % k == 0)
+    name = f"{along.name}0"
+    steps += [Split(along.name, size), Level(f"{along.name}1", "group"), Split(name, parts)]
+    steps += [Level(f"{name}0", "loop"), Level(f"{name}1", "unroll")]
+    others = [a.name for a in (*parallel, *closed) if a not in (inner, along)]
+    local = [f"{along.name}1"]
+    if inner is not None:
+        steps += [Split(inner.name, across), Level(f"{inner.name}1", "local")]
+        local.insert(view.stride(widest(view), inner.name) == 1, f"{inner.name}1")
+        others.insert(0, f"{inner.name}0")
+    steps += [Level(n, "loop") for n in others]
+    return (*steps, Order((*local, *others, f"{name}0", f"{name}1")))
 
 
 # -- everything else --------------------------------------------------------------------------------------------------------------------------
 
 
-def flat(view: View) -> Schedule:
-    """An invocation a result, or a vector of them; short reductions are written out."""
+def unrolled(view: View, parts: int) -> Schedule:
+    """Short reductions are written out, and `parts` steps of a long one: so many loads are on their way at once."""
     steps: list[Step] = []
     total = 1
     stored_at = {n for s in view.stores for n in view.depends[s]}
@@ -556,9 +560,15 @@ def flat(view: View) -> Schedule:
         if short and axis.name not in stored_at:
             steps.append(Level(axis.name, "unroll"))
             total *= axis.extent
-    long = [a for a in view.axes.values() if a.role == "red" and a.extent > 8 and a.extent % 4 == 0]
-    if long and total <= 4 and long[-1].name not in stored_at:  # four loads are on their way at once
-        steps += [Split(long[-1].name, 4), Level(f"{long[-1].name}1", "unroll")]
+    long = [a for a in view.axes.values() if a.role == "red" and a.extent > 8 and a.extent % parts == 0]
+    if long and total <= 4 and long[-1].name not in stored_at:
+        steps += [Split(long[-1].name, parts), Level(f"{long[-1].name}1", "unroll")]
+    return tuple(steps)
+
+
+def flat(view: View) -> Schedule:
+    """An invocation a result, or a vector of them; short reductions are written out."""
+    steps: list[Step] = [*unrolled(view, 4)]
     parallel = [a for a in view.axes.values() if a.role == "par"]
     again = rereads(view)
     steps += [Level(n, "reg") for n in again]
