@@ -38,6 +38,9 @@ ACCESSES = ("read", "read_write")
 COMBINATIONS = ("add", "mul", "max", "min", "umax", "umin", "and", "or", "xor")
 """How several values become one, in subgroup reductions and atomics; umax and umin read integers as unsigned."""
 
+WORDWISE = ("add", "and", "or", "xor")
+"""Combinations of integers of 64 bits that atomics of their two words can do."""
+
 SHUFFLES = ("idx", "xor", "up", "down")
 
 

@@ -27,6 +27,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from weft.dialects.gpu import wgsl_math
 from weft.dialects.gpu.ops import (
+    WORDWISE,
     AtomicOp,
     BindingOp,
     LanewiseOp,
@@ -313,7 +314,9 @@ class Printer:
         memory, type = op.memref, op.res.type
         if (packing := self.packing(memory)) is None:
             text = self.place(op)
-            if memory in self.atomic:
+            if memory in self.atomic and type == I64:
+                text = f"vec2<u32>(atomicLoad(&{text}[0]), atomicLoad(&{text}[1]))"
+            elif memory in self.atomic:
                 text = f"atomicLoad(&{text})"
                 if type_name(type) != "i32":
                     text = f"bitcast<{type_name(type)}>({text})"
@@ -334,7 +337,9 @@ class Printer:
         place, value = self.place(op), self.use(op.value)[0]
         if packing is not None:
             value = f"{self.own(packing.pack, 1)}({value})"
-        if memory in self.atomic:
+        if memory in self.atomic and op.value.type == I64:
+            text = f"atomicStore(&{place}[0], {value}.x); atomicStore(&{place}[1], {value}.y);"
+        elif memory in self.atomic:
             value = value if type_name(op.value.type) == "i32" else f"bitcast<i32>({value})"
             text = f"atomicStore(&{place}, {value});"
         else:
@@ -352,8 +357,26 @@ class Printer:
             self.flush(lambda m: m is op.memref)
             return self.line(f"atomic{_ATOMICS[kind]}(&{self.names[op.memref]}[{index}], {value});")
         if op.value.type == I64:
-            raise WgslError("WGSL has no atomics of 64 bits: scatter by add, mul, min or max in int32 or float32 here")
+            return self.pair(op)
         self.exchange(op.memref, self.use(op.index)[0], op.value, kind)
+
+    def pair(self, op: AtomicOp) -> None:
+        """Combines an integer of 64 bits word by word: of a sum, whoever makes the low word overflow carries into the high one, so nothing is lost whatever comes between."""
+        kind = op.kind.data
+        if kind not in WORDWISE:
+            raise WgslError(f"WGSL has no atomic {kind} of 64 bits: only {', '.join(WORDWISE)} go word by word")
+        value, place = self.use(op.value)[0], f"{self.names[op.memref]}[{self.use(op.index)[0]}]"
+        self.flush(lambda m: m is op.memref)
+        self.line("{")
+        self.line(f"  let value = {value};")
+        high = "value.y"
+        if kind == "add":
+            self.line(f"  let low = atomicAdd(&{place}[0], value.x);")
+            high = "value.y + select(0u, 1u, low + value.x < low)"
+        else:
+            self.line(f"  atomic{_ATOMICS[kind]}(&{place}[0], value.x);")
+        self.line(f"  atomic{_ATOMICS[kind]}(&{place}[1], {high});")
+        self.line("}")
 
     def exchange(self, memory: SSAValue, index: str, value: SSAValue, kind: str | None) -> None:
         """Writes an element, combined with what is there if a kind is given, by compare-and-exchange: what else is in its word stays as it is."""
@@ -447,7 +470,7 @@ class Printer:
                 assert isinstance(type, MemRefType)
                 element = type_name(type.element_type)
                 if op.result in self.atomic:
-                    element = "atomic<i32>"
+                    element = "array<atomic<u32>, 2>" if type.element_type == I64 else "atomic<i32>"
                 elif isinstance(op, BindingOp):
                     element = storage_name(type.element_type) or element
                 if isinstance(op, BindingOp):

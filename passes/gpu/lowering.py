@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from math import prod
 
 from xdsl.dialects import arith, gpu
-from xdsl.dialects.builtin import MemRefType, UnitAttr, VectorType, i1, i32
+from xdsl.dialects.builtin import MemRefType, UnitAttr, VectorType, i1, i32, i64
 from xdsl.ir import Block, Region, SSAValue
 
 from weft.dialects.gpu import thread
-from weft.dialects.gpu.ops import GLOBAL, AtomicOp, BindingOp, memref_type
+from weft.dialects.gpu.ops import GLOBAL, WORDWISE, AtomicOp, BindingOp, memref_type
 from weft.dialects.kernel.affine import Condition, Expr, dim
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.host import FuncOp
@@ -209,10 +209,15 @@ class Lowering(Reductions):
                 value = self.op(depth, arith.ExtUIOp, value, type=i32)
         index = self.index(position)
         with self.when(depth, condition) as inside:
-            if op.combine is None:
+            kind = op.combine.data if op.combine is not None else None
+            if kind is None:
                 self.store(inside, value, memory, index)
+            elif value.type == i64 and kind not in WORDWISE:
+                if self.threads * prod(self.grid) > 1:
+                    raise LoweringError(f"no atomic has a {kind} of 64 bits: one invocation has to do all of the nest")
+                self.store(inside, self.combine(inside, kind, self.load(inside, memory, index), value), memory, index)
             else:
-                self.scopes[inside].block.add_op(AtomicOp.make(op.combine.data, value, memory, index))
+                self.scopes[inside].block.add_op(AtomicOp.make(kind, value, memory, index))
 
 
 def bind(emitter: Emitter, number: int, arg: SSAValue, written: bool, vectors: bool = False) -> SSAValue:

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import MemRefType, VectorType, i1, i32
+from xdsl.dialects.builtin import MemRefType, VectorType, i1, i32, i64
 from xdsl.ir import Block, SSAValue
 
 from weft.dialects.gpu.ops import LocalIndexOp
@@ -109,7 +109,9 @@ class Values(Emitter):
         return self.lane is not None and self.lane.name in self.dims[key]
 
     def _is_vector(self, arg: SSAValue) -> bool:
-        """A buffer is bound as vectors if some access takes whole ones, and none disagrees."""
+        """A buffer is bound as vectors if some access takes whole ones, and none disagrees. An integer of 64 bits is a pair already."""
+        if arg.type.element_type == i64:  # type: ignore[attr-defined]
+            return False
         whole = False
         for use in arg.uses:
             op = use.operation

@@ -15,8 +15,9 @@ from math import prod
 from typing import NamedTuple
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import Float32Type, IntegerType, i32
+from xdsl.dialects.builtin import Float32Type, i32, i64
 
+from weft.dialects.gpu.ops import WORDWISE
 from weft.dialects.kernel.affine import Dim, linearize
 from weft.dialects.kernel.attributes import Axis
 from weft.dialects.kernel.host import RepeatOp
@@ -86,11 +87,11 @@ def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
     """A schedule for one nest."""
     adapter = adapter or current.get()
     view = View.of(nest)
-    if any(s.combine is not None or s.symbols for s in view.stores) or any(a.extent == 0 for a in view.axes.values()):
+    if any(a.extent == 0 for a in view.axes.values()):
         return ()
-    if any(
-        r.type == IntegerType(64) for op in nest.block.ops for r in op.results
-    ):  # a pair already: there are no vectors of them
+    if any(s.combine is not None and s.combine.data not in WORDWISE and s.value.type == i64 for s in view.stores):
+        return tuple(Level(a.name, "loop") for a in view.axes.values())  # one after the other: no atomic is so wide
+    if any(s.combine is not None or s.symbols for s in view.stores):
         return ()
     if isinstance(nest.parent_op(), RepeatOp):
         return within(view)
@@ -183,10 +184,15 @@ def innermost(op: LoadOp, d: int) -> tuple[str, str]:
     return "dims", ",".join(map(str, [*(k for k in range(len(op.map.data)) if k != d), d]))
 
 
+def pairs(view: View) -> bool:
+    """Whether a nest has integers of 64 bits, which are pairs already: there are no vectors of them."""
+    return any(r.type == i64 for op in view.nest.block.ops for r in op.results)
+
+
 def vectors_along(view: View, axis: Axis) -> bool:
     """Whether vectors along an axis are whole ones in every access that moves with it."""
     steps = [view.stride(op, axis.name) for op in (*view.loads, *view.stores)]
-    return axis.extent % 4 == 0 and all(s in (0, 1) for s in steps) and 1 in steps
+    return not pairs(view) and axis.extent % 4 == 0 and all(s in (0, 1) for s in steps) and 1 in steps
 
 
 def padded_along(view: View, name: str) -> bool:
@@ -425,7 +431,8 @@ def transposition(view: View, adapter: Adapter) -> Schedule | None:
             i = along[0].name
             wide = 64 if view.axes[i].extent >= 64 else 32
             others = [a.name for a in view.axes.values() if a.name not in (i, j)]
-            aligned = all((view.stride(store, n) or 0) % 4 == 0 for n in view.axes if n != j)
+            whole = all((view.stride(store, n) or 0) % 4 == 0 for n in view.axes if n != j)
+            aligned = whole and not pairs(view)
             grid, threads = (*others, f"{i}0", f"{j}0"), (f"{i}11", f"{j}10" if aligned else f"{j}1")
             lane = (f"{j}11",) if aligned else ()
             steps: list[Step] = [Split(i, wide), Split(f"{i}1", 32 if aligned else 8), Split(j, 32)]
@@ -576,15 +583,18 @@ def flat(view: View) -> Schedule:
     if len(stored) != 1:
         return tuple(steps)
     name, count = stored[0].name, -(-stored[0].extent // 4)
+    lane: tuple[str, ...] = ()
     if vectors_along(view, stored[0]):
         steps += [Split(name, 4), Level(f"{name}1", "lane")]
+        name, lane = f"{name}0", (f"{name}1",)
     elif len(view.axes) == 1 and stored[0].extent > LONG and padded_along(view, name):
         steps += [Split(name, 4, "pad"), Level(f"{name}1", "lane")]
-    else:
+        name, lane = f"{name}0", (f"{name}1",)
+    elif not pairs(view):
         return tuple(steps)
     if len(view.axes) == 1 and count >= BUSY:
-        rounds, threads = f"{name}00", f"{name}01"
-        steps += [Split(f"{name}0", THREADS * EACH), Level(rounds, "grid")]
+        rounds, threads = f"{name}0", f"{name}1"
+        steps += [Split(name, THREADS * EACH), Level(rounds, "grid")]
         steps += [Split(threads, THREADS), Level(f"{threads}1", "local"), Level(f"{threads}0", "reg")]
-        steps.append(Order((rounds, f"{threads}1", f"{threads}0", f"{name}1")))
+        steps.append(Order((rounds, f"{threads}1", f"{threads}0", *lane)))
     return tuple(steps)

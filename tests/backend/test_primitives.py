@@ -46,7 +46,7 @@ def sampled(op: type[ArrayOp], device: str) -> list[Case]:
     )  # fmt: skip
     @given(cases(op, dtypes=DEVICE_DTYPES[device]))
     def keep(case: Case) -> None:
-        if device != "webgpu" or not (_is_left_to_drivers(case) or _needs_wide_atomics(case)):
+        if device != "webgpu" or not _is_left_to_drivers(case):
             found.append(case)
 
     keep()
@@ -56,11 +56,6 @@ def sampled(op: type[ArrayOp], device: str) -> list[Case]:
 def _is_left_to_drivers(case: Case) -> bool:
     """Whether 0 is multiplied by infinity in a sum of products, which a driver may take for 0."""
     return case.op in (ops.ConvOp, ops.DotOp) and not all(np.all(np.isfinite(a)) for a in case.arrays)
-
-
-def _needs_wide_atomics(case: Case) -> bool:
-    """Whether integers of 64 bits are to be combined in memory. WebGPU has no atomics of that width, and weft refuses it there (test_webgpu_primitives)."""
-    return case.op is ops.ScatterOp and case.params["kind"] != "set" and case.infer().dtype.name in ("int64", "uint64")
 
 
 def run(device: Backend, examples: list[Case]) -> Iterator[np.ndarray]:
