@@ -51,7 +51,8 @@ class KernelFuseLoopsPass(ModulePass):
         for program in [p for p in op.body.block.ops if isinstance(p, ProgramOp)]:
             self._fuse(program.body.block, program, funcs, made)
         if made:
-            op.body.block.insert_ops_before(made, op.body.block.first_op)
+            for func in reversed(made):
+                op.body.block.insert_op_before(func, next(iter(op.body.block.ops)))
             launched = {o.kernel.string_value() for o in op.walk() if isinstance(o, LaunchOp)}
             for name in funcs.keys() - launched:
                 funcs[name].detach()
