@@ -79,7 +79,8 @@ class poisson(Distribution):
         """The entropy, which does not depend on loc: a sum over the counts that occur, from mu = 100 on Stirling's approximation."""
         few = mu < 100
         counts = lax.iota(mu.dtype, 250)
-        summed = wnp.sum(sp.entr(poisson.pmf(counts, wnp.where(few, mu, 1.0)[..., None])), -1)
+        logs = poisson.logpmf(counts, wnp.where(few & (mu != 0), mu, 1.0)[..., None])
+        summed = -wnp.sum(lax.exp(logs) * logs, -1)
         many = wnp.where(few, 100.0, mu)
         found = wnp.where(few, summed, 0.5 * lax.log(2 * math.pi * math.e * many) - 1 / (12 * many))
         return wnp.broadcast_to(wnp.where(mu == 0, 0.0, found), wnp.broadcast_shapes(mu.shape, loc.shape))
