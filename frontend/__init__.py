@@ -51,6 +51,7 @@ from weft.scopes import named_call as named_call
 from weft.scopes import named_scope as named_scope
 from weft.transfer import block_until_ready as block_until_ready
 from weft.transfer import clear_caches as clear_caches
+from weft.transfer import copy_to_host_async as copy_to_host_async
 from weft.transfer import device_get as device_get
 from weft.transfer import device_put as device_put
 from weft.vmap import vmap as vmap

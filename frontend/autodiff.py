@@ -40,6 +40,7 @@ def value_and_grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
 ) -> Callable[..., Any]:
     """A function that gives `fun`'s scalar result and its gradient by the arguments `argnums` (a tuple of gradients for several).
 
@@ -47,6 +48,7 @@ def value_and_grad(
     gradient is zero, and of dtype float0.
     """
     check_callable(fun, "grad")
+    _no_axes(reduce_axes, "grad")
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(fun, args, argnums)
@@ -77,9 +79,10 @@ def grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
 ) -> Callable[..., Any]:
     """A function that gives the gradient of `fun`'s scalar result by the arguments `argnums`; with `has_aux`, `(gradient, aux)`. See `value_and_grad`."""
-    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, found = both(*args, **kwargs)
@@ -88,9 +91,10 @@ def grad(
     return named_after(gradient, fun, "grad")
 
 
-def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()) -> Any:
     """`(out, pull_back)`, or `(out, pull_back, aux)`: the result of `fun(*primals)`, and the function from a cotangent of it to a tuple of cotangents of `primals`."""
     check_callable(fun, "vjp")
+    _no_axes(reduce_axes, "vjp")
     leaves, tree = tree_flatten(primals)
     nodes = [lift(x) for x in leaves]
     run = _WithAux(fun, tree, has_aux, "vjp")
@@ -157,9 +161,12 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     return run.result(outs, f_jvp)
 
 
-def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
+def linear_transpose(
+    fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()
+) -> Callable[..., tuple[Any, ...]]:
     """The transpose of a function that is linear in all arguments: from a cotangent of the result to a tuple of those of `primals`, of which only shapes and dtypes matter."""
     check_callable(fun, "linear_transpose")
+    _no_axes(reduce_axes, "linear_transpose")
     leaves, tree = tree_flatten(primals)
     run = on_nodes(fun, tree)
     with transform() as mark:
@@ -304,6 +311,12 @@ def _replaced(args: Sequence[Any], argnums: Argnums, chosen: Any) -> list[Any]:
     for number, x in ((argnums, chosen),) if isinstance(argnums, int) else zip(argnums, chosen, strict=True):
         new[number] = x
     return new
+
+
+def _no_axes(reduce_axes: Sequence[Any], what: str) -> None:
+    """Raises NotImplementedError for an argument that JAX has given up, too."""
+    if reduce_axes:
+        raise NotImplementedError(f"reduce_axes argument to {what} is deprecated")
 
 
 def _differentiable(n: Node, what: str, holomorphic: bool = False, allow_int: bool = False) -> Node:

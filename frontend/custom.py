@@ -219,6 +219,7 @@ def checkpoint(
     policy: Any = None,
     static_argnums: Numbers = (),
     static_argnames: str | Sequence[str] = (),
+    concrete: Any = None,
 ) -> Callable[..., Any]:
     """`fun`, whose intermediate values are computed again for its derivative instead of being kept: less memory, more time. Also called `remat`.
 
@@ -226,6 +227,10 @@ def checkpoint(
     in one program. `static_argnums` and `static_argnames` are arguments that are Python values to the function.
     """
     check_callable(fun, "checkpoint")
+    if concrete is not None:
+        raise NotImplementedError(
+            "checkpoint: the option concrete is deprecated; use static_argnums and static_argnames"
+        )
     if policy is not None:
         check_callable(policy, "checkpoint's policy")
     static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)

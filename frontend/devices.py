@@ -48,11 +48,11 @@ class DeviceList(list[Device]):
         return "\n".join(lines)
 
 
-def devices(name: str | None = None) -> DeviceList:
+def devices(backend: str | None = None) -> DeviceList:
     """The devices that can be used here; the one of a name (RuntimeError says why it cannot be used)."""
-    if name is None:
+    if backend is None:
         return DeviceList(available())
-    device = get_device(name)
+    device = get_device(backend)
     device.backend  # noqa: B018  (raises if it cannot be used)
     return DeviceList({device: None})
 
@@ -98,11 +98,11 @@ class default_device:
     _device: str
     _outer: str
 
-    def __new__(cls, device: str | None = None) -> Any:
-        if device is None:
+    def __new__(cls, new_val: str | None = None) -> Any:
+        if new_val is None:
             return current_device()
         made = super().__new__(cls)
-        made._device = device
+        made._device = new_val
         return made
 
     def __enter__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from weft.dialects.dtypes import DType, as_dtype, bfloat16, float0
 from weft.errors import TypePromotionError
 from weft.host import canonical
-from weft.numpy.dtypes import finfo, iinfo, result_type
+from weft.numpy.dtypes import finfo, iinfo, weak_result_type
 from weft.numpy.dtypes import issubdtype as _issubdtype
 
 __all__ = [
@@ -22,6 +22,12 @@ class extended:
 
 class prng_key(extended):
     """The family of the dtypes of typed keys (`random.key`)."""
+
+
+def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
+    """The dtype that arrays, scalars and dtypes are promoted to; with the flag, a pair of it and of whether it is weak."""
+    found = weak_result_type(*args)
+    return found if return_weak_type_flag else found[0]
 
 
 def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> DType:

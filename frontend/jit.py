@@ -15,10 +15,10 @@ from types import MethodType
 from typing import Any
 
 from weft import eager
-from weft.array import Array, lift, wrap
+from weft.array import Array, lift, put, wrap
 from weft.backends.base import Executable
 from weft.config import config
-from weft.devices import Device, current_device, get_device
+from weft.devices import Device, current_device, default_device, get_device
 from weft.dialects.array.effects import PLACES, TOKEN, Chain, chain, current, handed_on
 from weft.dialects.array.graph import Graph, close, inline
 from weft.dialects.array.node import (
@@ -36,7 +36,7 @@ from weft.errors import describe_function
 from weft.function import OnNodes, ShapeDtypeStruct, check_callable, parameter_names
 from weft.programs import program
 from weft.stages import Lowered
-from weft.tree_util import PyTreeDef, tree_flatten, tree_leaves_with_path
+from weft.tree_util import PyTreeDef, tree_flatten, tree_leaves_with_path, tree_map
 from weft.vmap import argument_name
 
 Names = str | Sequence[str] | None
@@ -50,11 +50,17 @@ def jit(
     static_argnames: Names = None,
     donate_argnums: Numbers = None,
     donate_argnames: Names = None,
+    keep_unused: bool = False,
+    device: str | None = None,
+    backend: str | None = None,
+    inline: bool = False,
 ) -> Any:
     """`fun`, compiled for each combination of shapes, dtypes and structures that it is called with.
 
     static_*: arguments that are Python values to the function, and hashable: each value has a program of its own.
     donate_*: arguments that the caller will not use again: results may take their memory.
+    device, backend: where the arguments go first, and the function runs; they name a device.
+    keep_unused, inline: without effect: arguments that a program does not use are never handed to it, and a `jit` within another is part of it.
     A decorator with options is `@partial(jit, …)` or `@jit(…)`. `.lower(*args)` shows the stages of the compilation.
     """
     if fun is None:
@@ -64,10 +70,17 @@ def jit(
             static_argnames=static_argnames,
             donate_argnums=donate_argnums,
             donate_argnames=donate_argnames,
+            device=device,
+            backend=backend,
         )
     check_callable(fun, "jit")
     static = _Arguments(fun, "static", static_argnums, static_argnames)
-    return Jit(fun, static, _Arguments(fun, "donate", donate_argnums, donate_argnames))
+    donate = _Arguments(fun, "donate", donate_argnums, donate_argnames)
+    if device is None and backend is None:
+        return Jit(fun, static, donate)
+    if device is not None and backend is not None:
+        raise ValueError(f"can't specify both a device and a backend for jit, got {device!r} and {backend!r}")
+    return _JitOn(fun, static, donate, get_device(device or backend))  # type: ignore[arg-type]
 
 
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -366,3 +379,24 @@ def _placeless(x: Any) -> Node:
     """A node for the aval (and device) of an argument alone."""
     n = lift(x)
     return leaf(n.aval, device=n.device)
+
+
+class _JitOn(Jit):
+    """A function under `jit(device=…)`: its arguments go to that device first."""
+
+    def __init__(self, fun: Callable[..., Any], static: _Arguments, donate: _Arguments, device: Device):
+        super().__init__(fun, static, donate)
+        self._device = device
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        def moved(x: Any) -> Any:
+            return put(x, self._device) if isinstance(x, Array) and x._node.device is not None else x
+
+        with default_device(self._device):
+            args, kwargs = tree_map(moved, (args, kwargs))
+            return super().__call__(*args, **kwargs)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The program for these arguments, on the device."""
+        with default_device(self._device):
+            return super().lower(*args, **kwargs)

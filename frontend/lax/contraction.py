@@ -256,9 +256,11 @@ def conv_transpose(
     transpose_kernel: bool = False,
     precision: Any = None,
     preferred_element_type: DTypeLike = None,
+    use_consistent_padding: bool = False,
 ) -> Array:
     """The transpose (not the inverse) of a convolution, as used for up-sampling. Layouts default to NHWC and HWIO.
 
+    Padding by name is that of the convolution it is the transpose of, padding by numbers is added as it is; `use_consistent_padding`: by numbers, too, it is the convolution's.
     `transpose_kernel` flips the window and exchanges its features, which gives the gradient of a convolution exactly.
     """
     rank = lift(lhs).ndim
@@ -274,6 +276,9 @@ def conv_transpose(
     if isinstance(padding, str):
         sizes = [dilated(shape[p], d) for p, d in zip(places, by, strict=True)]
         padding = [_transposed_pads(n, s, padding.upper()) for n, s in zip(sizes, strides, strict=True)]
+    elif use_consistent_padding:
+        sizes = [dilated(shape[p], d) for p, d in zip(places, by, strict=True)]
+        padding = [(n - 1 - low, n - 1 - high) for n, (low, high) in zip(sizes, padding, strict=True)]
     if transpose_kernel:
         rhs = rev(rhs, places)
         order = list(range(rank))

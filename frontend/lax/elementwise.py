@@ -71,8 +71,6 @@ complex = binary(ops.ComplexOp)
 div = binary(ops.DivOp)
 max = binary(ops.MaxOp)
 min = binary(ops.MinOp)
-mul = binary(ops.MulOp)
-nextafter = binary(ops.NextafterOp)
 rem = binary(ops.RemOp)
 shift_left = binary(ops.ShiftLeftOp)
 shift_right_arithmetic = binary(ops.ShiftRightArithmeticOp)
@@ -166,6 +164,19 @@ def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
         hit = choice if last else ge(wrap(choice), constant(number, (), choice.dtype))._node
         chosen = ops.SelectOp.bind(hit, node, chosen)
     return wrap(chosen)
+
+
+def mul(x: ArrayLike, y: ArrayLike, *, out_dtype: DTypeLike = None) -> Array:
+    """The product of each pair of elements. With `out_dtype` they are converted to it first."""
+    nodes = agree("mul", x, y)
+    if out_dtype is not None:
+        nodes = [convert(n, canonical(out_dtype)) for n in nodes]
+    return wrap(ops.MulOp.bind(*nodes))
+
+
+def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """The number next to x1 in the direction of x2."""
+    return wrap(ops.NextafterOp.bind(*agree("nextafter", x1, x2)))
 
 
 def mulhi(x: ArrayLike, y: ArrayLike, /) -> Array:

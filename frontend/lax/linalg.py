@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from weft.array import Array, lift, wrap
@@ -18,7 +19,7 @@ from weft.lax.base import ArrayLike
 from weft.lax.nonsymmetric import eig, hessenberg, qdwh, schur, tridiagonal
 
 __all__ = [
-    "cholesky", "cholesky_update", "eig", "eigh", "geqrf", "hessenberg", "householder_product", "lu", "lu_pivots_to_permutation", "ormqr",
+    "EigImplementation", "EighImplementation", "SvdAlgorithm", "cholesky", "cholesky_update", "eig", "eigh", "geqrf", "hessenberg", "householder_product", "lu", "lu_pivots_to_permutation", "ormqr",
     "qdwh", "qr", "schur", "svd", "symmetric_product", "triangular_solve", "tridiagonal", "tridiagonal_solve",
 ]  # fmt: skip
 
@@ -32,6 +33,32 @@ def _matrix(name: str, x: ArrayLike, square: bool = False) -> Node:
 
 def _symmetrized(x: Node) -> Node:
     return mul(plus(x, matrices.adjoint(x)), 0.5)
+
+
+class EigImplementation(Enum):
+    """How JAX computes eigenvalues of general matrices. weft has one way, whichever is named."""
+
+    CUSOLVER = "cusolver"
+    MAGMA = "magma"
+    LAPACK = "lapack"
+
+
+class EighImplementation(Enum):
+    """How JAX computes eigenvalues of Hermitian matrices. weft has one way, whichever is named."""
+
+    QR = "qr"
+    JACOBI = "jacobi"
+    QDWH = "qdwh"
+
+
+class SvdAlgorithm(Enum):
+    """How JAX computes singular values. weft has one way, whichever is named."""
+
+    DEFAULT = "default"
+    QR = "QR"
+    JACOBI = "Jacobi"
+    POLAR = "polar"
+    DIVIDE_AND_CONQUER = "divide_and_conquer"
 
 
 def cholesky(x: ArrayLike, *, symmetrize_input: bool = True) -> Array:

@@ -103,16 +103,22 @@ def isdtype(dtype: DTypeLike, kind: Any) -> bool:
 
 def result_type(*args: Any) -> DType:
     """The dtype that arrays, scalars and dtypes are promoted to."""
+    return weak_result_type(*args)[0]
+
+
+def weak_result_type(*args: Any) -> tuple[DType, bool]:
+    """`result_type`, and whether it is weak."""
     if not args:
         raise ValueError("at least one array or dtype is required")
     found: tuple[DType, bool] | None = None
     for a in args:
         try:
-            one = as_dtype(a), False
+            one = as_dtype(a), any(a is python for python in (int, float, complex))
         except TypeError:
             one = common_dtype(lift(a))
         found = one if found is None else dtypes.promote_types(found[0], one[0], found[1], one[1])
-    return canonical(found[0])  # type: ignore[index]
+    assert found is not None
+    return canonical(found[0]), found[1]
 
 
 def promote_types(a: DTypeLike, b: DTypeLike) -> DType:
