@@ -86,9 +86,11 @@ ge = binary(ops.CompareOp, "ge", direction="ge")
 
 
 def conj(x: ArrayLike) -> Array:
-    """The complex conjugate, complex for a real x too."""
+    """The complex conjugate, complex for a real x too. Raises TypeError for other dtypes than float32, float64 and complex ones."""
     node = lift(x)
     if node.dtype.kind != "c":
+        if node.dtype.kind != "f" or node.dtype.bits < 32:
+            raise TypeError(f"conj does not accept dtype {node.dtype}. Accepted dtypes are: complex, float32, float64.")
         return wrap(convert(node, complex_of(node.dtype)))
     return wrap(ops.ConjOp.bind(node))
 

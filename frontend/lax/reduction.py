@@ -96,6 +96,8 @@ def _argreduce(kind: str, operand: ArrayLike, axis: int, index_dtype: DTypeLike)
 def _cumulation(kind: str, name: str) -> Callable[..., Array]:
     def f(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Array:
         node = lift(operand)
+        if node.dtype.kind == "b":
+            raise TypeError(f"{name} does not accept dtype bool. Accepted dtypes are: integer, floating, complex.")
         return wrap(ops.CumulateOp.bind(node, kind=kind, axis=_along(node, axis), reverse=reverse))
 
     f.__name__ = f.__qualname__ = name

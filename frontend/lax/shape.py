@@ -229,7 +229,7 @@ def broadcast_like(arr: ArrayLike, like_arr: ArrayLike) -> Array:
 
 def stack(operands: Sequence[ArrayLike], axis: int = 0) -> Array:
     """Arrays of one shape side by side along a new axis."""
-    if not operands:
+    if not len(operands):
         raise ValueError("stack expects at least one operand, got 0.")
     place = axis_index(axis, lift(operands[0]).ndim + 1)
     return concatenate([expand_dims(x, (place,)) for x in operands], place)

@@ -22,7 +22,13 @@ Axis = int | tuple[int, ...] | None
 
 def _float(x: ArrayLike) -> Array:
     x = wnp.asarray(x)
-    return x if x.dtype.kind == "f" else x.astype(float)
+    return x if x.dtype.is_inexact else x.astype(float)
+
+
+def _weak_float(x: ArrayLike) -> Array:
+    """Integers as they are where they meet a Python float: weakly typed."""
+    x = wnp.asarray(x)
+    return x if x.dtype.is_inexact else x * 1.0
 
 
 def identity(x: ArrayLike) -> Array:
@@ -38,6 +44,7 @@ def tanh(x: ArrayLike) -> Array:
 def relu(x: ArrayLike) -> Array:
     """max(x, 0). Its derivative at 0 is 0, as in JAX; NaN stays."""
     x = wnp.asarray(x)
+    x = x * 1 if x.dtype == bool else x
     return wnp.where(x <= 0, wnp.zeros_like(x), x)
 
 
@@ -74,13 +81,13 @@ def log1mexp(x: ArrayLike) -> Array:
 
 def sparse_plus(x: ArrayLike) -> Array:
     """0 below -1, x above 1, (x + 1)² / 4 between."""
-    x = _float(x)
+    x = _weak_float(x)
     return wnp.where(x <= -1, 0.0, wnp.where(x >= 1, x, 0.25 * (x + 1) ** 2))
 
 
 def sparse_sigmoid(x: ArrayLike) -> Array:
     """0 below -1, 1 above 1, a straight line between: the derivative of `sparse_plus`."""
-    return 0.5 * wnp.clip(_float(x) + 1, 0.0, 2.0)
+    return 0.5 * wnp.clip(_weak_float(x) + 1, 0.0, 2.0)
 
 
 def soft_sign(x: ArrayLike) -> Array:
@@ -117,7 +124,7 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
 
 def elu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
     """x above 0, alpha * (exp(x) - 1) below."""
-    x = _float(x)
+    x = _weak_float(x)
     below = wnp.where(x > 0, 0.0, x)  # keeps the branch that is not taken finite, and so its derivative
     return wnp.where(x > 0, x, alpha * wnp.expm1(below))
 
@@ -129,12 +136,13 @@ def selu(x: ArrayLike) -> Array:
 
 def celu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
     """elu with a continuous derivative for every alpha."""
-    return wnp.maximum(_float(x), 0.0) + alpha * wnp.expm1(wnp.minimum(_float(x), 0.0) / alpha)
+    x = _weak_float(x)
+    return wnp.maximum(x, 0.0) + alpha * wnp.expm1(wnp.minimum(x, 0.0) / alpha)
 
 
 def leaky_relu(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Array:
     """x above 0, negative_slope * x below."""
-    x = _float(x)
+    x = _weak_float(x)
     return wnp.where(x >= 0, x, negative_slope * x)
 
 
@@ -145,12 +153,12 @@ def hard_tanh(x: ArrayLike) -> Array:
 
 def hard_sigmoid(x: ArrayLike) -> Array:
     """relu6(x + 3) / 6."""
-    return relu6(_float(x) + 3.0) / 6.0
+    return relu6(_weak_float(x) + 3.0) / 6.0
 
 
 def hard_silu(x: ArrayLike) -> Array:
     """x * hard_sigmoid(x). Also `hard_swish`."""
-    x = _float(x)
+    x = _weak_float(x)
     return x * hard_sigmoid(x)
 
 
@@ -190,7 +198,7 @@ def logsumexp(
         a = wnp.where(b == 0, -wnp.inf, a)  # 0 times infinity is nothing
     if where is not None:
         a = wnp.where(where, a, -wnp.inf)
-    top = lax.stop_gradient(wnp.max(a, axis=axis, keepdims=True, initial=-wnp.inf))
+    top = lax.stop_gradient(wnp.max(wnp.real(a), axis=axis, keepdims=True, initial=-wnp.inf))
     top = wnp.where(wnp.isfinite(top), top, 0.0)
     terms = wnp.exp(a - top)
     total = wnp.sum(terms if b is None else wnp.where(terms == 0, 0.0, b * terms), axis=axis, keepdims=True)

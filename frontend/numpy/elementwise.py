@@ -37,7 +37,15 @@ maximum = binary("maximum", ops.MaxOp)
 minimum = binary("minimum", ops.MinOp)
 true_divide = divide = binary("divide", ops.DivOp, inexact=True)
 negative = unary("negative", ops.NegOp)
-abs = absolute = unary("abs", ops.AbsOp)
+
+
+def abs(x: ArrayLike, /) -> Array:
+    """The absolute value; of a complex number, a real one."""
+    (node,) = promote(x)
+    return wrap(node if node.dtype.kind in "bu" else ops.AbsOp.bind(node))
+
+
+absolute = abs
 sign = unary("sign", ops.SignOp)
 
 
@@ -47,7 +55,9 @@ def positive(x: ArrayLike, /) -> Array:
 
 
 def fabs(x: ArrayLike, /) -> Array:
-    """The absolute value, as floating."""
+    """The absolute value, as floating. Raises TypeError for complex numbers."""
+    if lift(x).dtype.kind == "c":
+        raise TypeError("ufunc 'fabs' does not support complex dtypes")
     return wrap(ops.AbsOp.bind(promote(x, inexact=True)[0]))
 
 
@@ -106,7 +116,7 @@ def modf(x: ArrayLike, /, out: None = None) -> tuple[Array, Array]:
 
 def square(x: ArrayLike, /) -> Array:
     """x times x."""
-    return lax.integer_pow(x, 2)
+    return lax.integer_pow(wrap(_not_bool(x)), 2)
 
 
 def reciprocal(x: ArrayLike, /) -> Array:
@@ -115,8 +125,12 @@ def reciprocal(x: ArrayLike, /) -> Array:
 
 
 def clip(arr: ArrayLike, /, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Array:
-    """Elements held between bounds, either of which may be None."""
+    """Elements held between bounds, either of which may be None. Raises ValueError for complex numbers, which have no order."""
     x = wrap(lift(arr))
+    if any(v is not None and lift(v).dtype.kind == "c" for v in (x, min, max)):
+        raise ValueError(
+            "Clip received a complex value either through the input or the min/max keywords. Complex values have no ordering and cannot be clipped: take the real or the imaginary parts"
+        )
     if min is not None:
         x = maximum(min, x)
     if max is not None:
@@ -145,7 +159,10 @@ log2 = unary("log2", ops.Log2Op, inexact=True)
 def log10(x: ArrayLike, /) -> Array:
     """The logarithm to base 10."""
     (x,) = promote_arrays(x, inexact=True)
-    return lax.log(x) * constant(1 / ln(10), (), x.dtype)
+    found = lax.log(x)
+    if x.dtype.kind == "c":  # part by part: a product of complex numbers makes NaN of infinities
+        return lax.complex(lax.real(found) * (1 / ln(10)), lax.imag(found) * (1 / ln(10)))
+    return found * constant(1 / ln(10), (), x.dtype)
 
 
 def power(x1: ArrayLike, x2: ArrayLike, /) -> Array:
@@ -288,7 +305,14 @@ def _rounding(name: str, op: type[ArrayOp]) -> Callable[[ArrayLike], Array]:
 
 floor = _rounding("floor", ops.FloorOp)
 ceil = _rounding("ceil", ops.CeilOp)
-rint = unary("rint", ops.RoundOp, inexact=True)
+
+
+def rint(x: ArrayLike, /) -> Array:
+    """The nearest integer, as floating; halves go to the even one. Of a complex number, each part by itself."""
+    (x,) = promote_arrays(x, inexact=True)
+    if x.dtype.kind == "c":
+        return lax.complex(rint(lax.real(x)), rint(lax.imag(x)))
+    return wrap(ops.RoundOp.bind(x._node))
 
 
 def trunc(x: ArrayLike) -> Array:
@@ -325,12 +349,14 @@ def nan_to_num(
     posinf: ArrayLike | None = None,
     neginf: ArrayLike | None = None,
 ) -> Array:
-    """NaN replaced by `nan`, infinities by the greatest and least finite numbers, or what is given."""
+    """NaN replaced by `nan`, infinities by the greatest and least finite numbers, or what is given; of a complex number, each part by itself."""
     from weft.numpy.dtypes import finfo
 
     x = wrap(lift(x))
     if not x.dtype.is_inexact:
         return x
+    if x.dtype.kind == "c":
+        return lax.complex(*(nan_to_num(part(x), copy, nan, posinf, neginf) for part in (lax.real, lax.imag)))
     info = finfo(x.dtype)
     high, low = (info.max if posinf is None else posinf), (info.min if neginf is None else neginf)
 

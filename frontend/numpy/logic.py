@@ -72,17 +72,24 @@ def isinf(x: ArrayLike, /) -> Array:
     return lax.eq(lax.abs(x), like(inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
 
 
+def _ordered(x: ArrayLike) -> Array:
+    x = wrap(lift(x))
+    if x.dtype.kind == "c":
+        raise ValueError("isposinf/isneginf are not well defined for complex types")
+    return x
+
+
 def isposinf(x: ArrayLike, /, out: None = None) -> Array:
     """Whether an element is positive infinity."""
     refuse_out(out, "isposinf")
-    x = wrap(lift(x))
+    x = _ordered(x)
     return lax.eq(x, like(inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
 
 
 def isneginf(x: ArrayLike, /, out: None = None) -> Array:
     """Whether an element is negative infinity."""
     refuse_out(out, "isneginf")
-    x = wrap(lift(x))
+    x = _ordered(x)
     return lax.eq(x, like(-inf, x)) if x.dtype.is_inexact else constant(False, x.shape, bool_)
 
 
@@ -155,6 +162,8 @@ def right_shift(x: ArrayLike, y: ArrayLike, /) -> Array:
 def bitwise_count(x: ArrayLike, /) -> Array:
     """How many bits of the absolute value are set, as uint8."""
     node = lift(x)
+    if node.dtype is bool_:
+        return wrap(convert(node, uint8))
     magnitude = ops.AbsOp.bind(node) if node.dtype.kind == "i" else node
     return wrap(convert(ops.PopulationCountOp.bind(magnitude), uint8))
 

@@ -42,8 +42,8 @@ def poly(seq_of_zeros: ArrayLike) -> Array:
         return ones((), x.dtype)
     found = ones((1,), x.dtype)
     for k in range(x.shape[0]):
-        shifted = lax.pad(found, constant(0, (), x.dtype), [(1, 0, 0)])
-        found = lax.pad(found, constant(0, (), x.dtype), [(0, 1, 0)]) - x[k] * shifted
+        product = x[k] * found  # the first coefficient stays as it is, also where a root is not finite
+        found = concatenate([found[:1], found[1:] - product[:-1], -product[-1:]])
     return found
 
 

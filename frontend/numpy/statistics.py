@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from weft import lax
 from weft.array import Array, lift, wrap
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, constant, convert
@@ -87,4 +88,6 @@ def corrcoef(x: ArrayLike, y: ArrayLike | None = None, rowvar: bool = True, dtyp
         return found / found
     deviation = sqrt(real(diag(found)))
     found = found / deviation[:, None] / deviation[None, :]
+    if found.dtype.kind == "c":
+        return lax.complex(clip(real(found), -1, 1), clip(lax.imag(found), -1, 1))
     return clip(found, -1, 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from weft import lax
 from weft.array import Array, lift, wrap
+from weft.dialects.array import ops
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, convert
 from weft.numpy import elementwise, reductions
 from weft.numpy.ufunc import ufunc
@@ -30,11 +31,11 @@ def _of_truth(reduction: Callable[..., Array]) -> Callable[..., Array]:
     return reduce
 
 
-def _running(cumulate: Callable[..., Array]) -> Callable[..., Array]:
+def _running(kind: str) -> Callable[..., Array]:
     def accumulate(a: ArrayLike, axis: int, dtype: DTypeLike = None) -> Array:
         node = lift(a)
         x = wrap(node if dtype is None else convert(node, lax.convert_element_type(a, dtype).dtype))
-        return cumulate(x, axis_index(axis, x.ndim))
+        return wrap(ops.CumulateOp.bind(x._node, kind=kind, axis=axis_index(axis, x.ndim), reverse=False))
 
     return accumulate
 
@@ -58,8 +59,8 @@ multiply = ufunc(
 )
 subtract = ufunc(elementwise.subtract, 2, 1, at=_update("subtract"))
 negative = ufunc(elementwise.negative, 1, 1)
-maximum = ufunc(elementwise.maximum, 2, 1, reduce=reductions.max, accumulate=_running(lax.cummax), at=_update("max"))
-minimum = ufunc(elementwise.minimum, 2, 1, reduce=reductions.min, accumulate=_running(lax.cummin), at=_update("min"))
+maximum = ufunc(elementwise.maximum, 2, 1, reduce=reductions.max, accumulate=_running("max"), at=_update("max"))
+minimum = ufunc(elementwise.minimum, 2, 1, reduce=reductions.min, accumulate=_running("min"), at=_update("min"))
 logaddexp = ufunc(elementwise.logaddexp, 2, 1, identity=-inf)
 logaddexp2 = ufunc(elementwise.logaddexp2, 2, 1, identity=-inf)
 bitwise_and = ufunc(elementwise.bitwise_and, 2, 1, identity=-1)

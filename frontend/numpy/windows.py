@@ -87,5 +87,5 @@ def i0(x: ArrayLike) -> Array:
         return 1 + found * (2 * term - 1) ** 2 / (8 * term * far)
 
     ones_like_x = lax.full_like(x, 1)
-    far_value = exp(far) * (lax.fori_loop(0, 24, asymptotic, ones_like_x) / sqrt(far * (2 * pi)))
+    far_value = exp(far) * (lax.fori_loop(0, 24, asymptotic, ones_like_x) / (sqrt(far) * sqrt(2 * pi)))
     return where(near, lax.fori_loop(0, 48, series, ones_like_x), far_value)

@@ -20,6 +20,7 @@ from weft.dialects.array.op import (
     INEXACT,
     INTEGER,
     NUMERIC,
+    SIGNED,
     Binary,
     Unary,
     add,
@@ -253,6 +254,8 @@ class IntegerPowOp(Unary):
 
     @staticmethod
     def reference(np: Any, x: Any, *, y: int) -> Any:
+        if y < 0 and x.dtype.kind == "c":  # NumPy's own power makes NaN of 1 / 0
+            return np.divide(np.ones_like(x), np.power(x, np.array(-y).astype(x.dtype)))
         return np.power(x, np.array(y).astype(x.dtype))
 
     on_parts = by_parts(parts.whole_power)
@@ -375,7 +378,7 @@ class AbsOp(Unary):
     """
 
     name = "array.abs"
-    DTYPES: ClassVar = NUMERIC
+    DTYPES: ClassVar = SIGNED
 
     @classmethod
     def infer(cls, x: Aval) -> Aval:
@@ -399,8 +402,6 @@ class AbsOp(Unary):
         x, dtype = b.read(args[0], index), args[0].dtype
         if dtype.kind == "f":
             return b.op(math.AbsFOp, x)
-        if dtype.kind == "u":
-            return x
         return emit.select(b, emit.compare(b, x, "lt", b.const(0, dtype), "i"), emit.negative(b, x, dtype), x)
 
 

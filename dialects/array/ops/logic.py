@@ -26,7 +26,7 @@ from weft.dialects.array.op import (
     zeros,
 )
 from weft.dialects.array.ops import emit, parts
-from weft.dialects.array.ops.algebra import convert, where, zero_of
+from weft.dialects.array.ops.algebra import compare, convert, logical_or, where, zero_of
 from weft.dialects.array.ops.parts import by_parts
 from weft.dialects.dtypes import DType, as_dtype, bool_
 
@@ -108,7 +108,7 @@ class SelectOp(Elementwise):
 @irdl_op_definition
 class ConvertOp(Unary):
     """The elements in another dtype. Floats become integers by truncation, clamped into range, NaN as 0; what is not 0
-    is true. Of complex numbers real dtypes take the real part.
+    is true (of a complex number, either part). Of complex numbers the other real dtypes take the real part.
 
     %y = array.convert %x : tensor<4xf32> -> tensor<4xi32>
 
@@ -137,6 +137,8 @@ class ConvertOp(Unary):
 
     @classmethod
     def on_parts(cls, x: Parts | Node, *, dtype: DType, weak_type: bool = False) -> Parts | Node:
+        if dtype.kind == "b" and isinstance(x, Parts):
+            return logical_or(compare(x.re, "ne", 0.0), compare(x.im, "ne", 0.0))
         if dtype.kind != "c":
             return convert(x.re if isinstance(x, Parts) else x, dtype)
         re, im = x if isinstance(x, Parts) else (x, zeros(x))
@@ -145,7 +147,7 @@ class ConvertOp(Unary):
     @staticmethod
     def reference(np: Any, x: Any, *, dtype: DType, weak_type: bool = False) -> Any:
         target = np.dtype(dtype.name)
-        if dtype.kind != "c":
+        if dtype.kind not in "bc":
             x = x.real
         if as_dtype(x.dtype).kind != "f" or not dtype.is_integer:
             return x.astype(target)

@@ -112,7 +112,8 @@ def sici(x: Any) -> tuple[Array, Array]:
 def _fresnel(x: Array) -> tuple[Array, Array]:
     a = lax.abs(x)
     near = a <= 1.6
-    small, large = where_safe(near, a, 1.0), where_safe(~near & ~wnp.isinf(a), a, 2.0)
+    ended = a > 2.0 ** (32 if x.dtype.bits == 32 else 64)  # what is left of the swing is less than a rounding
+    small, large = where_safe(near, a, 1.0), where_safe(~near & ~ended, a, 2.0)
     t = 2 * (small / 1.6) ** 4 - 1
     s, c = small**3 * chebyshev(t, tables.FRESNEL_S_NEAR), small * chebyshev(t, tables.FRESNEL_C_NEAR)
     t = 2 * (1.6 / large) ** 4 - 1
@@ -121,8 +122,8 @@ def _fresnel(x: Array) -> tuple[Array, Array]:
     turn = large * large / 4
     angle = 2 * math.pi * (turn - lax.floor(turn))  # of pi x² / 2, without whole turns
     sine, cosine = lax.sin(angle), lax.cos(angle)
-    s = wnp.where(near, s, wnp.where(wnp.isinf(a), 0.5, 0.5 - f * cosine - g * sine))
-    c = wnp.where(near, c, wnp.where(wnp.isinf(a), 0.5, 0.5 + f * sine - g * cosine))
+    s = wnp.where(near, s, wnp.where(ended, 0.5, 0.5 - f * cosine - g * sine))
+    c = wnp.where(near, c, wnp.where(ended, 0.5, 0.5 + f * sine - g * cosine))
     return lax.sign(x) * s, lax.sign(x) * c
 
 
