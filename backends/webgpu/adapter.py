@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 BACKENDS = ("Vulkan", "Metal", "D3D12")
-FEATURES = ("shader-f16", "subgroup", "timestamp-query")
+FEATURES = ("subgroup", "timestamp-query")
 """Features that a device is asked for where the adapter has them."""
 
 _NO_DRIVER = (

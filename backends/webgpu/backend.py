@@ -76,10 +76,6 @@ class WebGpuBackend(Backend):
                 f"the webgpu device has no {aval.dtype.name} arrays: no shader computes in float64. "
                 "Convert with .astype, or choose another device with weft.set_default_device('wasm')"
             )
-        if aval.dtype.name == "float16" and "shader-f16" not in self.device.features:
-            raise TypeError(
-                f"the adapter {self.device.adapter.info['device']} has no float16 (WebGPU feature shader-f16): convert to float32"
-            )
 
     def upload(self, data: bytes | bytearray | memoryview) -> Buffer:
         """A buffer with these bytes."""

@@ -47,7 +47,7 @@ from weft.dialects.gpu.wgsl_ops import (
     type_name,
     write,
 )
-from weft.dialects.gpu.wgsl_types import I64, PACKINGS, Packing, packing_of, storage_name
+from weft.dialects.gpu.wgsl_types import I64, Packing, packing_of, storage_name
 from weft.dialects.kernel.narrow import narrow_width, sign_extended
 
 _ATOMICS = {
@@ -157,17 +157,16 @@ class Printer:
                 return "i32(-2147483648)", ATOM
             return (f"{value}" if type_name(type) == "i32" else f"{value}u"), ATOM if value >= 0 else UNARY
         assert isinstance(attr, FloatAttr)
-        value, half = attr.value.data, type_name(type) == "f16"
+        value, code = attr.value.data, "<e" if type == Float16Type() else "<f"
         try:
-            (value,) = struct.unpack("<e" if half else "<f", struct.pack("<e" if half else "<f", value))
+            (value,) = struct.unpack(code, struct.pack(code, value))
         except OverflowError:
             value = float("inf") if value > 0 else -float("inf")
         if isnan(value) or not isfinite(value):
             text = f"{self.own('nan' if isnan(value) else 'inf')}()"
-            text = f"f16({text})" if half else text
             return (f"-{text}", UNARY) if value < 0 else (text, ATOM)
-        if half or value == 0:
-            text = repr(value) + ("h" if half else "")
+        if value == 0:
+            text = repr(value)
         else:
             text = next(
                 t
@@ -175,8 +174,7 @@ class Printer:
                 if struct.unpack("<f", struct.pack("<f", float(t)))[0] == value
             )
             text = text if "." in text or "e" in text else text + ".0"
-        suffix = "" if half else "f"
-        return text + suffix, UNARY if text[0] == "-" else ATOM
+        return text + "f", UNARY if text[0] == "-" else ATOM
 
     def use(self, value: SSAValue) -> Text:
         """The expression for a value: its name, its literal, or what waits for this use."""
@@ -283,12 +281,10 @@ class Printer:
         return self.names[op.memref] + "".join(f"[{self.use(i)[0]}]" for i in op.indices)
 
     def packing(self, memory: SSAValue) -> Packing | None:
-        """How the elements of a memory are packed; None if each is a value as it is. Workgroup memory is not packed, float16 only where it is atomic."""
+        """How the elements of a memory are packed; None if each is a value as it is, as in workgroup memory."""
         type = memory.type
         assert isinstance(type, MemRefType)
-        if isinstance(memory.owner, BindingOp) and (known := packing_of(type.element_type)) is not None:
-            return known
-        return PACKINGS[type.element_type] if memory in self.atomic and type.element_type == Float16Type() else None
+        return packing_of(type.element_type) if isinstance(memory.owner, BindingOp) else None
 
     @staticmethod
     def shares_words(memory: SSAValue) -> bool:
@@ -310,6 +306,12 @@ class Printer:
             f"((u32({index}) & {per - 1}u) * {packing.bits}u)",
         )
 
+    def packed(self, text: str, **parts: str) -> str:
+        """How a packing reads or writes, with the functions that it calls."""
+        for name in re.findall(r"w_(\w+)\(", text):
+            self.own(name)
+        return text.format(**parts)
+
     def load(self, op: memref.LoadOp) -> None:
         memory, type = op.memref, op.res.type
         if (packing := self.packing(memory)) is None:
@@ -325,7 +327,7 @@ class Printer:
         else:
             word, shift = self.word(memory, self.use(op.indices[0])[0], packing)
             word = f"bitcast<u32>(atomicLoad(&{word}))" if memory in self.atomic else word
-            text = packing.read.format(w=word, s=shift)
+            text = self.packed(packing.read, w=word, s=shift)
         constant = isinstance(memory.owner, BindingOp) and memory.owner.access.data == "read"
         self.expression(op, (text, ATOM), self.reads if constant else self.reads | {memory})
 
@@ -381,7 +383,9 @@ class Printer:
     def exchange(self, memory: SSAValue, index: str, value: SSAValue, kind: str | None) -> None:
         """Writes an element, combined with what is there if a kind is given, by compare-and-exchange: what else is in its word stays as it is."""
         type, packing, text = type_name(value.type), self.packing(memory), self.use(value)[0]
-        old = f"bitcast<{type}>(old)" if packing is None else packing.read.format(w="bitcast<u32>(old)", s="shift")
+        old = (
+            f"bitcast<{type}>(old)" if packing is None else self.packed(packing.read, w="bitcast<u32>(old)", s="shift")
+        )
         if kind is None:
             new = "value"
         elif kind in ("umax", "umin"):
@@ -389,18 +393,14 @@ class Printer:
         elif kind in ("and", "or", "xor"):
             new = f"({old} {'&|^'[('and', 'or', 'xor').index(kind)]} value)"
         elif kind in ("max", "min"):
-            wide = type == "f16"
-            name = self.own(kind) if isinstance(value.type, AnyFloat) else kind
-            new = f"f16({name}(f32({old}), f32(value)))" if wide else f"{name}({old}, value)"
+            new = f"{self.own(kind) if isinstance(value.type, AnyFloat) else kind}({old}, value)"
         else:
             new = _COMBINE[kind].format(old, "value")
         if packing is None:
             place, shift, new = f"{self.names[memory]}[{index}]", "0u", f"bitcast<i32>({new})"
         else:
-            for name in packing.functions:
-                self.own(name)
             place, shift = self.word(memory, index, packing)
-            new = f"insertBits(old, bitcast<i32>({packing.write.format(v=new)}), shift, {packing.bits}u)"
+            new = f"insertBits(old, bitcast<i32>({self.packed(packing.write, v=new)}), shift, {packing.bits}u)"
         self.flush(lambda m: m is memory)
         for line in (
             "{",
@@ -489,9 +489,8 @@ class Printer:
         size = ", ".join(map(str, self.workgroup))
         body = "\n".join(self.lines)
         library = wgsl_math.library(self.functions)
-        enable = "enable f16;\n" if re.search(r"\bf16\b", declarations + body) else ""
         header = f"@compute @workgroup_size({size})\nfn {self.func.sym_name.data}({arguments}) {{\n"
-        return f"{enable}{declarations}\n{library}{chr(10) if library else ''}{header}{body}\n}}\n"
+        return f"{declarations}\n{library}{chr(10) if library else ''}{header}{body}\n}}\n"
 
 
 def print_func(func: gpu.FuncOp) -> str:

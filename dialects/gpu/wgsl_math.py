@@ -4,7 +4,7 @@ WGSL leaves `exp`, `log`, `tanh`, `pow` … to the driver, which may be hundreds
 infinity. Its remainder of negative integers, written for Vulkan, is whatever a driver makes of it. So: own polynomials (minimax, found by Remez's exchange), NaN recognised by its bits, and inf and NaN made at run time from a private variable (an
 expression that a compiler can evaluate to one of them is rejected).
 
-One text serves scalars and vectors: `$F`, `$I`, `$U`, `$B` are the float, integer, unsigned and truth types of one width, `$s` the suffix of the names (nothing, 2 or 4).
+One text serves scalars and vectors: `$F`, `$I`, `$U`, `$B` are the float, integer, unsigned and truth types of one width, `$s` the suffix of the names (nothing, 2 or 4; `$4` is always that of four).
 They are written so that a driver may contract and simplify sums: what must not be simplified away goes through bit masks. The bounds, in ulp against the
 correctly rounded f32, over all arguments unless told otherwise (where division and square root are exact to half a ulp; the specification allows 2.5 more): exp, exp2, log, log2, log10, sqrt, cbrt 2; expm1, log1p, sinh, cosh, tanh, asin, acos, atan, atan2, asinh, acosh, atanh, erf, tan, pow 4; sin, cos 3.
 
@@ -484,6 +484,23 @@ fn w_bf16_bits$s(x: $F) -> $U {
 
 fn w_round_bf16$s(x: $F) -> $F { return bitcast<$F>(w_bf16_bits$s(x) << $U(16u)); }
 
+fn w_f16_bits$s(x: $F) -> $U {
+  let bits = bitcast<$U>(x) & $U(0x7fffffffu);
+  let normal = (bits + ((bits >> $U(13u)) & $U(1u)) - $U(0x37fff001u)) >> $U(13u);
+  let small = bitcast<$U>(bitcast<$F>(bits) + $F(0.5)) - $U(0x3f000000u);
+  let number = select(select(normal, small, bits < $U(0x38800000u)), $U(0x7c00u), bits >= $U(0x477ff000u));
+  return select(number, $U(0x7e00u), w_is_nan$s(x)) | ((bitcast<$U>(x) >> $U(16u)) & $U(0x8000u));
+}
+
+fn w_from_f16$s(h: $U) -> $F {
+  let m = h & $U(0x7fffu);
+  let normal = (m << $U(13u)) + select($U(0x38000000u), $U(0x70000000u), m >= $U(0x7c00u));
+  let small = bitcast<$U>($F(m) * $F(5.9604645e-8));
+  return bitcast<$F>(select(normal, small, m < $U(0x400u)) | ((h & $U(0x8000u)) << $U(16u)));
+}
+
+fn w_round_f16$s(x: $F) -> $F { return w_from_f16$s(w_f16_bits$s(x)); }
+
 fn w_unpack_i8$s(word: u32) -> vec4<i32> {
   return bitcast<vec4<i32>>(vec4<u32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u);
 }
@@ -502,6 +519,15 @@ fn w_pack_i16$s(v: vec4<i32>) -> vec2<u32> {
   return bits.xz | (bits.yw << vec2<u32>(16u));
 }
 
+fn w_unpack_f16$s(words: vec2<u32>) -> vec4<f32> {
+  return w_from_f16$4(words.xxyy >> vec4<u32>(0u, 16u, 0u, 16u));
+}
+
+fn w_pack_f16$s(v: vec4<f32>) -> vec2<u32> {
+  let bits = w_f16_bits$4(v);
+  return bits.xz | (bits.yw << vec2<u32>(16u));
+}
+
 fn w_unpack_bf16$s(words: vec2<u32>) -> vec4<f32> {
   return bitcast<vec4<f32>>((words.xxyy << vec4<u32>(16u, 0u, 16u, 0u)) & vec4<u32>(0xffff0000u));
 }
@@ -517,8 +543,9 @@ fn w_pack_bf16$s(v: vec4<f32>) -> vec2<u32> {
 
 
 @cache
-def _needs(name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(n for n in re.findall(r"w_(\w+?)\$s\(", _SOURCES[name]) if n != name))
+def _needs(name: str) -> tuple[tuple[str, str], ...]:
+    """The functions that one calls, and of how many lanes: `s`, as many as its own, or 4."""
+    return tuple(dict.fromkeys(n for n in re.findall(r"w_(\w+?)\$([s4])\(", _SOURCES[name]) if n[0] != name))
 
 
 @cache
@@ -527,7 +554,8 @@ def _instance(name: str, lanes: int) -> str:
     types = {"F": "f32", "I": "i32", "U": "u32", "B": "bool"}
     if lanes > 1:
         types = {k: f"vec{lanes}<{t}>" for k, t in types.items()}
-    return re.sub(r"\$([FIUBs])", lambda m: suffix if m[1] == "s" else types[m[1]], _SOURCES[name])
+    types |= {"s": suffix, "4": "4"}
+    return re.sub(r"\$([FIUBs4])", lambda m: types[m[1]], _SOURCES[name])
 
 
 def library(used: dict[tuple[str, int], None]) -> str:
@@ -536,8 +564,8 @@ def library(used: dict[tuple[str, int], None]) -> str:
 
     def add(name: str, lanes: int) -> None:
         if (name, lanes) not in done:
-            for other in _needs(name):
-                add(other, lanes)
+            for other, width in _needs(name):
+                add(other, lanes if width == "s" else 4)
             done[name, lanes] = _instance(name, lanes)
 
     for name, lanes in used:

@@ -45,7 +45,7 @@ SCALARS: dict[Attribute, str] = {
     IntegerType(32, Signedness.SIGNED): "i32",
     IndexType(): "i32",
     Float32Type(): "f32",
-    Float16Type(): "f16",
+    Float16Type(): "f32",
     BFloat16Type(): "f32",
     IntegerType(8): "i32",
     IntegerType(16): "i32",
@@ -60,7 +60,7 @@ def type_name(type: Attribute) -> str:
     if isinstance(type, VectorType) and type.get_num_dims() == 1 and type.get_shape()[0] in (2, 3, 4):
         return f"vec{type.get_shape()[0]}<{type_name(type.element_type)}>"
     raise WgslError(
-        f"WGSL has no type {type}; it has i1, i32, index, f16, f32, what stands for narrow and 64-bit integers and bf16, and vectors of two to four of these"
+        f"WGSL has no type {type}; it has i1, i32, index, f32, what stands for narrow and 64-bit integers and 16-bit floats, and vectors of two to four of these"
     )
 
 
@@ -231,15 +231,10 @@ def _call(name: str) -> Callable[[Printer, Operation, list[Text]], Text]:
 
 
 def _own(name: str) -> Callable[[Printer, Operation, list[Text]], Text]:
-    """A function of `wgsl_math`; f16 goes through f32."""
+    """A function of `wgsl_math`."""
 
     def emit(p: Printer, op: Operation, args: list[Text]) -> Text:
-        type = op.results[0].type
-        texts = [a for a, _ in args]
-        if isinstance(element_of(type), Float16Type):
-            wide = "f32" if lanes_of(type) == 1 else f"vec{lanes_of(type)}<f32>"
-            return f"{type_name(type)}({p.own(name, lanes_of(type))}({', '.join(f'{wide}({t})' for t in texts)}))", ATOM
-        return f"{p.own(name, lanes_of(type))}({', '.join(texts)})", ATOM
+        return f"{p.own(name, lanes_of(op.results[0].type))}({', '.join(a for a, _ in args)})", ATOM
 
     return emit
 
@@ -319,10 +314,9 @@ def _convert_unsigned(p: Printer, op: Operation, args: list[Text]) -> Text:
 
 
 def _round_float(p: Printer, op: Operation, args: list[Text]) -> Text:
-    """A float in a narrower type. bfloat16 is kept as f32, and rounded here."""
-    if not isinstance(element_of(op.results[0].type), BFloat16Type):
-        return _convert(p, op, args)
-    return f"{p.own('round_bf16', lanes_of(op.results[0].type))}({args[0][0]})", ATOM
+    """A float in a narrower type: kept as f32, and rounded here."""
+    name = "round_bf16" if isinstance(element_of(op.results[0].type), BFloat16Type) else "round_f16"
+    return f"{p.own(name, lanes_of(op.results[0].type))}({args[0][0]})", ATOM
 
 
 def _sign_extend(p: Printer, op: Operation, args: list[Text]) -> Text:
@@ -346,12 +340,10 @@ def _bitcast_16(p: Printer, op: Operation, text: str, source: Attribute, target:
     if isinstance(source, BFloat16Type):
         bits = f"bitcast<{type_name(op.results[0].type)}>({p.own('bf16_bits', lanes)}({text}))"
         return f"extractBits({bits}, 0u, 16u)", ATOM
-    parts = [text] if lanes == 1 else [f"({text}).{c}" for c in "xyzw"[:lanes]]
-    if isinstance(source, Float16Type):
-        parts = [f"extractBits(bitcast<i32>(pack2x16float(vec2<f32>(f32({t}), 0.0))), 0u, 16u)" for t in parts]
-    else:
-        parts = [f"f16(unpack2x16float(bitcast<u32>({t})).x)" for t in parts]
-    return (parts[0] if lanes == 1 else f"{type_name(op.results[0].type)}({', '.join(parts)})"), ATOM
+    if isinstance(target, Float16Type):
+        return f"{p.own('from_f16', lanes)}(bitcast<{unsigned}>({text}))", ATOM
+    bits = f"bitcast<{type_name(op.results[0].type)}>({p.own('f16_bits', lanes)}({text}))"
+    return f"extractBits({bits}, 0u, 16u)", ATOM
 
 
 _CMPI = {0: "==", 1: "!=", 2: "<", 3: "<=", 4: ">", 5: ">=", 6: "<", 7: "<=", 8: ">", 9: ">="}

@@ -1,7 +1,7 @@
 """Types that WGSL lacks, in the types that it has.
 
-*In registers* an integer of 8 or 16 bits is an i32, sign-extended from its width (see weft.dialects.kernel.narrow), bfloat16 is an f32 that is rounded when it is converted or stored, an integer of 64 bits
-is a vec2<u32>, the low word first. *In memory* elements are packed: two or four to a word. A buffer whose accesses are whole vectors is an array of one or two words each, which one invocation
+*In registers* an integer of 8 or 16 bits is an i32, sign-extended from its width (see weft.dialects.kernel.narrow), a 16-bit float is an f32 that is rounded when it is converted or stored, an integer of
+64 bits is a vec2<u32>, the low word first. (WGSL's own f16 is a feature that many adapters and browsers have not, and its conversions may round either way and flush denormals.) *In memory* elements are packed: two or four to a word. A buffer whose accesses are whole vectors is an array of one or two words each, which one invocation
 owns; to write single elements, an invocation exchanges the word by compare-and-exchange, for the others in it are its neighbours'.
 """
 
@@ -16,37 +16,29 @@ I64 = IntegerType(64)
 
 
 class Packing(NamedTuple):
-    """How an element lies in a word: its bits, what reads them from a word `{w}` that is shifted by `{s}`, what makes them (a u32) of a value `{v}`, and the functions of `wgsl_math` that these call.
-    The last two are for vectors of four."""
+    """How an element lies in a word: its bits, what reads them from a word `{w}` that is shifted by `{s}`, what makes them (a u32) of a value `{v}`. The last two are functions of `wgsl_math` for vectors of four."""
 
     bits: int
     read: str
     write: str
-    functions: tuple[str, ...]
     unpack: str
     pack: str
 
 
 PACKINGS: dict[Attribute, Packing] = {
-    IntegerType(8): Packing(
-        8, "extractBits(bitcast<i32>({w}), {s}, 8u)", "bitcast<u32>({v})", (), "unpack_i8", "pack_i8"
-    ),
+    IntegerType(8): Packing(8, "extractBits(bitcast<i32>({w}), {s}, 8u)", "bitcast<u32>({v})", "unpack_i8", "pack_i8"),
     IntegerType(16): Packing(
-        16, "extractBits(bitcast<i32>({w}), {s}, 16u)", "bitcast<u32>({v})", (), "unpack_i16", "pack_i16"
+        16, "extractBits(bitcast<i32>({w}), {s}, 16u)", "bitcast<u32>({v})", "unpack_i16", "pack_i16"
     ),
-    BFloat16Type(): Packing(
-        16, "bitcast<f32>(({w} >> {s}) << 16u)", "w_bf16_bits({v})", ("bf16_bits",), "unpack_bf16", "pack_bf16"
-    ),
-    Float16Type(): Packing(
-        16, "f16(unpack2x16float({w} >> {s}).x)", "pack2x16float(vec2<f32>(f32({v}), 0.0))", (), "", ""
-    ),
+    BFloat16Type(): Packing(16, "bitcast<f32>(({w} >> {s}) << 16u)", "w_bf16_bits({v})", "unpack_bf16", "pack_bf16"),
+    Float16Type(): Packing(16, "w_from_f16({w} >> {s})", "w_f16_bits({v})", "unpack_f16", "pack_f16"),
 }
 
 
 def packing_of(type: Attribute) -> Packing | None:
-    """How elements of a type (or the lanes of a vector type) are packed; None if they are words, or float16, which WGSL has itself."""
+    """How elements of a type (or the lanes of a vector type) are packed; None if they are words."""
     element = type.element_type if isinstance(type, VectorType) else type
-    return None if element == Float16Type() else PACKINGS.get(element)
+    return PACKINGS.get(element)
 
 
 def storage_name(type: Attribute) -> str | None:

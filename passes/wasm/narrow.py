@@ -1,7 +1,7 @@
 """Elements narrower than a Wasm value: integers of 8 and 16 bits, float16, bfloat16.
 
 A narrow integer is an i32, or a lane of i32x4, sign-extended from its width (weft.dialects.kernel.narrow). A 16-bit float is computed as f32 and rounded when it is converted or
-stored, so a nest keeps more precision than its arrays have, as XLA's fusions do.
+stored, so a nest keeps more precision than its arrays have.
 """
 
 from __future__ import annotations

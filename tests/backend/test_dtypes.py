@@ -171,6 +171,39 @@ def test_remainders_are_exact(device: str, name: str) -> None:
         equal(strided, expected[::3])
 
 
+@pytest.mark.parametrize("device", ["wasm", "webgpu"])
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_every_16_bit_float(device: str, name: str) -> None:
+    """All of them become float32 and come back, and float32 becomes the nearest of them, or the even one halfway: denormals, overflow and NaN too."""
+    dtype = numpy_dtype(as_dtype(name))
+    every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
+    with np.errstate(all="ignore"):
+        wide = every.astype(np.float32)
+        halfway = wide + (np.nextafter(every, np.array(np.inf, dtype)).astype(np.float32) - wide) / 2
+        given = np.concatenate([wide, halfway, np.nextafter(halfway, np.float32(0)), np.float32([65519.9, 65520, 1e9])])
+        expected = given.astype(dtype)
+    with weft.default_device(device):
+        equal(np.asarray(wnp.asarray(every).astype("float32")), wide)
+        equal(np.asarray(wnp.asarray(given).astype(name)), expected)
+        equal(np.asarray(wnp.asarray(given)[::-3].astype(name)), expected[::-3])
+
+
+@pytest.mark.parametrize("device", ["wasm", "webgpu"])
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_16_bit_floats_are_rounded_once_a_kernel(device: str, name: str) -> None:
+    """What is fused is computed in float32: the result is the float32 one, rounded, where the oracle rounds after each operation."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.uniform(-4, 4, 1000).astype(numpy_dtype(as_dtype(name))) for _ in range(2))
+
+    def f(a, b):
+        return (a * b + a) / (wnp.abs(b) + 1) - wnp.sqrt(wnp.abs(a - b))
+
+    with weft.default_device(device):
+        found = np.asarray(weft.jit(f)(wnp.asarray(x), wnp.asarray(y))).astype(np.float32)
+        wide = weft.jit(lambda a, b: f(a.astype("float32"), b.astype("float32")).astype(name))
+        np.testing.assert_array_equal(found, np.asarray(wide(wnp.asarray(x), wnp.asarray(y))).astype(np.float32))
+
+
 @pytest.mark.parametrize("dtype", DEVICE_DTYPES["cpu"], ids=str)
 def test_packing_agrees_with_numpy(dtype: DType) -> None:
     """The host's bytes, made without NumPy, are NumPy's."""

@@ -24,14 +24,12 @@ FLAGS = [
 _CHECK = """async (texts) => {
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) return null;
-  const wanted = ['shader-f16', 'subgroups'].filter(f => adapter.features.has(f));
+  const wanted = ['subgroups'].filter(f => adapter.features.has(f));
   const limits = {};
   for (const k of ['maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxComputeWorkgroupStorageSize', 'maxStorageBuffersPerShaderStage'])
     limits[k] = adapter.limits[k];
   const device = await adapter.requestDevice({requiredFeatures: wanted, requiredLimits: limits});
-  const f16 = adapter.features.has('shader-f16');
   return await Promise.all(texts.map(async ([code, whole]) => {
-    if (code.startsWith('enable f16') && !f16) return 'skip';
     const module = device.createShaderModule({code});
     const info = await module.getCompilationInfo();
     const errors = info.messages.filter(m => m.type === 'error').map(m => `${m.lineNum}:${m.linePos}: ${m.message}`);

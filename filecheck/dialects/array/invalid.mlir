@@ -18,7 +18,7 @@ func.func @neg(%x : tensor<4xi1>) {
 
 // -----
 
-// CHECK: abs does not accept dtype bool. Accepted dtypes are: signed integer, unsigned integer, floating, complex.
+// CHECK: abs does not accept dtype bool. Accepted dtypes are: signed integer, floating, complex.
 func.func @abs(%x : tensor<4xi1>) {
   %0 = array.abs %x : tensor<4xi1>
   func.return
