@@ -440,7 +440,8 @@ def _subgroup_shuffle(p: Printer, op: Operation, args: list[Text]) -> Text:
     return f"subgroupShuffle{'' if mode == 'idx' else mode.capitalize()}({args[0][0]}, u32({args[1][0]}))", ATOM
 
 
-_ADD, _MUL = _infix("+", PLUS), _infix("*", TIMES)
+# a sum or a product on the right keeps its parentheses: rounding depends on the order, and so does a product with an integer quotient
+_ADD, _MUL = _infix("+", PLUS, TIMES), _infix("*", TIMES, UNARY)
 _i1_and = _logical("&", "&")
 
 EXPRESSIONS: dict[str, Callable[[Printer, Operation, list[Text]], Text]] = {

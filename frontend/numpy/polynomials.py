@@ -11,6 +11,7 @@ from typing import Any
 
 from weft import lax
 from weft.array import Array, wrap
+from weft.dialects.dtypes import int32
 from weft.lax.base import ArrayLike, constant, convert
 from weft.numpy.creation import array as make_array
 from weft.numpy.creation import diag, ones, vander, zeros
@@ -19,7 +20,7 @@ from weft.numpy.editing import trim_zeros
 from weft.numpy.elementwise import true_divide, where
 from weft.numpy.linear import convolve, outer
 from weft.numpy.manipulation import atleast_1d, concatenate
-from weft.numpy.promotion import same_dtype, to_inexact
+from weft.numpy.promotion import like, same_dtype, to_inexact
 from weft.numpy.reductions import sum as sum_of
 
 __all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
@@ -40,11 +41,15 @@ def poly(seq_of_zeros: ArrayLike) -> Array:
         raise ValueError("input must be 1d or non-empty square 2d array.")
     if not x.size:
         return ones((), x.dtype)
-    found = ones((1,), x.dtype)
-    for k in range(x.shape[0]):
-        product = x[k] * found  # the first coefficient stays as it is, also where a root is not finite
-        found = concatenate([found[:1], found[1:] - product[:-1], -product[-1:]])
-    return found
+    place = lax.iota(int32, x.shape[0])
+
+    def multiplied(k: Array, found: Array) -> Array:
+        longer = where(
+            place <= k, found[1:] - x[k] * found[:-1], 0
+        )  # beyond there is nothing yet, also where a root is not finite
+        return concatenate([found[:1], longer])
+
+    return lax.fori_loop(0, x.shape[0], multiplied, lax.pad(ones((1,), x.dtype), like(0, x), [(0, x.shape[0], 0)]))
 
 
 def polyval(p: ArrayLike, x: ArrayLike, *, unroll: int = 16) -> Array:
