@@ -52,7 +52,7 @@ class DType:
         if isinstance(other, str):
             return self.name == other
         name = getattr(other, "name", None) or getattr(other, "__name__", None)  # a NumPy dtype, or a scalar type
-        return name == self.name or (name == "bool" and self.name == "bool")
+        return name == self.name or (name == "bool_" and self is bool_)  # NumPy 1 names its scalar type so
 
     def __reduce__(self):
         return (as_dtype, (self.name,))

@@ -1,4 +1,4 @@
-"""kernel-split: one schedule step, by hand."""
+"""kernel-split: an axis in two. One schedule step, by hand."""
 
 from __future__ import annotations
 

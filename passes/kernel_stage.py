@@ -1,4 +1,4 @@
-"""kernel-stage: one schedule step, by hand."""
+"""kernel-stage: a copy of what a load reads, near by. One schedule step, by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kernel-tile: one schedule step, by hand."""
+"""kernel-tile: a loop over blocks, and one within a block. One schedule step, by hand."""
 
 from __future__ import annotations
 

@@ -1,23 +1,18 @@
-"""kernel-unroll: one schedule step, by hand."""
+"""kernel-unroll: steps of a reduction in registers. One schedule step, by hand."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from weft.passes.schedule.single import StepPass
-from weft.passes.schedule.steps import Level, Schedule, Split
+from weft.passes.schedule.single import FactorPass
 
 
 @dataclass(frozen=True)
-class KernelUnrollPass(StepPass):
+class KernelUnrollPass(FactorPass):
     """Moves `factor` steps of a reduction axis into registers, so that the inner loop runs them straight.
 
     Each step has a partial result of its own, which shortens the chain of dependent additions; the body does not change.
     """
 
     name = "kernel-unroll"
-
-    factor: int
-
-    def steps(self) -> Schedule:
-        return (Split(self.axis, self.factor), Level(self.axis + "1", "reg"))
+    LEVEL = "reg"

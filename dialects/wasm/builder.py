@@ -115,7 +115,7 @@ class FuncBuilder:
         self.module, self.function = module, function
         self.block = body
         self.args: tuple[Value, ...] = tuple(body.args)
-        self._breakable: list[Open] = []  # the open loops and blocks, innermost last
+        self._breakable: list[Open] = []  # the open loops, innermost last
 
     # -- values
 
@@ -176,10 +176,6 @@ class FuncBuilder:
     def loop(self, *inits: Value) -> Open:
         """`with b.loop(i0, acc0) as loop:` carries `loop.args`; continue_if and continue_ ask for the next round."""
         return Open(self, "loop", inits)
-
-    def block_(self) -> Open:
-        """`with b.block_() as block:` runs once; break_if leaves it."""
-        return Open(self, "block")
 
     def if_(self, cond: Value) -> Open:
         """`with b.if_(cond) as branch: … with branch.else_(): …`; after the last `with`, `branch.results`."""
@@ -246,7 +242,7 @@ class At:
 
 
 class Open:
-    """A loop, block or if under construction. After its `with`: `results`, and `result` where there is one."""
+    """A loop or an if under construction. After its `with`: `results`, and `result` where there is one."""
 
     __slots__ = ("_builder", "_kind", "block", "inits", "op", "outer", "types")
 
@@ -269,7 +265,7 @@ class Open:
     def __enter__(self) -> Self:
         builder = self._builder
         self.outer, builder.block = builder.block, self.block
-        if self._kind != "if":
+        if self._kind == "loop":
             builder._breakable.append(self)
         return self
 
@@ -277,7 +273,7 @@ class Open:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._builder.block = self.outer
-        if self._kind != "if":
+        if self._kind == "loop":
             self._builder._breakable.pop()
         if kind is None:
             types = _finish(self.block) or self.types

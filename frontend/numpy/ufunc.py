@@ -165,6 +165,8 @@ class ufunc:
         self._of_two("reduceat")
         if out is not None:
             raise NotImplementedError(f"out argument of {self}.reduceat()")
+        if self._reduceat is not None:
+            return self._reduceat(a, indices, axis=axis, dtype=dtype)
         if axis is None or isinstance(axis, (tuple, list)):
             raise ValueError("reduceat requires a single integer axis.")
         x = _typed(a, dtype)

@@ -39,7 +39,7 @@ ADDI, SUBI, MULI = arith.AddiOp, arith.SubiOp, arith.MuliOp
 F32 = Float32Type()
 
 # Bits of predicates of arith.cmpi.
-EQ, NE, SLT, SGE, ULT = 0, 1, 2, 5, 6
+NE, SLT, SGE, ULT = 1, 2, 5, 6
 
 
 class LoweringError(ValueError):

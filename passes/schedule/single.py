@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -11,7 +12,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.ops import NestOp
-from weft.passes.schedule.steps import Schedule, ScheduleError, apply
+from weft.passes.schedule.steps import Level, Schedule, ScheduleError, Split, apply
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,15 @@ class StepPass(ModulePass):
                 apply(nest, self.steps())
             except ScheduleError as error:
                 raise PassFailedException(f"{self.name}: {error}") from error
+
+
+@dataclass(frozen=True)
+class FactorPass(StepPass):
+    """A pass that cuts `factor` steps of the axis out and puts them on a level."""
+
+    factor: int
+
+    LEVEL: ClassVar[str]
+
+    def steps(self) -> Schedule:
+        return (Split(self.axis, self.factor), Level(f"{self.axis}1", self.LEVEL))

@@ -155,3 +155,17 @@ def test_the_namespace_is_numpys() -> None:
     assert jnp.finfo(jnp.float32).max == np.finfo(np.float32).max
     assert jnp.iinfo("int32").min == np.iinfo(np.int32).min
     assert jnp.ones(2).dtype == np.float32 == jnp.float32
+
+
+def test_a_ufunc_uses_the_reductions_that_it_was_given() -> None:
+    given = dict.fromkeys(("reduce", "accumulate", "at", "reduceat"), lambda *args, **kwargs: jnp.float32(7))
+    f = jnp.ufunc(jnp.add, 2, 1, **given)
+    x = jnp.ones(3)
+    assert f.reduce(x) == f.accumulate(x) == f.at(x, 0, 1.0, inplace=False) == f.reduceat(x, [0]) == 7
+
+
+def test_a_dtype_equals_what_numpy_calls_it() -> None:
+    for name in ("bool", "int8", "uint64", "float16", "complex64"):
+        dtype = jnp.dtype(name)
+        assert dtype == np.dtype(name) == dtype and dtype == np.dtype(name).type and dtype == name
+        assert dtype != np.dtype("int32")

@@ -22,7 +22,6 @@ SIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 2, "le": 3, "gt": 4, "ge": 5}
 UNSIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 6, "le": 7, "gt": 8, "ge": 9}
 
 ADD = {"f": arith.AddfOp, "i": arith.AddiOp, "u": arith.AddiOp}
-SUB = {"f": arith.SubfOp, "i": arith.SubiOp, "u": arith.SubiOp}
 MUL = {"f": arith.MulfOp, "i": arith.MuliOp, "u": arith.MuliOp}
 MAX = {"f": arith.MaximumfOp, "i": arith.MaxSIOp, "u": arith.MaxUIOp, "b": arith.OrIOp}
 MIN = {"f": arith.MinimumfOp, "i": arith.MinSIOp, "u": arith.MinUIOp, "b": arith.AndIOp}
