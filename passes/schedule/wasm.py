@@ -351,6 +351,10 @@ def _vectors(view: View, lane: Axis, width: int) -> int:
         if op.name.startswith(("arith.", "math.")) and not isinstance(op, arith.ConstantOp)
     )
     heavy = sum(1 for op in view.nest.block.ops if op.name in EXPENSIVE)
+    # a load that tests each lane counts as nine: two such vectors side by side are as fast as four, and half of the code
+    ops += 9 * sum(
+        any(lane.name in c.expr.dims() for c in load.conditions.data) for load in view.loads if load.conditions
+    )
     wanted = 1 if heavy > 1 or ops > 24 else 2 if heavy or ops > 8 else 4
     summing = [r for r in view.reductions if lane.name in r.axes and r.kind.data not in IDEMPOTENT]
     while wanted > 1 and (

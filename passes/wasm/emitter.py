@@ -132,7 +132,7 @@ class Emitter(Accesses):
     def _loop(self, axis: Axis, tasks: list[Task], depth: int) -> None:
         """One loop; the partial results of open reductions are carried around it."""
         b = self.b
-        keys = [key for t in tasks if isinstance(t.op, ReduceOp) and t.target is None for key in self._keys(t.op)]
+        keys = [key for t in tasks if isinstance(t.op, ReduceOp) and t.target is None for key in t.partials]
         dynamic = self.bounds is not None and axis.level == "grid"
         first = self.bounds[0] if dynamic else self.number(0)  # type: ignore[index]
         last = self.bounds[1] if dynamic else self.number(axis.extent)  # type: ignore[index]
@@ -178,16 +178,9 @@ class Emitter(Accesses):
 
     # -- reductions -----------------------------------------------------------------------------------------------------
 
-    def _key(self, op: ReduceOp, point: Point) -> tuple[Any, ...]:
-        """Which partial result of a reduction a point goes to: steps on level unroll share one."""
-        return op, *(point[k] for k in self._task(op).separate)
-
-    def _keys(self, op: ReduceOp) -> list[tuple[Any, ...]]:
-        return list(dict.fromkeys(self._key(op, p) for p in self._task(op).points))
-
     def _open(self, op: ReduceOp) -> None:
         vector, type = self._task(op).vector, op.result.type
-        for key in self._keys(op):
+        for key in self._task(op).partials:
             self.accs[key] = self.constant(neutral(op.kind.data, type), type, vector)
         self.opened.add(op)
 
@@ -196,15 +189,9 @@ class Emitter(Accesses):
         kind, type = op.kind.data, op.result.type
         wide = self._task(op).vector
         across = wide and self.lane in op.axes
-        place = self._place(self.axes_of[op])
         results: dict[Point, Value] = {}
-        seen: set[Any] = set()
-        for point in self._task(op).points:
-            key = self._key(op, point)
-            if key in seen:
-                continue
-            seen.add(key)
-            acc, projected = self.accs.pop(key), tuple(point[k] for k in place)
+        for key, point in self._task(op).partials.items():
+            acc, projected = self.accs.pop(key), self._project(op.result, point)
             results[projected] = (
                 self.lanes.combine(kind, results[projected], acc, type, wide) if projected in results else acc
             )

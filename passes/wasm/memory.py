@@ -17,6 +17,7 @@ from weft.passes.wasm.lanes import Lanes, is_mask, scalar_name
 from weft.passes.wasm.narrow import is_half
 
 
+@cache
 def element_bytes(type: Attribute) -> int:
     """Bytes of one element in memory."""
     return from_type(type).itemsize

@@ -7,11 +7,12 @@ padding would test at each point is tested once, in the copy. Loops that walk on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import prod
 from typing import NamedTuple
 
 from xdsl.dialects.builtin import MemRefType
-from xdsl.ir import Block
+from xdsl.ir import Attribute, Block
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.affine import Condition, Dim, Expr, linearize
@@ -57,7 +58,7 @@ def _panel(nest: NestOp, load: LoadOp, names: Sequence[str], opened: frozenset[s
     axes = [a if a.level in ("reg", "lane") else a._replace(level="none") for a in axes if a.extent != 1]
     axes, (read, *tested) = _joined(axes, exprs)
     tests = tuple(c._replace(expr=e) for c, e in zip(tests, tested, strict=True))
-    flat = MemRefType(source.element_type, (prod(source.get_shape()),))
+    flat = _memref(source.element_type, prod(source.get_shape()))
     copy, type = _copy(axes, flat, (read,), tests)
     return Copy(copy, type, position)
 
@@ -115,7 +116,7 @@ def _copy(
     axes: Sequence[Axis], source: MemRefType, read: tuple[Expr, ...], tests: tuple[Condition, ...]
 ) -> tuple[NestOp, MemRefType]:
     """The nest that copies from a buffer, where the tests hold, to one with these axes; threads share its outermost loop."""
-    type = MemRefType(source.element_type, tuple(a.extent for a in axes))
+    type = _memref(source.element_type, *(a.extent for a in axes))
     block = Block(arg_types=[source, type])
     copied = load_op(block.args[0], read, (), tests)
     places = MapAttr(tuple(a.expr for a in axes))
@@ -124,3 +125,8 @@ def _copy(
     roles = [Axis(a.name, "par", a.extent, "grid" if a is outer else a.level) for a in axes]
     operands = Block(arg_types=[source, type]).args
     return nest_op(roles, [operands[0]], [operands[1]], block), type
+
+
+@cache
+def _memref(element: Attribute, *shape: int) -> MemRefType:
+    return MemRefType(element, shape)

@@ -67,6 +67,8 @@ class Task:
     """All points over the register axes among its axes; the others are 0, the lane axis is whole."""
     vector: bool
     """Whether it works on all lanes at once."""
+    partials: dict[tuple[Any, ...], Point] = field(default_factory=dict)
+    """Of a reduction: the keys of its partial results, each with the first point that goes to it."""
     separate: tuple[int, ...] = ()
     """Of a reduction: the coordinates whose values have partial results of their own; steps on level unroll share one."""
     target: Access | None = None
@@ -179,7 +181,11 @@ class State:
             k for k, a in enumerate(self.points) if a.name in axes and not (a.level == "unroll" and a.name in closed)
         )
         vector = self.lane is not None and self.lane in axes
-        return Task(op, axes, list(product(*ranges)), vector, separate, target)
+        points, partials = list(product(*ranges)), dict[tuple[Any, ...], Point]()
+        if isinstance(op, ReduceOp):
+            for point in points:
+                partials.setdefault((op, *(point[k] for k in separate)), point)
+        return Task(op, axes, points, vector, partials, separate, target)
 
     # -- points -------------------------------------------------------------------------------------------------------------------------
 
