@@ -81,14 +81,14 @@ def split(found: NestOp, pieces: Pieces, max_buffers: int | None = None) -> Nest
 
 
 def cut(axes: Sequence[Axis], count: int) -> list[tuple[Axis, int]]:
-    """How many pieces each axis is cut into to make about `count`: whole axes from the outermost, then a part of one, by a divisor if there is one near."""
+    """How many pieces each axis is cut into to make about `count`: whole axes from the outermost, then a part of one, by a divisor if there is one near: pieces that overlap cost a test of each element."""
     cuts: list[tuple[Axis, int]] = []
     for axis in axes:
         if count < 2:
             break
         here = min(count, axis.extent)
         divisor = max(d for d in range(1, here + 1) if axis.extent % d == 0)
-        cuts.append((axis, divisor if 2 * divisor > here else here))
+        cuts.append((axis, divisor if 4 * divisor >= here and (divisor > 1 or cuts) else here))
         count = -(-count // here)
     return cuts
 

@@ -198,3 +198,24 @@ def test_gradient_of_convolution_weights(side: int) -> None:
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), (h, h), axis=(2, 3))
     expected = np.einsum("mjklno,mino->ijkl", windows, g)
     np.testing.assert_allclose(run(text, [x, g], schedule)[0], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_gradient_of_many_weights() -> None:
+    n, c, o, h = 2, 16, 32, 14
+    x, g = uniform(n, c, h, h), uniform(n, o, h, h)
+    image, grad, out = f"memref<{n}x{c}x{h}x{h}xf32>", f"memref<{n}x{o}x{h}x{h}xf32>", f"memref<{o}x{c}x3x3xf32>"
+    text = f"""
+    kernel.func @k0(%x : {image}, %y : {grad}) -> (%o : {out}) {{
+      kernel.nest [i: par {o}, j: par {c}, k: par 3, l: par 3, m: red {n}, n: red {h}, o: red {h}] ins(%a = %x : {image}, %b = %y : {grad}) outs(%r = %o : {out}) {{
+        %0 = kernel.load %a[m, j, k + n - 1, l + o - 1] if (0 <= k + n - 1 < {h}, 0 <= l + o - 1 < {h}) : {image}
+        %1 = kernel.load %b[m, i, n, o] : {grad}
+        %2 = arith.mulf %0, %1 : f32
+        %3 = kernel.reduce add %2 over [m, n, o] : f32
+        kernel.store %3, %r[i, j, k, l] : {out}
+      }}
+    }}"""
+    schedule = chosen(text)
+    assert {"local", "lane", "stage", "unroll"} <= levels(schedule)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), (h, h), axis=(2, 3))
+    expected = np.einsum("mjklno,mino->ijkl", windows, g)
+    np.testing.assert_allclose(run(text, [x, g], schedule)[0], expected, rtol=1e-4, atol=1e-3)
