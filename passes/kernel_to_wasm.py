@@ -61,6 +61,7 @@ ROUNDS = 16
 
 
 def aligned(size: int) -> int:
+    """A size, rounded up to where the next buffer may begin."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 

@@ -47,6 +47,7 @@ def opened(each: T) -> T:
 
 
 def make_engine() -> wasmtime.Engine:
+    """An engine for SIMD, relaxed SIMD and threads, whose 32-bit memories have guard pages instead of bounds checks."""
     config = wasmtime.Config()
     config.wasm_simd = True
     config.wasm_relaxed_simd = True

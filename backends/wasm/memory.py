@@ -155,4 +155,5 @@ class DeviceMemory:
 
 
 def nbytes_rounded(nbytes: int) -> int:
+    """What an allocation of so many bytes takes: whole units of the alignment, at least one."""
     return -(-nbytes // ALIGNMENT) * ALIGNMENT or ALIGNMENT

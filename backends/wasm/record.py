@@ -13,6 +13,7 @@ observers: list[Callable[[bytes], None]] = []
 
 
 def record(binary: bytes) -> None:
+    """Shows a binary to the observers, and writes it into the directory WEFT_DUMP_DIR, if that is set."""
     for observe in observers:
         observe(binary)
     if directory := os.environ.get("WEFT_DUMP_DIR"):

@@ -45,6 +45,8 @@ SHUFFLES = ("idx", "xor", "up", "down")
 
 
 class AddressSpaceEnum(StrEnum):
+    """Where memory lies, and who sees it: all invocations, those of a workgroup, one."""
+
     Global = auto()
     Workgroup = auto()
     Private = auto()

@@ -65,10 +65,12 @@ def type_name(type: Attribute) -> str:
 
 
 def lanes_of(type: Attribute) -> int:
+    """How many lanes a vector type has; 1 of a scalar."""
     return type.get_shape()[0] if isinstance(type, VectorType) else 1
 
 
 def element_of(type: Attribute) -> Attribute:
+    """The type of a lane; a scalar type itself."""
     return type.element_type if isinstance(type, VectorType) else type
 
 

@@ -334,10 +334,6 @@ def symbol(number: int, lo: int, hi: int) -> Expr:
     return Expr(0, ((Sym(number, lo, hi), 1),)) if lo != hi else Expr(lo)
 
 
-def constant(value: int) -> Expr:
-    return Expr(value)
-
-
 class Condition(NamedTuple):
     """lo <= expr < hi."""
 

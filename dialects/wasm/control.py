@@ -44,6 +44,7 @@ from weft.dialects.wasm.values import verify_value_types
 
 
 def print_types(printer: Printer, types: Sequence[Attribute]) -> None:
+    """One type, or several in parentheses."""
     if len(types) == 1:
         printer.print_attribute(types[0])
     else:
@@ -52,17 +53,20 @@ def print_types(printer: Printer, types: Sequence[Attribute]) -> None:
 
 
 def print_results(printer: Printer, types: Sequence[Attribute]) -> None:
+    """`-> types`, if there are any."""
     if types:
         printer.print_string(" -> ")
         print_types(printer, types)
 
 
 def parse_types(parser: Parser) -> Sequence[Attribute]:
+    """The reverse of `print_types`."""
     types = parser.parse_optional_comma_separated_list(parser.Delimiter.PAREN, parser.parse_type)
     return [parser.parse_type()] if types is None else types
 
 
 def parse_results(parser: Parser) -> Sequence[Attribute]:
+    """The reverse of `print_results`."""
     return parse_types(parser) if parser.parse_optional_punctuation("->") else []
 
 

@@ -78,6 +78,7 @@ SHAPE_NAMES = {type: name for name, type in _SHAPES.items()}
 
 
 def verify_value_types(types: Sequence[Attribute]) -> None:
+    """Raises VerifyException unless all are types that a WebAssembly value can have."""
     for type in types:
         if type not in TYPE_NAMES:
             raise VerifyException(f"expected a WebAssembly value type ({', '.join(VALUE_TYPES)}), got {type}")
@@ -145,6 +146,7 @@ class ConstOp(IRDLOperation, HasFolderInterface):
 
 
 def lanes_of(value: DenseArrayBase) -> tuple[float, ...]:
+    """The lanes of a vector constant, as its attribute has them."""
     return value.get_values()  # type: ignore[misc]
 
 
@@ -158,6 +160,7 @@ def vector_attr(shape: str, lanes: Sequence[float]) -> DenseArrayBase:
 
 
 def const_type(value: Attribute) -> Attribute:
+    """The type of a constant with this value."""
     return v128 if isinstance(value, DenseArrayBase) else value.type  # type: ignore[union-attr]
 
 
@@ -326,6 +329,7 @@ def _resolve(
 
 @cache
 def inst_properties(mnemonic: str, immediates: tuple[int, ...] = ()) -> Mapping[str, Attribute]:
+    """The properties of a `wasm.inst`, shared by all that are alike."""
     properties: dict[str, Attribute] = {"mnemonic": _mnemonic(mnemonic)}
     if immediates:
         properties["immediates"] = DenseArrayBase.from_list(i64, immediates)
@@ -345,5 +349,6 @@ def _table_results(mnemonic: str) -> tuple[Attribute, ...] | None:
 
 
 def inst_results(mnemonic: str, operands: Sequence[SSAValue]) -> tuple[Attribute, ...]:
+    """The types of an instruction's results: of its table, or that of its first operand."""
     results = _table_results(mnemonic)
     return (operands[0].type,) if results is None else results

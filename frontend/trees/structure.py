@@ -97,6 +97,7 @@ _interned: WeakValueDictionary[Token, PyTreeDef] = WeakValueDictionary()
 
 
 def treedef_of(token: Token) -> PyTreeDef:
+    """The one structure of this token; a new one each time if static data in it has no hash."""
     try:
         found = _interned.get(token)
     except TypeError:  # static data that has no hash

@@ -16,7 +16,7 @@ from xdsl.dialects import arith, math
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from weft.dialects.array.op import ArrayOp, Elementwise
-from weft.dialects.dtypes import from_type
+from weft.dialects.dtypes import DType, from_type
 from weft.dialects.kernel.affine import Dim, Expr, Sym, linearize
 from weft.dialects.kernel.builder import NestBuilder, Operand
 from weft.dialects.kernel.ops import IndexOp, InsideOp, ReduceOp, StoreOp, scalar_type
@@ -178,6 +178,6 @@ def profile(op: Operation) -> Profile:
     return Profile(reads, (), weight, False)
 
 
-def dtype_of(value: SSAValue):
+def dtype_of(value: SSAValue) -> DType:
     """The dtype of a tensor's elements."""
     return from_type(value.type.element_type)  # type: ignore[attr-defined]

@@ -64,6 +64,7 @@ def vector_of(element: Attribute, lanes: int) -> VectorType:
 
 @cache
 def lane_position(lane: int) -> DenseArrayBase:
+    """The position of a lane, as `vector.extract` wants it."""
     return DenseArrayBase.from_list(i64, [lane])
 
 

@@ -145,10 +145,12 @@ def parse_step(text: str) -> Step:
 
 
 def to_attr(schedule: Sequence[Step]) -> ArrayAttr[StringAttr]:
+    """A schedule as it stands in the IR: a line of text for each step."""
     return ArrayAttr([StringAttr(str(s)) for s in schedule])
 
 
 def from_attr(attr: ArrayAttr[StringAttr]) -> Schedule:
+    """The reverse of `to_attr`. Raises ScheduleError for a line that is no step."""
     return tuple(parse_step(s.data) for s in attr)
 
 

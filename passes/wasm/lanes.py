@@ -38,6 +38,7 @@ def scalar_name(type: Attribute) -> str:
 
 @cache
 def is_mask(type: Attribute) -> bool:
+    """Whether it is i1, whose vectors are masks."""
     return isinstance(type, IntegerType) and type.bitwidth == 1
 
 

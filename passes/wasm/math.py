@@ -95,6 +95,7 @@ def _clamped(x: Vec) -> Vec:
 
 
 def exp(x: Vec) -> Vec:
+    """e ** x: 2 ** n times a polynomial in what is left of x beyond n * log(2)."""
     x = _clamped(x)
     centre = _centre(x.format)
     shifted = fma(x, 1 / LN2, centre)
@@ -102,6 +103,7 @@ def exp(x: Vec) -> Vec:
 
 
 def exp2(x: Vec) -> Vec:
+    """2 ** x; splitting off the integer is exact."""
     low, high, _ = LIMITS[x.format]
     x = x.at_least(math.floor(low / LN2) - 1).at_most(math.ceil(high / LN2))
     centre = _centre(x.format)
@@ -117,23 +119,27 @@ def _half_expm1(x: Vec) -> Vec:
 
 
 def expm1(x: Vec) -> Vec:
+    """exp(x) - 1 without loss near 0."""
     h = _half_expm1(x)
     return (h + h).with_sign_of(x)
 
 
 def sinh(x: Vec) -> Vec:
+    """(e + e / (e + 1)) / 2 with e = expm1(|x|), exact near 0."""
     h = _half_expm1(abs(x))
     g = h.at_most(2.0**60)  # the quotient is 1/2 by then, and inf / inf must not arise
     return (h + g / (g + g + 1.0)).with_sign_of(x)
 
 
 def cosh(x: Vec) -> Vec:
+    """(exp(|x|) + exp(-|x|)) / 2; halves, so that it overflows no earlier than it must."""
     p, n = _reduce_exp(abs(x).at_most(LIMITS[x.format][1] + 1))
     half = (p + p + 2.0) * _power_of_two(n.int_sub(2))
     return half + 0.25 / half
 
 
 def tanh(x: Vec) -> Vec:
+    """By e = expm1(-2 |x|): -e / (e + 2)."""
     a = abs(x).at_most(20.0)
     high, low = LN2_PARTS[x.format]
     shifted = fma(a, -2 / LN2, x.format.magic)
@@ -182,19 +188,23 @@ def _log(x: Vec) -> Vec:
 
 
 def log(x: Vec) -> Vec:
+    """k * log(2) + log(1 + f), where x = 2 ** k * (1 + f)."""
     return _log_special(x, _log(x))
 
 
 def log2(x: Vec) -> Vec:
+    """As `log`; powers of two are exact."""
     k, f = _split_log(x)
     return _log_special(x, fma(_log_near(f), 1 / LN2, k))
 
 
 def log10(x: Vec) -> Vec:
+    """`log`, times a constant."""
     return log(x) * (1 / math.log(10))
 
 
 def log1p(x: Vec) -> Vec:
+    """log(1 + x), with what rounding 1 + x has dropped put back."""
     u = x + 1.0
     lost = (x >= 1.0).choose(1.0 - (u - x), x - (u - 1.0))  # what rounding 1 + x has dropped
     k, f = _split_log(u)
@@ -303,18 +313,21 @@ def _sign_from(n: Vec, bit: int) -> Vec:
 
 
 def sin(x: Vec) -> Vec:
+    """Of the angle reduced to an eighth of a turn; the quadrant says which polynomial, and its sign."""
     r, n = _reduce_angle(x)
     y = _bit_mask(n, 0).choose(_cos_near(r), _sin_near(r))
     return y ^ (_sign_from(n, 1) ^ x.sign())
 
 
 def cos(x: Vec) -> Vec:
+    """As `sin`, a quarter of a turn on."""
     r, n = _reduce_angle(x)
     y = _bit_mask(n, 0).choose(_sin_near(r), _cos_near(r))
     return y ^ _sign_from(n.int_add(1), 1)
 
 
 def tan(x: Vec) -> Vec:
+    """Sine over cosine of the reduced angle."""
     r, n = _reduce_angle(x)
     s, c = _sin_near(r), _cos_near(r)
     odd = _bit_mask(n, 0)
@@ -330,6 +343,7 @@ def _asin_near(x: Vec, z: Vec) -> Vec:
 
 
 def asin(x: Vec) -> Vec:
+    """A polynomial up to 1/2; beyond, pi/2 - 2 asin(sqrt((1 - x) / 2))."""
     a = abs(x)
     outer = a > 0.5
     z = outer.choose((1.0 - a) * 0.5, a * a)
@@ -339,6 +353,7 @@ def asin(x: Vec) -> Vec:
 
 
 def acos(x: Vec) -> Vec:
+    """pi/2 - asin(x); beyond 1/2 without the difference, 2 asin(sqrt((1 - x) / 2))."""
     a = abs(x)
     outer = a > 0.5
     z = outer.choose((1.0 - a) * 0.5, a * a)
@@ -350,6 +365,7 @@ def acos(x: Vec) -> Vec:
 
 
 def atan(x: Vec) -> Vec:
+    """A polynomial up to tan(pi/8); beyond, of the angle less pi/4 or pi/2."""
     a = abs(x)
     big, huge = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)
     num = huge.choose(-1.0, big.choose(a - 1.0, a))
@@ -364,6 +380,7 @@ def atan(x: Vec) -> Vec:
 
 
 def atan2(y: Vec, x: Vec) -> Vec:
+    """The angle of the point (x, y): `atan` of the lesser over the greater of |x| and |y|, turned into its octant. 0/0 counts as 0, inf/inf as 1."""
     ax, ay = abs(x), abs(y)
     steep = ay > ax
     small, large = steep.choose(ax, ay), steep.choose(ay, ax)
@@ -383,6 +400,7 @@ def atan2(y: Vec, x: Vec) -> Vec:
 
 
 def asinh(x: Vec) -> Vec:
+    """log1p(a + a * a / (sqrt(a * a + 1) + 1)); where squares overflow, log(2 a)."""
     a = abs(x)
     z = a * a
     far = a > 2.0 ** (x.format.mantissa + 5)
@@ -391,6 +409,7 @@ def asinh(x: Vec) -> Vec:
 
 
 def acosh(x: Vec) -> Vec:
+    """log1p(t + sqrt(t * (t + 2))) with t = x - 1; where squares overflow, log(2 x)."""
     t = x - 1.0
     far = x > 2.0 ** (x.format.mantissa + 5)
     u = far.choose(x, t + (t * (t + 2.0)).sqrt())
@@ -398,6 +417,7 @@ def acosh(x: Vec) -> Vec:
 
 
 def atanh(x: Vec) -> Vec:
+    """log1p(2 a / (1 - a)) / 2."""
     a = abs(x)
     return (log1p((a + a) / (1.0 - a)) * 0.5).with_sign_of(x)
 
@@ -406,6 +426,7 @@ def atanh(x: Vec) -> Vec:
 
 
 def erf(x: Vec) -> Vec:
+    """A polynomial up to 1; beyond, 1 - exp(-x * x) times one in (|x| - m) / (|x| + m)."""
     table = _table(x)
     middle, end = (2.0, 4.0) if x.format is F32 else (3.0, 6.0)
     a = abs(x).at_most(end)
@@ -416,6 +437,7 @@ def erf(x: Vec) -> Vec:
 
 
 def rsqrt(x: Vec) -> Vec:
+    """1 / sqrt(x): two rounded operations."""
     return 1.0 / x.sqrt()
 
 
@@ -466,12 +488,14 @@ def _in_doubles(f: Callable[..., Vec], *args: Vec) -> Vec:
 
 
 def powf(x: Vec, y: Vec) -> Vec:
+    """x ** y by exp(y * log(x)): of float32 in float64 lanes."""
     if x.format is F32:
         return _in_doubles(lambda x, y: _power(x, y, coefficients.F32_POWER), x, y)
     return _power(x, y, coefficients.F64)
 
 
 def cbrt(x: Vec) -> Vec:
+    """The cube root: of float32 in float64 lanes."""
     return _in_doubles(_cube_root, x) if x.format is F32 else _cube_root(x)
 
 
