@@ -1,5 +1,6 @@
 // RUN: xdsl-opt %s -p 'kernel-split-reductions{pieces=4}' | filecheck %s
 // RUN: xdsl-opt %s -p 'kernel-split-reductions{target=webgpu}' | filecheck %s --check-prefix=FEW
+// RUN: xdsl-opt %s -p 'kernel-split-reductions{target=wasm}' | filecheck %s --check-prefix=WASM
 
 // A sum of all: a partial sum of each of 4 pieces, then their sum; what follows at the same point (a mean) stays with it. The target says that 1024 are no work for a machine.
 // CHECK-LABEL: func.func @mean
@@ -95,4 +96,20 @@ func.func @half(%x : tensor<1024xf16>) -> tensor<f16> {
     kernel.store %2, %o[] : tensor<f16>
   }
   func.return %0 : tensor<f16>
+}
+
+// The gradient of a convolution's weights: every tile of dot products reads both factors, which are 9.6 MB. Each piece of 16 images is read from the cache.
+// WASM-LABEL: func.func @weights
+// WASM: kernel.nest [b0: par 16, o: par 32, c: par 16, p: par 3, q: par 3, b1: red 16, y: red 14, x: red 14]
+// WASM:      kernel.nest [o: par 32, c: par 16, p: par 3, q: par 3, b0: red 16]
+func.func @weights(%a : tensor<256x16x14x14xf32>, %g : tensor<256x32x14x14xf32>) -> tensor<32x16x3x3xf32> {
+  %e = kernel.empty : tensor<32x16x3x3xf32>
+  %r = kernel.nest [o: par 32, c: par 16, p: par 3, q: par 3, b: red 256, y: red 14, x: red 14] ins(%s = %a : tensor<256x16x14x14xf32>, %t = %g : tensor<256x32x14x14xf32>) outs(%u = %e : tensor<32x16x3x3xf32>) {
+    %0 = kernel.load %s[b, c, y + p - 1, x + q - 1] if (0 <= y + p - 1 < 14, 0 <= x + q - 1 < 14) : tensor<256x16x14x14xf32>
+    %1 = kernel.load %t[b, o, y, x] : tensor<256x32x14x14xf32>
+    %2 = arith.mulf %0, %1 : f32
+    %3 = kernel.reduce add %2 over [b, y, x] : f32
+    kernel.store %3, %u[o, c, p, q] : tensor<32x16x3x3xf32>
+  }
+  func.return %r : tensor<32x16x3x3xf32>
 }
