@@ -28,7 +28,7 @@ from weft.function import (
     same_structure,
     take_aux,
 )
-from weft.tree_util import tree_flatten, tree_map, tree_structure, tree_transpose
+from weft.tree_util import register_pytree_node_class, tree_flatten, tree_map, tree_structure, tree_transpose
 from weft.vmap import vmap
 
 Argnums = int | Sequence[int]
@@ -101,18 +101,17 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     outs, tangents, tangents_out = linearize_call(run, nodes)
     count, out_tree = run.count, run.out_tree
 
-    def pull_back(cotangent: Any) -> tuple[Any, ...]:
+    def pull_back(tangents_out: Sequence[Node], cotangent: Any) -> tuple[Any, ...]:
         cts = same_structure(out_tree, cotangent, "vjp: cotangent")
-        given = [_fitting(lift(ct), out.aval, "cotangent", "vjp") for ct, out in zip(cts, outs[:count], strict=True)]
-        pairs = [(t, ct) for t, ct in zip(tangents_out, given, strict=False) if t is not None]
-        ins = [t for t in tangents if t is not None]
-        found = dict(zip(ins, transpose_walk([t for t, _ in pairs], [ct for _, ct in pairs], ins), strict=True))
+        given = [_fitting(lift(ct), o.aval, "cotangent", "vjp") for ct, o in zip(cts, outs[:count], strict=True)]
+        found = dict(zip(ins, transpose_walk(tangents_out, [ct for ct, on in zip(given, active, strict=True) if on], ins), strict=True))  # fmt: skip
         return tree.unflatten(
             [wrap(_cotangent(None if t is None else found[t], n)) for t, n in zip(tangents, nodes, strict=True)]
         )
 
-    _keep(pull_back, tangents_out, tangents)
-    return run.result(outs, pull_back)
+    ins = [t for t in tangents if t is not None]
+    active = [t is not None for t in tangents_out[:count]]
+    return run.result(outs, LinearMap.of(ins, [t for t in tangents_out[:count] if t is not None], pull_back))
 
 
 def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
@@ -143,13 +142,12 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     _refuse_custom_vjp(tangents_out, placeholders)
     count, out_tree = run.count, run.out_tree
     active = [t for t in placeholders if t is not None]
-    linear = Graph(active, [t for t in tangents_out[:count] if t is not None])
 
-    def f_jvp(*tangents: Any) -> Any:
+    def f_jvp(linear_outs: Sequence[Node], *tangents: Any) -> Any:
         given = same_structure(tree, tangents, "linearize: tangents")
         directions = [_direction(x, n, "linearize") for x, n in zip(given, nodes, strict=True)]
         args = [zeros(p) if d is None else d for d, p in zip(directions, placeholders, strict=True) if p is not None]
-        found = iter(inline(linear, args))
+        found = iter(inline(Graph(active, linear_outs), args))
         return out_tree.unflatten(
             [
                 wrap(zero_tangent(o) if t is None else next(found))
@@ -157,8 +155,42 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
             ]
         )
 
-    _keep(f_jvp, tangents_out, placeholders)
-    return run.result(outs, f_jvp)
+    return run.result(outs, LinearMap.of(active, [t for t in tangents_out[:count] if t is not None], f_jvp))
+
+
+@register_pytree_node_class
+class LinearMap:
+    """What `vjp` and `linearize` leave behind: a linear function. It is a pytree, whose leaves are the values that it needs of the function's computation: so it can leave `jit`, and go into it.
+
+    It holds them as long as it lives, so that they are computed once, with the results.
+    """
+
+    def __init__(self, residuals: Sequence[Any], apply: Callable[..., Any]):
+        self.residuals, self._apply = residuals, apply
+
+    @classmethod
+    def of(cls, ins: Sequence[Node], outs: Sequence[Node], apply: Callable[..., Any]) -> LinearMap:
+        """`apply(outs, *args)`, where `outs` depend on `ins` linearly, and on residuals."""
+        kept = residuals(outs, ins)
+        graph = Graph([*kept, *ins], outs)
+
+        def with_residuals(given: Sequence[Node], *args: Any) -> Any:
+            same = all(a is b for a, b in zip(given, kept, strict=True))
+            return apply(outs if same else inline(graph, [*given, *ins]), *args)
+
+        return cls([wrap(n) for n in kept], with_residuals)
+
+    def __call__(self, *args: Any) -> Any:
+        return self._apply([lift(x) for x in self.residuals], *args)
+
+    def tree_flatten(self) -> tuple[Sequence[Any], Any]:
+        """Its residuals, and how it is applied."""
+        return self.residuals, self._apply
+
+    @classmethod
+    def tree_unflatten(cls, apply: Any, residuals: Sequence[Any]) -> LinearMap:
+        """The reverse of `tree_flatten`."""
+        return cls(residuals, apply)
 
 
 def linear_transpose(
@@ -389,12 +421,6 @@ def _cotangent(ct: Node | None, primal: Node) -> Node:
 
         return ConvertOp.bind(ct, dtype=ct.dtype, weak_type=True)
     return _instantiated(ct, primal)
-
-
-def _keep(linear: Any, tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> None:
-    """Holds the values that a linear function needs as long as the function lives, so that they are computed once, with the results."""
-    outs, ins = ([t for t in ts if t is not None] for ts in (tangents_out, tangents))
-    linear.residuals = [wrap(n) for n in residuals(outs, ins)]
 
 
 def _refuse_custom_vjp(tangents_out: Sequence[Node | None], tangents: Sequence[Node | None]) -> None:

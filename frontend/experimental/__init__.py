@@ -7,8 +7,9 @@ from weft.callbacks import io_callback
 
 if TYPE_CHECKING:
     from weft.experimental import checkify as checkify
+    from weft.experimental import ode as ode
 
-__all__ = ["checkify", "io_callback"]
+__all__ = ["checkify", "io_callback", "ode"]
 
 
 def __getattr__(name: str) -> Any:

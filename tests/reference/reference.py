@@ -58,6 +58,7 @@ LIBRARIES = (
     "scipy.signal",
     "scipy.sparse.linalg",
     "scipy.optimize",
+    "experimental.ode",
 )
 
 

@@ -222,3 +222,19 @@ def test_wrong_calls(call, kind, message):
 def test_allow_int():
     of_integer, of_float = grad(lambda n, x: x * 2.0, argnums=(0, 1), allow_int=True)(3, 1.0)
     assert of_integer.dtype == weft.float0 and of_integer.shape == () and float(of_float) == 2
+
+
+def test_linear_functions_leave_jit():
+    x, ct = np.array([0.5, 1.0, 2.0], np.float32), np.array([1.0, 2.0, 3.0], np.float32)
+
+    def f(x):
+        return jnp.sin(x) * x
+
+    for derive in (lambda x: vjp(f, x)[1], lambda x: linearize(f, x)[1]):
+        outside, inside = derive(x), jit(derive)(x)
+        expected = outside(ct)
+        close(inside(ct), expected)
+        close(jit(lambda g, ct: g(ct))(inside, ct), expected)
+        close(vmap(inside)(np.stack([ct, 2 * ct])), weft.tree.map(lambda e: jnp.stack([e, 2 * e]), expected))
+        moved = weft.tree.map(lambda r: r * 1, outside)
+        close(moved(ct), expected)
