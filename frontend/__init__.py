@@ -13,6 +13,7 @@ from weft import errors as errors
 from weft import tree as tree
 from weft import tree_util as tree_util
 from weft.array import Array as Array
+from weft.autodiff import fwd_and_bwd as fwd_and_bwd
 from weft.autodiff import grad as grad
 from weft.autodiff import hessian as hessian
 from weft.autodiff import jacfwd as jacfwd

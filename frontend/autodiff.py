@@ -214,6 +214,31 @@ def linear_transpose(
     return transposed
 
 
+def fwd_and_bwd(
+    fun: Callable[..., Any], argnums: Argnums, has_aux: bool = False, jitted: bool = True
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """`(fwd, bwd)`: `fwd(*args)` gives `(out, residuals)`, or `(out, residuals, aux)`, and `bwd(residuals, cotangent)` the cotangents of the arguments `argnums`. Both are compiled, unless they shall not be `jitted`: once
+    for all calls."""
+    from weft.jit import jit
+
+    check_callable(fun, "fwd_and_bwd")
+    several = not isinstance(argnums, int)
+
+    def fwd(*args: Any) -> Any:
+        chosen = _chosen(fun, args, argnums)
+        return vjp(
+            lambda *x: fun(*_replaced(args, argnums, x if several else x[0])),
+            *(chosen if several else (chosen,)),
+            has_aux=has_aux,
+        )
+
+    def bwd(residuals: Any, cotangent: Any) -> Any:
+        found = residuals(cotangent)
+        return found if several else found[0]
+
+    return (jit(fwd), jit(bwd)) if jitted else (fwd, bwd)
+
+
 # -- whole Jacobians ----------------------------------------------------------------------------------------------------------------------
 
 

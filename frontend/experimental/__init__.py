@@ -7,9 +7,10 @@ from weft.callbacks import io_callback
 
 if TYPE_CHECKING:
     from weft.experimental import checkify as checkify
+    from weft.experimental import jet as jet
     from weft.experimental import ode as ode
 
-__all__ = ["checkify", "io_callback", "ode"]
+__all__ = ["checkify", "io_callback", "jet", "ode"]
 
 
 def __getattr__(name: str) -> Any:

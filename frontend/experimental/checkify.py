@@ -39,9 +39,13 @@ from weft.function import OnNodes, check_callable
 from weft.tree_util import tree_flatten
 
 __all__ = [
-    "BatchedError", "DivisionByZeroError", "Error", "FailedCheckError", "JaxException", "JaxRuntimeError", "NaNError", "OOBError", "all_checks",
-    "automatic_checks", "check", "check_error", "checkify", "debug_check", "div_checks", "float_checks", "index_checks", "nan_checks", "user_checks",
+    "BatchedError", "DivisionByZeroError", "Error", "ErrorCategory", "FailedCheckError", "JaxException", "JaxRuntimeError", "NaNError", "OOBError", "all_checks",
+    "automatic_checks", "check", "check_error", "checkify", "debug_check", "div_checks", "float_checks", "index_checks", "init_error", "nan_checks", "user_checks",
 ]  # fmt: skip
+
+ErrorCategory = type[JaxException]
+init_error = Error({}, ())
+"""No error."""
 
 user_checks = frozenset({FailedCheckError})
 nan_checks = frozenset({NaNError})

@@ -58,6 +58,8 @@ LIBRARIES = (
     "scipy.signal",
     "scipy.sparse.linalg",
     "scipy.optimize",
+    "experimental.checkify",
+    "experimental.jet",
     "experimental.ode",
 )
 
