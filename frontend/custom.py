@@ -15,7 +15,7 @@ from typing import Any
 from weft.array import Array, lift, wrap
 from weft.dialects.array.checkpoint import CheckpointCall
 from weft.dialects.array.custom import CustomJvpCall, CustomVjpCall
-from weft.dialects.array.effects import TOKEN, chain, current, handed_on
+from weft.dialects.array.effects import TOKEN, Chain, current, handed_on
 from weft.dialects.array.graph import Graph, close, inline
 from weft.dialects.array.node import STATE, Node, computed, leaf, mark_of, transform
 from weft.dialects.array.node import wrap as wrap_node
@@ -309,7 +309,7 @@ def traced(run: OnNodes, nodes: Sequence[Node]) -> tuple[Graph, list[Node]]:
 
     If it calls the host for its effect, the last of the captures is a token, and so is the graph's last result.
     """
-    with transform() as mark, chain(leaf(TOKEN, mark=mark)) as effects:
+    with transform() as mark, Chain(leaf(TOKEN, mark=mark)) as effects:
         ins = [wrap_node(n, mark) for n in nodes]
         outs = run(*ins)
         graph, captures = close(ins, [*outs, *effects.made], since=mark)
@@ -327,7 +327,7 @@ def calling(graph: Graph, out_tree: PyTreeDef, args: Sequence[Node]) -> Generato
     if len(graph.outs) == out_tree.num_leaves:
         yield list
     else:
-        with chain(args[-1]) as effects:
+        with Chain(args[-1]) as effects:
             yield lambda: [effects.last]
 
 

@@ -19,7 +19,7 @@ from weft.array import Array, lift, put, wrap
 from weft.backends.base import Executable
 from weft.config import config
 from weft.devices import Device, current_device, default_device, get_device
-from weft.dialects.array.effects import PLACES, TOKEN, Chain, chain, current, handed_on
+from weft.dialects.array.effects import PLACES, TOKEN, Chain, current, handed_on
 from weft.dialects.array.graph import Graph, close, inline
 from weft.dialects.array.node import (
     STATE,
@@ -342,7 +342,7 @@ class Jit:
             ins = [leaf(n.aval, mark=mark, device=device) for n in nodes]
             for i, n in enumerate(ins):
                 n.params = {"argument": partial(self._origin, tree, i)}
-            with chain(computed(TOKEN, False, None)) as effects:
+            with Chain(computed(TOKEN, False, None)) as effects:
                 outs = run(*ins)
         graph, captures = close(ins, [*outs, *effects.made], since=mark)
         if effects.made and any(n.value is None and n.mark not in STATE.live for n in captures):

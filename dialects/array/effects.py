@@ -9,9 +9,7 @@ Where nothing is traced there is no chain: a token that arrives there is `perfor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import STATE, Node, aval, leaf
@@ -27,12 +25,19 @@ PLACES = (
 
 
 class Chain:
-    """The tokens of a piece of program: `start`, which its first call takes, and `last`, which its last one has given."""
+    """The tokens of a piece of program: `start`, which its first call takes, and `last`, which its last one has given. `with Chain(start):` what is bound within belongs to it."""
 
-    __slots__ = ("last", "start")
+    __slots__ = ("_outer", "last", "start")
 
     def __init__(self, start: Node):
         self.start = self.last = start
+
+    def __enter__(self) -> Chain:
+        self._outer, STATE.effects = STATE.effects, self
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        STATE.effects = self._outer
 
     @property
     def made(self) -> list[Node]:
@@ -40,24 +45,18 @@ class Chain:
         return [] if self.last is self.start else [self.last]
 
 
-@contextmanager
-def chain(start: Node) -> Generator[Chain]:
-    """A chain of its own for what is bound within."""
-    outer, STATE.effects = STATE.effects, Chain(start)
-    try:
-        yield STATE.effects
-    finally:
-        STATE.effects = outer
+NOTHING = leaf(TOKEN, False)
+"""The token where nothing has been called."""
 
 
-def following() -> Any:
-    """A chain for what is bound within that goes on from the one around."""
-    return chain(current())
+def following() -> Chain:
+    """A chain that goes on from the one around."""
+    return Chain(current())
 
 
 def current() -> Node:
     """The token that the next call takes."""
-    return STATE.effects.last if STATE.effects is not None else leaf(TOKEN, False)
+    return STATE.effects.last if STATE.effects is not None else NOTHING
 
 
 perform: list[Callable[[Node], None]] = []

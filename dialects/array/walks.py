@@ -180,7 +180,9 @@ def _pushed(
     found, moved = jvp_walk([*outs, *seen], ins, tangents)
     count = len(outs)
     now = found[count:]
-    if waits and dependents([*now, effects.last], [t for t in tangents if t is not None]):
+    if effects.last is effects.start:
+        tokens = []
+    elif waits and dependents([*now, effects.last], [t for t in tangents if t is not None]):
         tokens = seen  # calls with tangents, or in a loop that carries them, are yet to come: what is called now is the function
     else:
         tokens = rewritten(effects, seen, now)

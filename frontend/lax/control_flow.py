@@ -13,7 +13,7 @@ from weft import eager
 from weft.array import Array, lift, wrap
 from weft.config import config
 from weft.dialects.array import ops
-from weft.dialects.array.effects import TOKEN, chain, current, handed_on
+from weft.dialects.array.effects import TOKEN, Chain, current, handed_on
 from weft.dialects.array.graph import Graph, close, inline
 from weft.dialects.array.node import STATE, Aval, Node, aval, keep_location, leaf, staging, transform
 from weft.dialects.array.op import literal
@@ -54,7 +54,7 @@ def trace(
             n.params = {"argument": lambda: f"an argument of {describe_function(fun)}, traced by {transformation}"}
         made: list[Node] = []
         if effects:
-            with chain(start) as calls:
+            with Chain(start) as calls:
                 outs = run(*ins)
             made = calls.made
         else:

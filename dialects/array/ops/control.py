@@ -25,7 +25,7 @@ from weft.dialects.array.control import (
     split,
     weakened,
 )
-from weft.dialects.array.effects import TOKEN, chain, current, handed_on, takes_token
+from weft.dialects.array.effects import TOKEN, Chain, current, handed_on, takes_token
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, leaf, staging, transform
 from weft.dialects.array.op import Replace, batch_front, broadcast, zeros
@@ -331,7 +331,7 @@ class CondOp(ControlOp):
         transposed = []
         for branch in branches:
             ins = chosen(branch.ins, on)
-            with staging(), transform() as mark, chain(leaf(TOKEN, mark=mark)) as effects:
+            with staging(), transform() as mark, Chain(leaf(TOKEN, mark=mark)) as effects:
                 cts = [None if c is None else leaf(c.aval, mark=mark) for c in ct]
                 found = filled(transpose_walk(branch.outs, cts, ins), ins)
             rest = [n for n, x in zip(branch.ins, on, strict=True) if not x]

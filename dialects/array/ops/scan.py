@@ -35,7 +35,7 @@ from weft.dialects.array.control import (
     split,
     weakened,
 )
-from weft.dialects.array.effects import TOKEN, chain, current, handed_on, takes_token
+from weft.dialects.array.effects import TOKEN, Chain, current, handed_on, takes_token
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, leaf, staging, transform
 from weft.dialects.array.op import Replace, batch_front, literal, move_axis, zeros
@@ -345,7 +345,7 @@ class _Linear(NamedTuple):
         """Cotangents of the linear inputs, given those of carries and ys: the scan in the other direction, which adds up those of the consts."""
         fixed, stacked, consts, carries, xs = self.groups()
         outs, count = self.loop.body.outs, len(carries)
-        with staging(), transform() as mark, chain(leaf(TOKEN, mark=mark)) as effects:
+        with staging(), transform() as mark, Chain(leaf(TOKEN, mark=mark)) as effects:
             totals = [leaf(n.aval, mark=mark) for n in consts]
             carried = [leaf(o.aval, mark=mark) for o in outs[:count]]
             given = [None if c is None else leaf(o.aval, mark=mark) for c, o in zip(cts[count:], outs[count:], strict=True)]  # fmt: skip
