@@ -15,9 +15,12 @@ from weft.optim.combining import MultiTransformState as MultiTransformState
 from weft.optim.directions import *
 from weft.optim.factored import *
 from weft.optim.losses import *
+from weft.optim.norms import *
 from weft.optim.optimizers import *
 from weft.optim.schedules import *
+from weft.optim.sequences import *
 from weft.optim.shaping import *
+from weft.optim.squares import *
 from weft.optim.wrappers import *
 
 OptState = Any

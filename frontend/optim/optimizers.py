@@ -6,7 +6,8 @@ from typing import Any
 
 import weft.numpy as wnp
 from weft.optim import directions as to
-from weft.optim.base import GradientTransformation, ScalarOrSchedule, chain, identity
+from weft.optim import norms, squares
+from weft.optim.base import GradientTransformation, GradientTransformationExtraArgs, ScalarOrSchedule, chain, identity
 from weft.optim.combining import masked
 from weft.optim.factored import scale_by_factored_rms
 from weft.optim.shaping import (
@@ -21,7 +22,7 @@ from weft.optim.shaping import (
 __all__ = [
     "adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan", "amsgrad", "fromage",
     "lamb", "lars", "lion", "momentum", "nadam", "nadamw", "noisy_sgd", "novograd", "optimistic_adam_v2",
-    "optimistic_gradient_descent", "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "signum", "sm3", "yogi",
+    "optimistic_gradient_descent", "polyak_sgd", "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "signum", "sm3", "yogi",
 ]  # fmt: skip
 
 
@@ -49,16 +50,27 @@ def noisy_sgd(
     return chain(add_noise(eta, gamma, key, seed=seed), scale_by_learning_rate(learning_rate))
 
 
+def polyak_sgd(
+    max_learning_rate: Any = 1.0,
+    scaling: ScalarOrSchedule = 1.0,
+    f_min: Any = 0.0,
+    eps: Any = 0.0,
+    variant: str = "sps",
+) -> GradientTransformationExtraArgs:
+    """Gradient descent with Polyak's step, times `scaling`. `update` wants the loss as `value`; see `scale_by_polyak`."""
+    return chain(sgd(scaling), norms.scale_by_polyak(f_min, max_learning_rate, eps, variant))
+
+
 def sign_sgd(learning_rate: ScalarOrSchedule) -> GradientTransformation:
     """Steps of one size, by the signs of the gradients."""
-    return chain(to.scale_by_sign(), scale_by_learning_rate(learning_rate))
+    return chain(norms.scale_by_sign(), scale_by_learning_rate(learning_rate))
 
 
 def signum(learning_rate: ScalarOrSchedule, beta: float = 0.9, accumulator_dtype: Any = None) -> GradientTransformation:
     """Steps of one size, by the signs of the gradients' moving average."""
     return chain(
         ema(beta, debias=False, accumulator_dtype=accumulator_dtype),
-        to.scale_by_sign(),
+        norms.scale_by_sign(),
         scale_by_learning_rate(learning_rate),
     )
 
@@ -252,7 +264,7 @@ def optimistic_gradient_descent(
     learning_rate: ScalarOrSchedule, alpha: Any = 1.0, beta: Any = 1.0
 ) -> GradientTransformation:
     """Gradient descent that looks ahead, for games."""
-    return chain(to.scale_by_optimistic_gradient(alpha, beta), scale_by_learning_rate(learning_rate))
+    return chain(norms.scale_by_optimistic_gradient(alpha, beta), scale_by_learning_rate(learning_rate))
 
 
 def optimistic_adam_v2(
@@ -270,7 +282,7 @@ def optimistic_adam_v2(
     """Adam that looks ahead, for games. C. Daskalakis et al., "Training GANs with optimism", ICLR 2018."""
     return chain(
         to.scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
-        to.scale_by_optimistic_gradient(alpha, beta),
+        norms.scale_by_optimistic_gradient(alpha, beta),
         scale_by_learning_rate(learning_rate),
     )
 
@@ -282,7 +294,7 @@ def adagrad(
     learning_rate: ScalarOrSchedule, initial_accumulator_value: float = 0.1, eps: float = 1e-7
 ) -> GradientTransformation:
     """Adagrad."""
-    return chain(to.scale_by_rss(initial_accumulator_value, eps), scale_by_learning_rate(learning_rate))
+    return chain(squares.scale_by_rss(initial_accumulator_value, eps), scale_by_learning_rate(learning_rate))
 
 
 def adadelta(
@@ -295,7 +307,7 @@ def adadelta(
     """Adadelta."""
     return chain(
         add_decayed_weights(weight_decay, weight_decay_mask),
-        to.scale_by_adadelta(rho, eps),
+        squares.scale_by_adadelta(rho, eps),
         scale_by_learning_rate(1.0 if learning_rate is None else learning_rate),
     )
 
@@ -312,7 +324,7 @@ def rmsprop(
     bias_correction: bool = False,
 ) -> GradientTransformation:
     """RMSProp; `centered` divides by the standard deviation."""
-    direction = to.scale_by_stddev if centered else to.scale_by_rms
+    direction = squares.scale_by_stddev if centered else squares.scale_by_rms
     return chain(
         direction(decay, eps, initial_scale, eps_in_sqrt, bias_correction),
         scale_by_learning_rate(learning_rate),
@@ -328,19 +340,19 @@ def rprop(
     max_step_size: float = 50.0,
 ) -> GradientTransformation:
     """Rprop: for whole batches."""
-    return chain(to.scale_by_rprop(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size), scale(-1.0))
+    return chain(norms.scale_by_rprop(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size), scale(-1.0))
 
 
 def sm3(learning_rate: float, momentum: float = 0.9) -> GradientTransformation:
     """SM3."""
-    return chain(to.scale_by_sm3(momentum), scale(-learning_rate))
+    return chain(squares.scale_by_sm3(momentum), scale(-learning_rate))
 
 
 def fromage(learning_rate: float, min_norm: float = 1e-6) -> GradientTransformation:
     """Frobenius-matched gradient descent. J. Bernstein et al., NeurIPS 2020."""
     shrink = 1 / wnp.sqrt(1 + wnp.asarray(learning_rate) ** 2)
     return chain(
-        to.scale_by_trust_ratio(min_norm),
+        norms.scale_by_trust_ratio(min_norm),
         scale_by_learning_rate(learning_rate * shrink),
         add_decayed_weights(shrink - 1),
     )
@@ -359,7 +371,7 @@ def lamb(
     return chain(
         to.scale_by_adam(b1, b2, eps, eps_root),
         add_decayed_weights(weight_decay, mask),
-        to.scale_by_trust_ratio(),
+        norms.scale_by_trust_ratio(),
         scale_by_learning_rate(learning_rate),
     )
 
@@ -377,7 +389,7 @@ def lars(
     """Gradient descent in proportion to the norm of each leaf's parameters."""
     return chain(
         add_decayed_weights(weight_decay, weight_decay_mask),
-        masked(to.scale_by_trust_ratio(trust_coefficient=trust_coefficient, eps=eps), trust_ratio_mask),
+        masked(norms.scale_by_trust_ratio(trust_coefficient=trust_coefficient, eps=eps), trust_ratio_mask),
         scale_by_learning_rate(learning_rate),
         to.trace(momentum, nesterov),
     )
@@ -404,7 +416,7 @@ def adafactor(
     if learning_rate is not None:
         parts.append(scale_by_learning_rate(learning_rate, flip_sign=False))
     if multiply_by_parameter_scale:
-        parts.append(to.scale_by_param_block_rms())
+        parts.append(norms.scale_by_param_block_rms())
     if momentum is not None:
         parts.append(ema(momentum, debias=False, accumulator_dtype=dtype_momentum))
     if weight_decay_rate is not None:
