@@ -171,10 +171,18 @@ class Array:
 
     def item(self, *index: int) -> Any:
         """The element (of an array of one) or the one at an index, as a Python scalar."""
-        if len(index) == 1 and not isinstance(index[0], tuple):
-            return self.reshape(-1)[index[0]].item()
         if index:
-            return self[index[0] if isinstance(index[0], tuple) else index].item()
+            shape, at = self.shape, index[0] if isinstance(index[0], tuple) else index
+            if len(at) == 1 and len(shape) != 1:
+                shape = (self.size,)
+            if len(at) != len(shape):
+                raise ValueError(f"incorrect number of indices for array: got {at} for shape {shape}")
+            for k, (i, n) in enumerate(zip(at, shape, strict=True)):
+                if not -n <= i < n:
+                    raise IndexError(f"index {i} is out of bounds for axis {k} with size {n}")
+            return self.reshape(shape)[tuple(at)].item()
+        if self.size != 1:
+            raise ValueError(f"can only convert an array of size 1 to a Python scalar, got {self.aval}")
         return self._scalar("item()", errors.ConcretizationTypeError)
 
     def tolist(self) -> Any:

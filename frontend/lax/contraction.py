@@ -72,7 +72,7 @@ def dot(
     a, b = lift(lhs).shape, lift(rhs).shape
     if dimension_numbers is None:
         if not (1 <= len(a) <= 2 and 1 <= len(b) <= 2 and a[-1] == b[0]):
-            raise TypeError(f"Incompatible shapes for dot: got {a} and {b}.")
+            raise ValueError(f"Incompatible shapes for dot: got {a} and {b}.")
         dimension_numbers = (((len(a) - 1,), (0,)), ((), ()))
     return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
 

@@ -20,6 +20,7 @@ from weft.lax.base import (
     integers,
     number,
     shape_of,
+    size_of,
 )
 
 __all__ = [
@@ -67,7 +68,11 @@ def reshape(operand: ArrayLike, new_sizes: Shape, dimensions: Sequence[int] | No
     if dimensions is not None:
         operand = transpose(operand, dimensions)
     node = lift(operand)
-    return wrap(node if node.shape == shape else ops.ReshapeOp.bind(node, shape=shape))
+    if node.shape == shape:
+        return wrap(node)
+    if size_of(node.shape) != size_of(shape):
+        raise ValueError(f"reshape: cannot reshape array of shape {node.shape} into shape {shape}")
+    return wrap(ops.ReshapeOp.bind(node, shape=shape))
 
 
 def transpose(operand: ArrayLike, permutation: Sequence[int]) -> Array:
@@ -230,7 +235,7 @@ def broadcast_like(arr: ArrayLike, like_arr: ArrayLike) -> Array:
 def stack(operands: Sequence[ArrayLike], axis: int = 0) -> Array:
     """Arrays of one shape side by side along a new axis."""
     if not len(operands):
-        raise ValueError("stack expects at least one operand, got 0.")
+        raise IndexError("stack expects at least one operand, got 0.")
     place = axis_index(axis, lift(operands[0]).ndim + 1)
     return concatenate([expand_dims(x, (place,)) for x in operands], place)
 

@@ -67,7 +67,7 @@ def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> tuple[Array, Array]:
     if k < 0:
         raise ValueError(f"k argument to top_k must be nonnegative, got {k}")
     if not x.ndim:
-        raise TypeError(f"top_k operand must have >= 1 dimension, got {x.shape}")
+        raise ValueError(f"top_k operand must have >= 1 dimension, got {x.shape}")
     axis = axis_index(axis, x.ndim)
     if x.dtype.kind == "c":
         raise ValueError(f"top_k is not compatible with complex inputs, got {x.dtype}")

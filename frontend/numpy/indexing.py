@@ -58,10 +58,10 @@ class _Mask(NamedTuple):
 Entry: TypeAlias = _Range | _New | Array
 
 
-def _entries(shape: tuple[int, ...], index: Any, checked: bool = True, wrap_negative: bool = True) -> list[Entry]:
+def _entries(shape: tuple[int, ...], index: Any, clamped: bool = False, wrap_negative: bool = True) -> list[Entry]:
     """The entries of an index of an array, the ellipsis spelled out. Raises TypeError for what is no index, IndexError for one that does not fit.
 
-    An integer out of range is an error too, unless it shall not be `checked`, because a mode says what it means.
+    An integer out of range is the nearest one if indices are `clamped`, as JAX's are where an array is read, or else an index of a gather or scatter, whose mode says what it means.
     """
     if isinstance(index, list):
         raise TypeError(
@@ -87,8 +87,10 @@ def _entries(shape: tuple[int, ...], index: Any, checked: bool = True, wrap_nega
         if isinstance(e, int):
             if (-size if wrap_negative else 0) <= e < size:
                 entries.append(_Range(e % size, 1, drop=True))
-            elif checked:
-                raise IndexError(f"index {e} is out of bounds for axis {axis} with size {size}")
+            elif not size:
+                raise IndexError(f"index {e} is out of bounds for axis {axis} with size 0")
+            elif clamped:
+                entries.append(_Range(0 if e < 0 else size - 1, 1, drop=True))
             else:
                 entries.append(make_array(e, int))
         elif isinstance(e, slice):
@@ -160,8 +162,13 @@ def places_of(condition: Array) -> list[Array]:
 
 def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None, wrap_negative: bool = True) -> Array:
     """x[index]. `mode`, `fill_value` and `wrap_negative` say what indices mean that are out of range, or negative."""
-    if index.__class__ is int and x.ndim and mode is None:  # the most common one
-        return lax.index_in_dim(x, index, 0, keepdims=False)
+    if (
+        index.__class__ is int
+        and x.ndim
+        and mode is None
+        and (-x.shape[0] if wrap_negative else 0) <= index < x.shape[0]
+    ):
+        return lax.index_in_dim(x, index, 0, keepdims=False)  # the most common one
     entries = _entries(x.shape, index, mode is None, wrap_negative)
     view = _view(x, entries)
     arrays = {axis: e for axis, e in enumerate(_by_axis(entries)) if isinstance(e, Array)}
@@ -340,7 +347,7 @@ def _updated(x: Array, index: Any, values: ArrayLike, kind: str, unique: bool, m
     new = lax.convert_element_type(values, x.dtype)
     if not new.ndim and isinstance(index, Array) and index.dtype is bool_ and index.shape == x.shape:
         return where(index, _COMBINE[kind](x, lax.full_like(x, new)), x)  # the mask may be traced then
-    entries = _entries(x.shape, index, mode is None, wrap_negative)
+    entries = _entries(x.shape, index, False, wrap_negative)
     if not any(isinstance(e, Array) for e in entries):
         return _update_view(x, entries, new, kind)
     numbered = lax.reshape(lax.iota(default_int(), x.size), x.shape)

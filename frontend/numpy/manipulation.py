@@ -103,7 +103,10 @@ def matrix_transpose(x: ArrayLike, /) -> Array:
 def swapaxes(a: ArrayLike, axis1: int, axis2: int) -> Array:
     """Two axes exchanged."""
     rank = lift(a).ndim
-    i, j = axis_index(axis1, rank), axis_index(axis2, rank)
+    try:
+        i, j = axis_index(axis1, rank), axis_index(axis2, rank)
+    except ValueError as error:
+        raise IndexError(f"swapaxes: {error}") from None
     order = list(range(rank))
     order[i], order[j] = j, i
     return lax.transpose(a, order)

@@ -40,6 +40,8 @@ def take(
     if axis is None:
         x, axis = ravel(x), 0
     axis = axis_index(axis, x.ndim)
+    if places.size and not x.shape[axis]:
+        raise IndexError("Cannot do a non-empty take() from an empty axis.")
     if mode == "raise":
         raise NotImplementedError("The 'raise' mode to take is not supported.")
     if mode == "wrap":
@@ -72,6 +74,8 @@ def take_along_axis(
         raise ValueError(f"indices and arr must have the same number of dimensions; {places.ndim} vs. {x.ndim}")
     axis = axis_index(axis, x.ndim)
     x, places, grid = _along(x, places, axis)
+    if not x.size:
+        return constant(0, places.shape, x.dtype)
     index = tuple(places if k == axis else g for k, g in enumerate(grid))
     return getitem(x, index, mode or "fill", fill_value, wrap_negative_indices)
 

@@ -43,7 +43,11 @@ def ones(*shape: int, dtype: str = "float32") -> weft.Array:
             r"dot_general: batch dimensions differ: lhs \(4, 8\) has 4 at axis 0, rhs \(5, 8\) has 5 at axis 0",
             lambda: lax.dot_general(ones(4, 8), ones(5, 8), (((1,), (1,)), ((0,), (0,)))),
         ),
-        (TypeError, r"Incompatible shapes for dot: got \(2, 3\) and \(2, 3\)", lambda: lax.dot(ones(2, 3), ones(2, 3))),
+        (
+            ValueError,
+            r"Incompatible shapes for dot: got \(2, 3\) and \(2, 3\)",
+            lambda: lax.dot(ones(2, 3), ones(2, 3)),
+        ),
         (ValueError, r"Arguments to batch_matmul must be at least 2D", lambda: lax.batch_matmul(ones(2), ones(2))),
         (
             TypeError,
