@@ -12,7 +12,19 @@ from typing import Any
 from weft.dialects.array.node import Location, Node, describe
 
 
-class ConcretizationTypeError(TypeError):
+class JAXTypeError(TypeError):
+    """What JAX's own errors of type have in common."""
+
+
+class JAXIndexError(IndexError):
+    """What JAX's own errors of indices have in common."""
+
+
+JaxRuntimeError = RuntimeError
+"""What goes wrong on a device: weft raises RuntimeError itself."""
+
+
+class ConcretizationTypeError(JAXTypeError):
     """A number was needed where there is only a traced value."""
 
 
@@ -28,7 +40,7 @@ class TracerIntegerConversionError(ConcretizationTypeError):
     """A traced value was used as an integer of Python: an index of a list, the bound of a `range`, a shape."""
 
 
-class NonConcreteBooleanIndexError(IndexError):
+class NonConcreteBooleanIndexError(JAXIndexError):
     """A traced boolean index: the shape of the result would depend on a value."""
 
 
@@ -36,7 +48,7 @@ class TypePromotionError(ValueError):
     """Arrays of different dtypes meet under `numpy_dtype_promotion="strict"`."""
 
 
-class UnexpectedTracerError(TypeError):
+class UnexpectedTracerError(JAXTypeError):
     """A traced value outlived the function that it was traced in: it leaked through a global, an attribute or a closure."""
 
 
