@@ -121,10 +121,15 @@ def _switch(name: str) -> Callable[..., Any]:
 
 
 enable_x64 = _switch("enable_x64")
-disable_jit = _switch("disable_jit")
 debug_nans = _switch("debug_nans")
 debug_infs = _switch("debug_infs")
 log_compiles = _switch("log_compiles")
 numpy_rank_promotion = _switch("numpy_rank_promotion")
 numpy_dtype_promotion = _switch("numpy_dtype_promotion")
 default_matmul_precision = _switch("default_matmul_precision")
+_disable_jit = _switch("disable_jit")
+
+
+def disable_jit(disable: bool = True) -> Any:
+    """Within `with disable_jit():` functions run uncompiled, so that their values can be printed."""
+    return _disable_jit(disable)
