@@ -127,7 +127,8 @@ def merge(nest: NestOp, outer: Axis, inner: Axis) -> None:
 
 def _fresh(nest: NestOp) -> str:
     names = {a.name for a in nest.axes.data}
-    return next(n for n in (*"ijklmnopqrstuvwxyz", *(f"a{k}" for k in range(99))) if n not in names)
+    candidates = (*"ijklmnopqrstuvwxyz", *(f"a{k}_" for k in range(99)))
+    return next(n for n in candidates if not any(name.startswith(n) for name in names))  # nor what it may be split into
 
 
 def _replace(nest: NestOp, values: dict[str, Expr], axes: dict[Axis, tuple[Axis, ...]]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from math import prod
 
 from xdsl.context import Context
 from xdsl.dialects import arith
@@ -23,12 +24,17 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from weft.dialects.kernel.attributes import AxesAttr, Axis, ConditionsAttr, MapAttr
+from weft.dialects.kernel.cleanup import clean_up
 from weft.dialects.kernel.identity import identity
 from weft.dialects.kernel.ops import EmptyOp, InsideOp, NestOp, ReduceOp, StoreOp, load, nest
 from weft.passes.kernel_schedule import TARGETS
 from weft.passes.kernel_simplify import simplify
+from weft.passes.memory.kernels import outline
 from weft.passes.schedule.steps import Split, apply
 from weft.passes.schedule.view import View
+
+LEAST = 1 << 9
+"""Points of a nest below which nobody splits its reductions."""
 
 Pieces = Callable[[View, ReduceOp], int]
 """Into how many pieces a reduction of a nest is to be cut; 1: it stays as it is."""
@@ -66,16 +72,23 @@ def split(found: NestOp, pieces: Pieces, max_buffers: int | None = None) -> Nest
     """Splits the first reduction of a nest for which that pays. Gives the nest that is left to be looked at, if any."""
     if not any(isinstance(op, ReduceOp) for op in found.block.ops):
         return None
-    simplify(found)
+    clean_up(found)
     view = View.of(found)
-    if any(s.combine is not None or s.symbols for s in view.stores):
+    if prod(a.extent for a in view.axes.values()) < LEAST or any(
+        s.combine is not None or s.symbols for s in view.stores
+    ):
         return None
-    for reduction in view.reductions:
+    copy = found.clone()
+    kernel = outline(copy, "")
+    copy.erase()
+    simplify(kernel.nest)  # as it will be when its schedule is chosen
+    plain = View.of(kernel.nest)
+    for reduction, same in zip(view.reductions, plain.reductions, strict=True):
         if all(view.axes[n].role == "par" for n in view.depends[reduction.result]):
             work = _Split(view, reduction)
             if max_buffers is not None and len(found.operands) + len(work.together) > max_buffers:
                 continue
-            if (count := pieces(view, reduction)) > 1:
+            if (count := pieces(plain, same)) > 1:
                 return work.run(count)
     return None
 
@@ -100,7 +113,7 @@ class _Split:
         self.nest, self.stores = view.nest, view.stores
         names, over = view.depends[reduction.result], set(reduction.axes)
         self.points = [a for a in view.axes.values() if a.name in names]
-        self.closed = [a for a in view.axes.values() if a.name in over]
+        self.closed = sorted((a for a in view.axes.values() if a.name in over), key=lambda a: -self._step(view, a))
         waits: set[object] = set()
         for op in view.nest.block.ops:
             if isinstance(op, ReduceOp) or not waits.isdisjoint(op.operands):
@@ -113,6 +126,11 @@ class _Split:
         spread = {a.name for a in view.axes.values() if a.role == "par"}.union(*(view.depends[s] for s in self.stores))
         self.at_points = not left and spread == names
         """Whether nothing is left to do but at the points of the totals."""
+
+    @staticmethod
+    def _step(view: View, axis: Axis) -> int:
+        """How far an axis moves in memory."""
+        return max((view.stride(load, axis.name) or 0 for load in view.loads), default=0)
 
     def run(self, count: int) -> NestOp | None:
         """Writes the nests. Gives the one that is left to be looked at."""

@@ -25,7 +25,7 @@ class Kernels:
         if (name := self.names.get(key)) is None:
             label = f"k{len(self.funcs)}"
             name = self.names[key] = SymbolRefAttr(label)
-            self.funcs.append(_outline(nest, label))
+            self.funcs.append(outline(nest, label))
         return name
 
 
@@ -43,7 +43,7 @@ def structural_key(nest: NestOp) -> tuple[Any, ...]:
     return nest.axes, len(nest.ins), types, nest.schedule, tuple(body)
 
 
-def _outline(nest: NestOp, name: str) -> FuncOp:
+def outline(nest: NestOp, name: str) -> FuncOp:
     """A function of the nest's own on memrefs. The nest is left without a body."""
     types = [memref(v.type) for v in nest.operands]
     body = Block(arg_types=types)
