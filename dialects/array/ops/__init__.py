@@ -12,10 +12,10 @@ from weft.dialects.array.ops.complex import *
 from weft.dialects.array.ops.contraction import *
 from weft.dialects.array.ops.control import *
 from weft.dialects.array.ops.creation import *
+from weft.dialects.array.ops.eigh import *
 from weft.dialects.array.ops.elementary import *
 from weft.dialects.array.ops.fourier import *
 from weft.dialects.array.ops.indexing import *
-from weft.dialects.array.ops.jacobi import *
 from weft.dialects.array.ops.logic import *
 from weft.dialects.array.ops.lu import *
 from weft.dialects.array.ops.qr import *
@@ -25,5 +25,6 @@ from weft.dialects.array.ops.shape import *
 from weft.dialects.array.ops.slicing import *
 from weft.dialects.array.ops.sorting import *
 from weft.dialects.array.ops.special import *
+from weft.dialects.array.ops.svd import *
 from weft.dialects.array.ops.triangular import *
 from weft.dialects.array.ops.windows import *
