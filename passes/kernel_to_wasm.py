@@ -10,7 +10,7 @@ A copy staged at "entry" is made by a function of its own before the kernel, so 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -43,7 +43,7 @@ from weft.dialects.kernel.host import (
     WhileOp,
 )
 from weft.dialects.kernel.ops import LoadOp, NestOp
-from weft.dialects.wasm.abi import MAX_THREADS, Program, add_barrier, program_module
+from weft.dialects.wasm.abi import BARRIER_BYTES, FILLED_OFFSET, MAX_THREADS, Program, add_barrier, program_module
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.code import Module, Value
 from weft.dialects.wasm.convert import to_op
@@ -157,24 +157,25 @@ class Lowering:
         address: dict[SSAValue, Value] = {arg: b.load("i32.load", params, 4 * k) for k, arg in enumerate(args)}
         arena = b.load("i32.load", params, 4 * len(args))
         barrier_address = b.load("i32.load", params, 4 * len(args) + 4)
-        constants = sum(aligned(nbytes(op.result.type)) for op in block.ops if isinstance(op, ConstantOp))
+        constants = [op for op in block.ops if isinstance(op, ConstantOp)]
         shared = aligned(max((k.shared for k in self.kernels.values()), default=0))
         private = aligned(max((k.private for k in self.kernels.values()), default=0))
-        shared_base = b.inst("i32.add", arena, b.const_i32(planned + constants))
+        shared_base = b.inst("i32.add", arena, b.const_i32(planned))
         private_base = b.inst(
             "i32.add", shared_base, b.inst("i32.add", b.const_i32(shared), b.inst("i32.mul", tid, b.const_i32(private)))
         )
 
-        place = planned
         for op in block.ops:
             if isinstance(op, AllocOp):
                 address[op.result] = b.inst("i32.add", arena, b.const_i32(op.offset.value.data))
-            elif isinstance(op, ConstantOp):
-                address[op.result] = b.inst("i32.add", arena, b.const_i32(place))
-                place += aligned(nbytes(op.result.type))
-                self._constant(op, address[op.result])
+        place = BARRIER_BYTES
+        for op in constants:
+            address[op.result] = b.inst("i32.add", barrier_address, b.const_i32(place))
+            place += aligned(nbytes(op.result.type))
+        if constants:
+            self._fill(constants, address, barrier_address)
         _Course(
-            self, address, (shared_base, private_base, tid, nthreads), barrier_address, pending=place != planned
+            self, address, (shared_base, private_base, tid, nthreads), barrier_address, pending=bool(constants)
         ).run(block)
         b.return_()
         pairs = program.attributes.get("donated")
@@ -183,17 +184,24 @@ class Lowering:
         Program(
             [nbytes(a.type) for a in inputs],
             [nbytes(a.type) for a in args[len(inputs) :]],
-            arena=planned + constants + shared + private * MAX_THREADS,
+            arena=planned + shared + private * MAX_THREADS,
             work=work(program),
             donated=tuple(zip(flat[::2], flat[1::2], strict=True)),
+            constants=place - BARRIER_BYTES,
         ).store(self.module.module)
 
-    def _constant(self, op: ConstantOp, address: Value) -> None:
-        b, contents = self.main, constant_bytes(op)
-        self.module.data(contents)
-        with b.if_(b.inst("i32.eqz", b.args[1])):
-            b.inst("memory.init", address, b.const_i32(0), b.const_i32(len(contents)), imm=(self.segments,))
-        self.segments += 1
+    def _fill(self, constants: Sequence[ConstantOp], address: Mapping[SSAValue, Value], barrier: Value) -> None:
+        """The first thread of the first call puts the constants in their places."""
+        b = self.main
+        with b.if_(b.inst("i32.eqz", b.args[1])), b.if_(b.inst("i32.eqz", b.load("i32.load", barrier, FILLED_OFFSET))):
+            for op in constants:
+                contents = constant_bytes(op)
+                self.module.data(contents)
+                b.inst(
+                    "memory.init", address[op.result], b.const_i32(0), b.const_i32(len(contents)), imm=(self.segments,)
+                )
+                self.segments += 1
+            b.store("i32.store", barrier, b.const_i32(1), FILLED_OFFSET)
 
 
 class _Course:

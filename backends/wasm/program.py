@@ -47,7 +47,7 @@ class Executable(base.Executable):
         self._donor = dict(program.donated)
         words = len(self._inputs) + len(self._outputs) + 2
         barrier_offset = -(-words * 4 // BARRIER_BYTES) * BARRIER_BYTES
-        self._table = self._memory.allocate(barrier_offset + BARRIER_BYTES, counted=False)
+        self._table = self._memory.allocate(barrier_offset + BARRIER_BYTES + program.constants, counted=False)
         self._barrier = self._table.address + barrier_offset
         self._clear_barrier()
         self._pack = struct.Struct(f"<{words}I").pack_into

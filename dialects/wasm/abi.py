@@ -1,7 +1,8 @@
 """What the host must know to run a compiled program: the attribute `program` of a `wasm.module`.
 
 The module imports `env.memory` and exports `main(params, tid, nthreads)`. `params` is the address of a table of i32:
-the addresses of the inputs, those of the outputs, the arena's base, and the address of 64 bytes for the barrier. Every
+the addresses of the inputs, those of the outputs, the arena's base, and the address of 64 bytes for the barrier, behind
+which lie the program's constants: its own as long as it lives, and filled by the first call. Every
 thread calls `main`, takes its share of each kernel, and waits at barriers between kernels that depend on each other;
 alone (nthreads = 1) a thread never waits.
 
@@ -33,6 +34,9 @@ GENERATION_OFFSET = 4
 POISON_OFFSET = 8
 """The host writes a 1 here when a thread has trapped, so that the others do not wait for it: they trap as well."""
 
+FILLED_OFFSET = 12
+"""Not 0 once the constants behind the barrier are there."""
+
 _SPINS = 20_000
 _NAP_NANOSECONDS = 10_000_000
 
@@ -48,6 +52,7 @@ class Program:
     arena: int = 0
     work: int = 0
     donated: Sequence[tuple[int, int]] = ()
+    constants: int = 0
 
     def pack(self, binary: bytes) -> bytes:
         """This and the module's binary, as bytes for a file."""
@@ -58,6 +63,7 @@ class Program:
             len(donated),
             self.arena,
             self.work,
+            self.constants,
             *self.inputs,
             *self.outputs,
             *donated,
@@ -67,11 +73,12 @@ class Program:
     @classmethod
     def unpack(cls, data: bytes) -> tuple[Program, bytes]:
         """What `pack` put together. Raises struct.error for bytes that are too few."""
-        inputs, outputs, donated, arena, work = struct.unpack_from("<5q", data)
-        rest = struct.unpack_from(f"<{inputs + outputs + donated}q", data, 40)
+        inputs, outputs, donated, arena, work, constants = struct.unpack_from("<6q", data)
+        rest = struct.unpack_from(f"<{inputs + outputs + donated}q", data, 48)
         flat = rest[inputs + outputs :]
         pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
-        return cls(rest[:inputs], rest[inputs : inputs + outputs], arena, work, pairs), data[40 + 8 * len(rest) :]
+        own = cls(rest[:inputs], rest[inputs : inputs + outputs], arena, work, pairs, constants)
+        return own, data[48 + 8 * len(rest) :]
 
     def store(self, module: Module) -> None:
         """Leaves this with the module."""
@@ -86,6 +93,7 @@ class Program:
                 "arena": IntegerAttr(self.arena, i64),
                 "work": IntegerAttr(self.work, i64),
                 "donated": DenseArrayBase.from_list(i64, [k for pair in self.donated for k in pair]),
+                "constants": IntegerAttr(self.constants, i64),
             }
         )
 
@@ -107,6 +115,7 @@ class Program:
             values["arena"].value.data,  # type: ignore[attr-defined]
             values["work"].value.data,  # type: ignore[attr-defined]
             tuple(zip(flat[::2], flat[1::2], strict=True)),
+            values["constants"].value.data,  # type: ignore[attr-defined]
         )
 
 

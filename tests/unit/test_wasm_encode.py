@@ -187,7 +187,7 @@ def test_an_imported_function_counts_first():
 def test_program_attribute_reads_back():
     module, b = program_module()
     b.return_()
-    program = Program((4, 8), (16,), arena=64, work=1000, donated=((0, 1),))
+    program = Program((4, 8), (16,), arena=64, work=1000, donated=((0, 1),), constants=128)
     program.store(module.module)
     assert Program.of(module.module) == program
     with pytest.raises(ValueError, match="no program"):
