@@ -402,6 +402,21 @@ def _merge_path(d: Draw):
     return (given, bounds, *keys), {**params, "within": 4}
 
 
+@samples(ops.ButterflyOp)
+def _butterfly(d: Draw):
+    dtype = d.of(*(t for t in d.dtypes if t.name in ("float32", "float64")))
+    lines, digits, r, rest, inner = (
+        d.int(1, 3),
+        d.int(1, 3),
+        d.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 12),
+        d.int(1, 5),
+        d.int(1, 4),
+    )
+    arrays = [d.array((2, lines, digits, r, rest, inner), dtype), d.array((2, r - 1, rest), dtype)]
+    arrays = [np.where(np.isfinite(x), x, 1.0).astype(dtype.name) for x in arrays]
+    return arrays[: d.int(1, 2)], {"inverse": d.of(False, True), "over": d.of(1, 4)}
+
+
 @samples(ops.BisectOp)
 def _bisect(d: Draw):
     dtype, outer = d.of(as_dtype("int32"), as_dtype("uint32")), d.ints(d.int(0, 1), 1, 3)

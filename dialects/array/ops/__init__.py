@@ -8,6 +8,7 @@ classes.
 from weft.dialects.array.constant import ConstantOp as ConstantOp
 from weft.dialects.array.ops.arithmetic import *
 from weft.dialects.array.ops.bits import *
+from weft.dialects.array.ops.butterfly import *
 from weft.dialects.array.ops.complex import *
 from weft.dialects.array.ops.contraction import *
 from weft.dialects.array.ops.control import *

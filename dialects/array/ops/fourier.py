@@ -1,8 +1,8 @@
 """Discrete Fourier transforms: `fft` over the last axes, of complex numbers or between real ones and half of a spectrum.
 
-A transform of n = r m elements is r-fold sums (a product with the r × r Fourier matrix), a multiplication with roots of unity, and transforms of m elements. Written in
-the order of T. Stockham ("High-speed convolution and correlation", 1966), each round takes a factor off the end and puts the digit that it made in front, so that the
-result comes out in order, and a round is one contraction: the real and imaginary parts are one more axis of it. Large prime lengths are convolutions with a chirp
+A transform of n = r m elements is transforms of r, a multiplication with roots of unity, and transforms of m elements. Written in the order of T. Stockham ("High-speed
+convolution and correlation", 1966), each round takes a factor off the end and puts the digit that it made in front, so that the result comes out in order. A round is one
+`array.butterfly`, or for a prime one contraction: real and imaginary parts are one more axis of it. Large prime lengths are convolutions with a chirp
 (L. Bluestein, 1970). Roots of unity are computed in double precision, by symmetry from angles below a right one's half, so that errors grow with the number of rounds only.
 """
 
@@ -19,10 +19,14 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from weft.dialects.array.constant import ConstantOp
 from weft.dialects.array.node import Aval, Node, aval
-from weft.dialects.array.op import ArrayOp, batch_front, broadcast, full
+from weft.dialects.array.op import ArrayOp, batch_front, broadcast, full, literal
 from weft.dialects.array.ops.algebra import (
+    compare,
     conj,
     imag,
+    iota,
+    logical_and,
+    logical_or,
     make_complex,
     mul,
     neg,
@@ -31,16 +35,23 @@ from weft.dialects.array.ops.algebra import (
     real,
     reshape,
     slice_axis,
+    sub,
     transpose,
+    where,
 )
+from weft.dialects.array.ops.butterfly import ButterflyOp
 from weft.dialects.array.ops.contraction import DotOp
-from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Ints, ReverseOp, inverse
-from weft.dialects.dtypes import DType, complex_of
+from weft.dialects.array.ops.shape import ConcatenateOp, Dims, Ints, ReverseOp
+from weft.dialects.array.ops.slicing import DynamicUpdateSliceOp
+from weft.dialects.dtypes import DType, complex_of, int32
 
 KINDS = ("FFT", "IFFT", "RFFT", "IRFFT")
 
-RADIX = 16
-"""The largest product of prime factors that one round takes."""
+RADIX = 6
+"""The largest product of primes that one round takes: rounds of four are fastest, for registers hold what they compute."""
+
+BUTTERFLY = 16
+"""The largest prime whose sums are written out."""
 
 DIRECT = 64
 """The largest prime that is a round of its own; beyond it a convolution takes less."""
@@ -128,75 +139,127 @@ class FftOp(ArrayOp):
             return full(0.0 if kind == "IRFFT" else 0j, result)
         first = x.ndim - len(lengths) + 1  # behind the axis of the parts
         axes = range(first, x.ndim + 1)
-        inverse_ = kind in ("IFFT", "IRFFT")
-        z = _front(x) if kind == "RFFT" else ConcatenateOp.bind(_front(real(x)), _front(imag(x)), dimension=0)
-        if kind == "IRFFT":
-            for axis in axes[:-1]:
-                z = _along(z, axis, inverse_)
-            z = _along(_whole(z, lengths[-1]), axes[-1], inverse_, real_only=True)
-            return reshape(z, result.shape)
-        z = _along(z, axes[-1], inverse_)
         if kind == "RFFT":
-            z = slice_axis(z, axes[-1], 0, result.shape[-1])
-        for axis in axes[:-1]:
-            z = _along(z, axis, inverse_)
-        return make_complex(*(reshape(slice_axis(z, 0, k, k + 1), result.shape) for k in (0, 1)))
+            z = _half_spectrum(x)
+            for axis in axes[:-1]:
+                z = _along(z, axis, False)
+        else:
+            z = ConcatenateOp.bind(_front(real(x)), _front(imag(x)), dimension=0)
+            for axis in axes[:-1] if kind == "IRFFT" else reversed(axes):
+                z = _along(z, axis, kind != "FFT")
+            if kind == "IRFFT":
+                return _from_half(z, lengths[-1])
+        return make_complex(*(reshape(_part(z, k), result.shape) for k in (0, 1)))
 
 
-# -- transforms of parts: real arrays with an axis in front, of 2 for real and imaginary parts, or of 1 for real numbers --------------------
+# -- transforms of parts: real arrays with an axis of 2 in front, real and imaginary parts ---------------------------------------------------
 
 
 def _front(x: Node) -> Node:
     return reshape(x, (1, *x.shape))
 
 
-def _whole(z: Node, n: int) -> Node:
-    """A spectrum of n from its first half: the other half is its mirror image, conjugated."""
-    last = z.ndim - 1
-    mirrored = ReverseOp.bind(slice_axis(z, last, 1, (n - 1) // 2 + 1), dimensions=(last,))
-    re, im = (slice_axis(mirrored, 0, k, k + 1) for k in (0, 1))
-    conjugate = ConcatenateOp.bind(re, neg(im), dimension=0)
-    return ConcatenateOp.bind(z, conjugate, dimension=last)
+def _part(z: Node, which: int) -> Node:
+    return slice_axis(z, 0, which, which + 1)
 
 
-def _along(z: Node, axis: int, inverse_: bool, real_only: bool = False) -> Node:
-    """The transform along one axis, as parts; the real part alone (in the axis of the parts) if `real_only`."""
-    order = (0, *(k for k in range(1, z.ndim) if k != axis), axis)
-    turned = transpose(z, order)
-    flat = reshape(turned, (z.shape[0], prod(turned.shape[1:-1]), z.shape[axis]))
-    found = _lines(flat, inverse_, real_only)
-    return transpose(reshape(found, (found.shape[0], *turned.shape[1:])), inverse(order))
+def _half_spectrum(x: Node) -> Node:
+    """Of real numbers along the last axis the first half of the spectrum, as parts. For an even number, those at even and at odd places are the real and imaginary parts
+    of half as many, whose spectrum is the sum of two that are told apart by symmetry.
+    """
+    *lead, n = x.shape
+    last, m = x.ndim, n // 2
+    if n % 2:
+        z = _along(ConcatenateOp.bind(_front(x), full(0.0, _front(x)), dimension=0), last, False)
+        return slice_axis(z, last, 0, m + 1)
+    pairs = transpose(reshape(x, (*lead, m, 2)), (last, *range(last)))
+    z = _along(pairs, last, False)
+    # from z[k] and the conjugate of z[m - k]; the ends stand for themselves
+    here = slice_axis(z, last, 1, m)
+    there = ReverseOp.bind(here, dimensions=(last,))
+    (a, b), (c, d) = ((_part(v, 0), _part(v, 1)) for v in (here, there))
+    cosine, sine = _half_turns(n, 1, a)
+    even, odd = (plus(a, c), sub(b, d)), (plus(b, d), sub(c, a))
+    re = plus(even[0], sub(mul(odd[0], cosine), mul(odd[1], sine)))
+    im = plus(even[1], plus(mul(odd[0], sine), mul(odd[1], cosine)))
+    ends = (*(0 for _ in lead), 0, 1)
+    whole = pad(mul(ConcatenateOp.bind(re, im, dimension=0), 0.5), 0.0, ends, ends)
+    first = slice_axis(z, last, 0, 1)
+    re, im = _part(first, 0), _part(first, 1)
+    for place, value in ((0, plus(re, im)), (m, sub(re, im))):
+        starts = [literal(place if axis == last else 0, int32) for axis in range(last + 1)]
+        whole = DynamicUpdateSliceOp.bind(whole, value, *starts)
+    return whole
 
 
-def _lines(z: Node, inverse_: bool, real_only: bool = False) -> Node:
-    """The transforms of the lines of parts of shape (1 or 2, lines, n)."""
-    parts, lines, n = z.shape
+def _from_half(z: Node, n: int) -> Node:
+    """The real numbers, n along the last axis, of which parts z are half of the spectrum: `_half_spectrum` backwards. Imaginary parts of what stands for itself do not count."""
+    last, m = z.ndim - 1, n // 2
+    place = iota(z.shape, last)
+    alone = compare(place, "eq", 0)
+    if n % 2 == 0:
+        alone = logical_or(alone, compare(place, "eq", m))
+    z = where(logical_and(alone, compare(iota(z.shape, 0), "eq", 1)), 0.0, z)
+    if n % 2:
+        mirrored = ReverseOp.bind(slice_axis(z, last, 1, m + 1), dimensions=(last,))
+        mirrored = ConcatenateOp.bind(_part(mirrored, 0), neg(_part(mirrored, 1)), dimension=0)
+        whole = _along(ConcatenateOp.bind(z, mirrored, dimension=last), last, True)
+        return reshape(_part(whole, 0), whole.shape[1:])
+    here = slice_axis(z, last, 0, m)
+    there = ReverseOp.bind(slice_axis(z, last, 1, m + 1), dimensions=(last,))
+    (a, b), (c, d) = ((_part(v, 0), _part(v, 1)) for v in (here, there))
+    cosine, sine = _half_turns(n, 0, a)
+    even, odd = (plus(a, c), sub(b, d)), (sub(a, c), plus(b, d))
+    turned = plus(mul(odd[0], cosine), mul(odd[1], sine)), sub(mul(odd[1], cosine), mul(odd[0], sine))
+    pairs = ConcatenateOp.bind(sub(even[0], turned[1]), plus(even[1], turned[0]), dimension=0)
+    pairs = _along(mul(pairs, 0.5), last, True)
+    return reshape(transpose(pairs, (*range(1, last + 1), 0)), (*z.shape[1:-1], n))
+
+
+def _half_turns(n: int, start: int, like: Node) -> tuple[Node, Node]:
+    """The n-th roots of unity to the powers of -start, -start - 1, … along the last axis."""
+    size = like.shape[-1]
+    table = roots(n)[start : start + size]
+    c = _data([v for v, _ in table], (size,), like.dtype)
+    s = _data([-v for _, v in table], (size,), like.dtype)
+    return broadcast(c, like.shape, (like.ndim - 1,)), broadcast(s, like.shape, (like.ndim - 1,))
+
+
+def _along(z: Node, axis: int, inverse_: bool) -> Node:
+    """The transform along one axis of parts."""
+    shape = z.shape
+    flat = reshape(z, (2, prod(shape[1:axis]), shape[axis], prod(shape[axis + 1 :])))
+    return reshape(_lines(flat, inverse_), shape)
+
+
+def _lines(z: Node, inverse_: bool) -> Node:
+    """The transforms along axis 2 of parts of shape (2, lines, n, inner)."""
+    _, lines, n, inner = z.shape
     if n == 1:
-        if real_only or parts == 2:
-            return slice_axis(z, 0, 0, 1) if real_only else z
-        return ConcatenateOp.bind(z, full(0.0, z), dimension=0)
+        return z
     digits, rest = 1, n
-    y = reshape(z, (parts, 1, lines, n))
+    y = z
     rounds = factors(n)
     for number, radix in enumerate(rounds):
         last = number == len(rounds) - 1
-        y = reshape(y, (y.shape[0], digits, lines, radix, rest // radix))
-        if radix <= max(RADIX, DIRECT):
-            rows = 1 if last and real_only else 2
-            matrix = _matrix(radix, rows, y.shape[0], inverse_, n if inverse_ and last else 1, z.dtype)
-            y = DotOp.bind(matrix, y, contract=((2, 3), (0, 3)), batch=((), ()))
-        else:
-            y = _chirped(y, radix, inverse_)
-            if inverse_ and last:
-                y = mul(y, 1.0 / n)
-            if last and real_only:
-                y = slice_axis(y, 0, 0, 1)
+        over = n if inverse_ and last else 1
         rest //= radix
-        if not last:
-            y = _times_roots(y, radix * rest, (1, 4), inverse_)
+        y = reshape(y, (2, lines, digits, radix, rest, inner))
+        if radix <= BUTTERFLY:
+            table = [] if last else [_roots_table(radix, rest, inverse_, z.dtype)]
+            y = ButterflyOp.bind(y, *table, inverse=inverse_, over=over)
+        else:
+            if radix <= DIRECT:
+                y = DotOp.bind(_matrix(radix, inverse_, z.dtype), y, contract=((2, 3), (0, 3)), batch=((), ()))
+                y = transpose(y, (0, 2, 1, 3, 4, 5))
+            else:
+                y = _chirped(y, radix, inverse_)
+            if over != 1:
+                y = mul(y, 1.0 / over)
+            if not last:
+                y = _times_roots(y, _roots_table(radix, rest, inverse_, z.dtype))
         digits *= radix
-        y = reshape(y, (y.shape[0], digits, lines, rest))
-    return transpose(reshape(y, (y.shape[0], n, lines)), (0, 2, 1))
+    return reshape(y, z.shape)
 
 
 @lru_cache(maxsize=256)
@@ -220,13 +283,11 @@ def factors(n: int) -> tuple[int, ...]:
 
 
 def _chirped(y: Node, n: int, inverse_: bool) -> Node:
-    """One round of large prime size n, of parts (2, digits, lines, n, rest) to (2, n, digits, lines, rest): since jk = (j² + k² - (k - j)²) / 2, it is a convolution
-    between two multiplications.
+    """One round of large prime size n, of parts (2, lines, digits, n, rest, inner) to (2, lines, n, digits, rest, inner): since jk = (j² + k² - (k - j)²) / 2, it is a
+    convolution between two multiplications.
     """
-    parts, digits, lines, _, rest = y.shape
-    z = reshape(transpose(y, (0, 1, 2, 4, 3)), (parts, digits * lines * rest, n))
-    if parts == 1:
-        z = ConcatenateOp.bind(z, full(0.0, z), dimension=0)
+    _, lines, digits, _, rest, inner = y.shape
+    z = reshape(transpose(y, (0, 1, 2, 4, 5, 3)), (2, lines * digits * rest * inner, n))
     size = 1 << (2 * n - 2).bit_length()
     turns = [k * k % (2 * n) for k in range(n)]
     chirp = _roots_data(2 * n, turns, inverse_, z.dtype)
@@ -235,10 +296,10 @@ def _chirped(y: Node, n: int, inverse_: bool) -> Node:
     sign = -1 if inverse_ else 1  # the other way round
     kernel = [0.0 if k is None else table[k][0] for k in spread]
     kernel += [0.0 if k is None else sign * table[k][1] for k in spread]
-    other = _lines(_data(kernel, (2, 1, size), z.dtype), False)
-    product = _product(_lines(pad(_product_with(z, chirp), 0.0, (0, 0, 0), (0, 0, size - n)), False), other)
-    found = _product_with(slice_axis(_lines(product, True), 2, 0, n), chirp)
-    return transpose(reshape(found, (2, digits, lines, rest, n)), (0, 4, 1, 2, 3))
+    other = _along(_data(kernel, (2, 1, size), z.dtype), 2, False)
+    product = _product(_along(pad(_product_with(z, chirp), 0.0, (0, 0, 0), (0, 0, size - n)), 2, False), other)
+    found = _product_with(slice_axis(_along(product, 2, True), 2, 0, n), chirp)
+    return transpose(reshape(found, (2, lines, digits, rest, inner, n)), (0, 1, 5, 2, 3, 4))
 
 
 def _product(z: Node, w: Node) -> Node:
@@ -259,14 +320,14 @@ def _product_with(z: Node, roots_: tuple[Node, Node]) -> Node:
     )
 
 
-def _times_roots(y: Node, n: int, axes: tuple[int, int], inverse_: bool) -> Node:
-    """Parts times the n-th roots of unity to the power of the product of the places along two axes."""
-    first, second = (y.shape[k] for k in axes)
-    turns = [q * k % n for q in range(first) for k in range(second)]
-    c, s = _roots_data(n, turns, inverse_, y.dtype)
-    c = broadcast(reshape(c, (first, second)), y.shape, axes)
-    s = broadcast(reshape(s, (2, first, second)), y.shape, (0, *axes))
-    return plus(mul(y, c), mul(ReverseOp.bind(y, dimensions=(0,)), s))
+def _times_roots(y: Node, table: Node) -> Node:
+    """Parts (2, lines, q, digits, k, inner) times roots of unity (2, q, k), which begin with q 1."""
+    first, rest = slice_axis(y, 2, 0, 1), slice_axis(y, 2, 1, y.shape[2])
+    c, s = (_part(table, k) for k in (0, 1))
+    c = broadcast(reshape(c, table.shape[1:]), rest.shape, (2, 4))
+    s = broadcast(ConcatenateOp.bind(neg(s), s, dimension=0), rest.shape, (0, 2, 4))
+    turned = plus(mul(rest, c), mul(ReverseOp.bind(rest, dimensions=(0,)), s))
+    return ConcatenateOp.bind(first, turned, dimension=2)
 
 
 # -- numbers -------------------------------------------------------------------------------------------------------------------------------
@@ -298,17 +359,25 @@ def _roots_data(n: int, turns: Sequence[int], inverse_: bool, dtype: DType) -> t
     return c, _data([*(-v for v in sines), *sines], (2, len(turns)), dtype)
 
 
-def _matrix(n: int, rows: int, columns: int, inverse_: bool, over: int, dtype: DType) -> Node:
-    """The Fourier matrix divided by a number, between parts: (rows, n, columns, n) with 2 rows (columns) for complex results (operands), 1 for real ones."""
+def _roots_table(radix: int, rest: int, inverse_: bool, dtype: DType) -> Node:
+    """For q from 1 to radix and k < rest the root of unity that a round multiplies by, as parts: (2, radix - 1, rest)."""
+    n, sign = radix * rest, 1.0 if inverse_ else -1.0
+    table = roots(n)
+    turns = [q * k for q in range(1, radix) for k in range(rest)]
+    return _data([*(table[t][0] for t in turns), *(sign * table[t][1] for t in turns)], (2, radix - 1, rest), dtype)
+
+
+def _matrix(n: int, inverse_: bool, dtype: DType) -> Node:
+    """The Fourier matrix between parts: (2, n, 2, n)."""
     table, sign = roots(n), 1.0 if inverse_ else -1.0
     values = []
-    for row in range(rows):
+    for row in range(2):
         for q in range(n):
-            for column in range(columns):
+            for column in range(2):
                 for j in range(n):
                     c, s = table[q * j % n]
-                    values.append((c if row == column else sign * s * (1 if row else -1)) / over)
-    return _data(values, (rows, n, columns, n), dtype)
+                    values.append(c if row == column else sign * s * (1 if row else -1))
+    return _data(values, (2, n, 2, n), dtype)
 
 
 def _data(values: Sequence[float], shape: Ints, dtype: DType) -> Node:

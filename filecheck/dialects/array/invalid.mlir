@@ -930,6 +930,14 @@ func.func @reduce_precision(%x : tensor<4xf32>) {
 
 // -----
 
+// CHECK: butterfly: expected roots float32[2,3,8], got float32[2,4,4].
+func.func @butterfly(%x : tensor<2x3x1x4x8x1xf32>, %w : tensor<2x4x4xf32>) {
+  %0 = array.butterfly %x, %w inverse false over 1 : tensor<2x3x1x4x8x1xf32>, tensor<2x4x4xf32> -> tensor<2x3x4x1x8x1xf32>
+  func.return
+}
+
+// -----
+
 // CHECK: IRFFT input shape (4, 4) minor dimensions must be (5,) for fft_lengths (8,)
 func.func @fft(%x : tensor<4x4xcomplex<f32>>) {
   %0 = array.fft IRFFT %x lengths [8] : tensor<4x4xcomplex<f32>> -> tensor<4x8xf32>

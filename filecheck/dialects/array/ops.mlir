@@ -611,6 +611,13 @@ func.func @argsort(%k : tensor<8xf32>, %l : tensor<8xi32>) -> tensor<8xi32> {
   func.return %i : tensor<8xi32>
 }
 
+// CHECK-LABEL: @butterfly(
+// CHECK: %y = array.butterfly %x, %w inverse false over 1 : tensor<2x3x1x4x8x1xf32>, tensor<2x3x8xf32> -> tensor<2x3x4x1x8x1xf32>
+func.func @butterfly(%x : tensor<2x3x1x4x8x1xf32>, %w : tensor<2x3x8xf32>) -> tensor<2x3x4x1x8x1xf32> {
+  %y = array.butterfly %x, %w inverse false over 1 : tensor<2x3x1x4x8x1xf32>, tensor<2x3x8xf32> -> tensor<2x3x4x1x8x1xf32>
+  func.return %y : tensor<2x3x4x1x8x1xf32>
+}
+
 // CHECK-LABEL: @merge_path(
 // CHECK: %p = array.merge_path %length, %k chunk 16 steps 7 within 0 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x6xi32>
 func.func @merge_path(%length : tensor<1xi32>, %k : tensor<4x96xi32>) -> tensor<4x6xi32> {
