@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import cos, sin, sqrt, tau
+from math import cos, sin, sqrt
+from math import tau as turn
 from typing import Any, ClassVar, NamedTuple
 
 from xdsl.dialects import arith
@@ -149,7 +150,7 @@ class _Writer:
             re, im = {1: (minus, plus), 3: (plus, minus), 5: (minus, plus), 7: (plus, minus)}[8 * k // n]
             signs = {1: (1, 1), 3: (-1, 1), 5: (-1, -1), 7: (1, -1)}[8 * k // n]
             return _Number(self.times(re, signs[0] * half), self.times(im, signs[1] * half))
-        c, s = cos(tau * k / n), sin(tau * k / n)
+        c, s = cos(turn * k / n), sin(turn * k / n)
         re = b.op(arith.SubfOp, self.times(x.re, c), self.times(x.im, s))
         return _Number(re, b.op(arith.AddfOp, self.times(x.re, s), self.times(x.im, c)))
 
@@ -192,7 +193,7 @@ class _Writer:
         for q in half:
             even, odd = first, None
             for j in half:
-                angle = tau * (q * j % n) / n
+                angle = turn * (q * j % n) / n
                 even = self.add(even, _Number(*(self.times(v, cos(angle)) for v in sums[j - 1])))
                 term = _Number(*(self.times(v, self.sign * sin(angle)) for v in differences[j - 1]))
                 odd = term if odd is None else self.add(odd, term)

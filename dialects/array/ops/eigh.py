@@ -45,11 +45,12 @@ from weft.dialects.array.ops.matrices import (
     row_index,
     row_of,
     rows,
+    scaled,
     spread,
     swap,
 )
 from weft.dialects.array.ops.qr import reflected, reflection
-from weft.dialects.array.ops.tridiagonal import diagonalised, scaled
+from weft.dialects.array.ops.tridiagonal import diagonalised
 
 Maybe = Node | None
 

@@ -12,13 +12,19 @@ from typing import Any
 from weft.dialects.array.graph import Graph, close
 from weft.dialects.array.node import Aval, Node, aval, leaf, transform
 from weft.dialects.array.op import ArrayOp, batch_front, broadcast, full, literal, zeros
-from weft.dialects.array.ops import algebra
+from weft.dialects.array.ops import algebra, emit
 from weft.dialects.array.ops.algebra import (
+    absolute,
+    bitcast,
     compare,
     convert,
+    div,
     iota,
+    is_finite,
+    logical_and,
     pad,
     plus,
+    reduce,
     reshape,
     slice_axis,
     square,
@@ -204,6 +210,20 @@ def take(x: Node, index: Node, axis: int) -> Node:
 def take_columns(x: Node, index: Node) -> Node:
     """The columns of each matrix that an index vector (of the same leading axes) names."""
     return swap(take_rows(swap(x), index))
+
+
+def scaled(x: Node) -> tuple[Node, Node]:
+    """Matrices divided each by the power of two that brings its greatest element between 1 and 2, and these powers: 0 for nothing (or less than normal numbers), NaN
+    if an element is not finite.
+    """
+    axes = (x.ndim - 2, x.ndim - 1)
+    most = reduce(absolute(x), "max", axes)
+    integer = emit.integer_of(most.dtype)
+    exponent = {32: 0xFF << 23, 64: 0x7FF << 52}[integer.bits]
+    power = bitcast(logical_and(bitcast(most, integer), exponent), most.dtype)
+    power = where(is_finite(most), power, float("nan"))
+    by = where(compare(power, "eq", 0.0), 1.0, power)
+    return div(x, like(spread(column_of(column_of(by)), x), x)), power
 
 
 # -- loops -----------------------------------------------------------------------------------------------------------------------------------

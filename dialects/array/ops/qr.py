@@ -55,6 +55,7 @@ from weft.dialects.array.ops.matrices import (
     row_index,
     row_of,
     rows,
+    scaled,
     spread,
     swap,
     tril,
@@ -133,8 +134,10 @@ class QrOp(MatrixOp):
         k = n if full_matrices else min(n, m)
         if not x.aval.size:
             return eye(lead, n, k, x), zeros(aval((*lead, k, m), x.dtype))
+        x, scale = scaled(x)  # squares of what is far from 1 are too large or nothing
         packed, tau = reflections(x)
         r = triu(packed if k == n else rows(packed, 0, k))
+        r = mul(r, like(spread(column_of(column_of(scale)), r), r))
         return product(columns(packed, 0, min(n, m)), tau, k), r
 
 

@@ -52,6 +52,7 @@ from weft.dialects.array.ops.matrices import (
     row_index,
     row_of,
     rows,
+    scaled,
     spread,
     swap,
     triu,
@@ -59,7 +60,7 @@ from weft.dialects.array.ops.matrices import (
 )
 from weft.dialects.array.ops.qr import product, reflected, reflection, reflections
 from weft.dialects.array.ops.shape import ReverseOp
-from weft.dialects.array.ops.tridiagonal import diagonalised, scaled
+from weft.dialects.array.ops.tridiagonal import diagonalised
 
 Maybe = Node | None
 
@@ -169,18 +170,18 @@ class SvdOp(MatrixOp):
         q = reshape(q, (*lead, m, 2, m))
         known = is_finite(scale)
 
-        def vectors(which: int) -> Node:
+        def halves(which: int) -> Node:
             part = reshape(slice_axis(q, q.ndim - 2, which, which + 1), (*lead, m, m))
             part = where(spread(column_of(column_of(known)), part), part, float("nan"))
             return like(_orthonormal(part), x)
 
-        v = vectors(0)
+        v = halves(0)
         if m > 1:
             inner, factors = right
             v = join(
                 rows(v, 0, 1), reflected(columns(rows(inner, 1, m), 0, m - 1), factors, rows(v, 1, m), False), axis=-2
             )
-        u = reflected(*left, vectors(1), False)
+        u = reflected(*left, halves(1), False)
         if tau is not None:
             u = reflected(packed, tau, widened(u, n, m), False)
             if full_matrices:

@@ -25,7 +25,6 @@ from weft.dialects.array.ops.algebra import (
     convert,
     div,
     iota,
-    is_finite,
     logical_and,
     logical_or,
     maximum,
@@ -48,7 +47,6 @@ from weft.dialects.array.ops.matrices import (
     eye,
     fori,
     join,
-    like,
     matmul,
     panels,
     row_index,
@@ -181,17 +179,3 @@ def _apart(x: Node, y: Node, places: Node, least: float) -> Node:
     """x - y, and `least` for each place between them. Equal ones are told apart first: WGSL lets a compiler add in any order."""
     more = mul(places, least)
     return where(compare(x, "eq", y), more, plus(sub(x, y), more))
-
-
-def scaled(x: Node) -> tuple[Node, Node]:
-    """Matrices divided each by the power of two that brings its greatest element between 1 and 2, and these powers: 0 for nothing (or less than normal numbers), NaN
-    if an element is not finite.
-    """
-    axes = (x.ndim - 2, x.ndim - 1)
-    most = reduce(absolute(x), "max", axes)
-    integer = emit.integer_of(most.dtype)
-    exponent = {32: 0xFF << 23, 64: 0x7FF << 52}[integer.bits]
-    power = bitcast(logical_and(bitcast(most, integer), exponent), most.dtype)
-    power = where(is_finite(most), power, float("nan"))
-    by = where(compare(power, "eq", 0.0), 1.0, power)
-    return div(x, like(spread(column_of(column_of(by)), x), x)), power
