@@ -77,11 +77,12 @@ def frexp(x: ArrayLike, /) -> tuple[Array, Array]:
     bits = lax.bitcast_convert_type(scaled, f"int{x.dtype.bits}")
     mask, bias = (1 << width) - 1, (1 << (width - 1)) - 2
     exponent = lax.bitwise_and(lax.shift_right_logical(bits, like(mantissa, bits)), like(mask, bits))
-    kept = lax.bitwise_and(bits, like(-1 - (mask << mantissa), bits))
-    fraction = lax.bitcast_convert_type(lax.bitwise_or(kept, like(bias << mantissa, bits)), x.dtype)
     power = lax.convert_element_type(exponent, int32) - bias - where(small, mantissa + 1, 0)
     plain = (x == 0) | ~isfinite(x)
-    return where(plain, x, fraction), where(plain, like(0, power), lax.convert_element_type(power, int32))
+    power = where(plain, like(0, power), power)
+    half = lax.shift_right_arithmetic(power, like(1, power))
+    # Two exact products, rather than other bits for the exponent: they have derivatives.
+    return x * _power_of_two(-half, x.dtype) * _power_of_two(half - power, x.dtype), power
 
 
 def ldexp(x1: ArrayLike, x2: ArrayLike, /) -> Array:
