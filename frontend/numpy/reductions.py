@@ -11,7 +11,7 @@ from weft.array import Array, lift, wrap
 from weft.dialects import dtypes
 from weft.dialects.array import ops
 from weft.dialects.array.node import Node
-from weft.dialects.dtypes import DType, bool_
+from weft.dialects.dtypes import DType, bool_, float32
 from weft.host import canonical
 from weft.lax.base import (
     ArrayLike,
@@ -251,8 +251,11 @@ def var(
     if correction is not None and ddof:
         raise ValueError("ddof and correction can't be provided simultaneously.")
     wanted = canonical(dtype) if dtype is not None else to_inexact(node.dtype)
-    x = wrap(convert(node, to_inexact(wanted)))
-    center = _mean(x, axes, keepdims=True, where=where) if mean is None else mean
+    if node.dtype.kind == "c" != wanted.kind and dtype is not None:
+        raise ValueError(f"var: the variance of {node.dtype} elements is computed in a complex dtype, got {wanted}")
+    computed = to_inexact(wanted)
+    x = wrap(convert(node, float32 if computed.bits == 16 else computed))
+    center = _mean(x, axes, keepdims=True, where=where) if mean is None else wrap(convert(lift(mean), x.dtype))
     offset = x - center
     squares = lax.square(lax.abs(offset) if x.dtype.kind == "c" else offset)
     wanted = wanted.part if x.dtype.kind == "c" else wanted
