@@ -327,25 +327,20 @@ def _sign_extend(p: Printer, op: Operation, args: list[Text]) -> Text:
 
 
 def _bitcast(p: Printer, op: Operation, args: list[Text]) -> Text:
+    """Registers hold a 16-bit float as f32, and its bits sign-extended: from one to the other by functions of ours, between two such floats by both."""
     source, target = (element_of(v.type) for v in (op.operands[0], op.results[0]))
-    if IntegerType(16) in (source, target):
-        return _bitcast_16(p, op, args[0][0], source, target)
-    return f"bitcast<{type_name(op.results[0].type)}>({args[0][0]})", ATOM
-
-
-def _bitcast_16(p: Printer, op: Operation, text: str, source: Attribute, target: Attribute) -> Text:
-    """Between the bits of a 16-bit float and the float."""
-    lanes = lanes_of(op.results[0].type)
-    unsigned = "u32" if lanes == 1 else f"vec{lanes}<u32>"
+    if source == target or {source, target}.isdisjoint((BFloat16Type(), Float16Type())):
+        return f"bitcast<{type_name(op.results[0].type)}>({args[0][0]})", ATOM
+    lanes, text = lanes_of(op.results[0].type), args[0][0]
+    signed, unsigned = (t if lanes == 1 else f"vec{lanes}<{t}>" for t in ("i32", "u32"))
+    if isinstance(source, (BFloat16Type, Float16Type)):
+        bits = p.own("bf16_bits" if isinstance(source, BFloat16Type) else "f16_bits", lanes)
+        text = f"extractBits(bitcast<{signed}>({bits}({text})), 0u, 16u)"
     if isinstance(target, BFloat16Type):
         return f"bitcast<{type_name(op.results[0].type)}>(bitcast<{unsigned}>({text}) << {unsigned}(16u))", ATOM
-    if isinstance(source, BFloat16Type):
-        bits = f"bitcast<{type_name(op.results[0].type)}>({p.own('bf16_bits', lanes)}({text}))"
-        return f"extractBits({bits}, 0u, 16u)", ATOM
-    if isinstance(target, Float16Type):
-        return f"{p.own('from_f16', lanes)}(bitcast<{unsigned}>({text}))", ATOM
-    bits = f"bitcast<{type_name(op.results[0].type)}>({p.own('f16_bits', lanes)}({text}))"
-    return f"extractBits({bits}, 0u, 16u)", ATOM
+    return (
+        f"{p.own('from_f16', lanes)}(bitcast<{unsigned}>({text}))" if isinstance(target, Float16Type) else text
+    ), ATOM
 
 
 _CMPI = {0: "==", 1: "!=", 2: "<", 3: "<=", 4: ">", 5: ">=", 6: "<", 7: "<=", 8: ">", 9: ">="}
