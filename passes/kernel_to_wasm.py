@@ -47,6 +47,7 @@ from weft.dialects.wasm.abi import BARRIER_BYTES, FILLED_OFFSET, MAX_THREADS, Pr
 from weft.dialects.wasm.builder import FuncBuilder
 from weft.dialects.wasm.code import Module, Value
 from weft.dialects.wasm.convert import to_op
+from weft.passes.depth import deep_recursion
 from weft.passes.memory.places import buffer_bytes
 from weft.passes.wasm.emitter import Emitter
 from weft.passes.wasm.memory import element_bytes
@@ -346,6 +347,7 @@ def constant_bytes(op: ConstantOp) -> bytes:
     return struct.pack(f"<{len(values)}{code}", *values)
 
 
+@deep_recursion()
 def lower(module: ModuleOp, *, relaxed: bool = True) -> Module:
     """The WebAssembly module of a module that holds one `kernel.program` and its kernels."""
     lowering = Lowering(relaxed)

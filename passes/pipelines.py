@@ -16,6 +16,7 @@ from weft.passes.array_prune import ArrayPrunePass
 from weft.passes.array_simplify import ArraySimplifyPass
 from weft.passes.array_split_complex import ArraySplitComplexPass
 from weft.passes.array_to_kernel import ArrayToKernelPass
+from weft.passes.depth import deep_recursion
 from weft.passes.kernel_apply_schedule import KernelApplySchedulePass
 from weft.passes.kernel_fuse_loops import KernelFuseLoopsPass
 from weft.passes.kernel_plan_memory import KernelPlanMemoryPass
@@ -78,8 +79,9 @@ def pipeline(target: str, **options: Any) -> tuple[ModulePass, ...]:
 
 def run(passes: Iterable[ModulePass], ctx: Context, module: ModuleOp) -> ModuleOp:
     """Applies passes to a module, which it changes, and gives it back."""
-    for each in passes:
-        each.apply(ctx, module)
+    with deep_recursion():
+        for each in passes:
+            each.apply(ctx, module)
     return module
 
 

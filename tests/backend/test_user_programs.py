@@ -45,6 +45,23 @@ def test_agrees_with_the_oracle(device: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_indices_read_by_indices(device: str) -> None:
+    """Small gathers are fused into one another, as deep as the program makes them."""
+
+    def walk(x: weft.Array) -> weft.Array:
+        i = x
+        for _ in range(60):
+            i = x[jnp.clip(i, 0, 2)][jnp.clip(x, 0, 2)]
+        return i
+
+    found = []
+    for each in ("cpu", device):
+        with weft.default_device(each):
+            found.append(np.asarray(weft.jit(walk)(jnp.array([2, 0, 1]))))
+    np.testing.assert_array_equal(*found)
+
+
 def test_eager_and_compiled_are_one_on_the_oracle() -> None:
     @settings(max_examples=25, deadline=None)
     @given(programs)
