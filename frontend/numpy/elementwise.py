@@ -77,17 +77,16 @@ def floor_divide(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 
 def _floor_quotient(x: Array, y: Array) -> Array:
-    # the remainder is exact, so that the quotient is right where x / y would be rounded up to the next integer
-    rest = remainder(x, y)
+    # the remainder is exact, so that the quotient is right where x / y would be rounded up to the next integer; x less it cannot overflow
+    rest = lax.rem(x, y)
     quotient = lax.round(lax.div(x - rest, y), 1)
-    quotient = where(isinf(rest), like(-1, x), quotient)  # a finite number by an infinite one of the other sign
+    quotient = where((rest != 0) & ((rest < 0) != (y < 0)), quotient - 1, quotient)
     return where(y == 0, lax.div(x, y), quotient)
 
 
 def remainder(x: ArrayLike, y: ArrayLike, /) -> Array:
-    """The remainder, with the sign of y."""
-    x, y = promote_arrays(x, y)
-    rest = lax.rem(x, y)
+    """The remainder, with the sign of y. By an integer 0 it is 0, as in JAX."""
+    rest, x, y = _remainder(x, y)
     if x.dtype.kind in "ub":
         return rest
     return where((rest != 0) & ((rest < 0) != (y < 0)), rest + y, rest)
@@ -97,8 +96,15 @@ mod = remainder
 
 
 def fmod(x: ArrayLike, y: ArrayLike, /) -> Array:
-    """The remainder, with the sign of x."""
-    return lax.rem(*promote_arrays(x, y))
+    """The remainder, with the sign of x. By an integer 0 it is 0, as in JAX."""
+    return _remainder(x, y)[0]
+
+
+def _remainder(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array, Array]:
+    """The remainder with the sign of x, and the promoted operands, an integer divisor without zeros."""
+    x, y = promote_arrays(x, y)
+    y = where(y == 0, like(1, y), y) if y.dtype.is_integer else y
+    return lax.rem(x, y), x, y
 
 
 def divmod(x: ArrayLike, y: ArrayLike, /) -> tuple[Array, Array]:
