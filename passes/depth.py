@@ -4,14 +4,14 @@ Python stops at a thousand. Since 3.11 a call of one Python function by another 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 DEPTH = 20_000
 
 
 @contextmanager
-def deep_recursion() -> Iterator[None]:
+def deep_recursion() -> Generator[None]:
     """Allows calls `DEPTH` deep; also a decorator."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, DEPTH))

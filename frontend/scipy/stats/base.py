@@ -27,13 +27,20 @@ DOCS = {
     "ppf": "The quantile.",
     "sf": "1 - cdf.",
 }
+
+
+def log(p: Array) -> Array:
+    """The logarithm of a probability; outside of the support -inf, which does not vary."""
+    return wnp.where(p == 0, -wnp.inf, lax.log(wnp.where(p == 0, 1.0, p)))
+
+
 FOLLOWS: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "pdf": ("logpdf", lax.exp),
     "pmf": ("logpmf", lax.exp),
     "cdf": ("logcdf", lax.exp),
     "sf": ("logsf", lax.exp),
-    "logcdf": ("cdf", lax.log),
-    "logsf": ("sf", lax.log),
+    "logcdf": ("cdf", log),
+    "logsf": ("sf", log),
 }
 """Functions that a distribution has if it has another one, unless it says better how they are computed."""
 
