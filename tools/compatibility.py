@@ -56,7 +56,8 @@ def record() -> dict[str, Any]:
                         else:
                             reference.check(expression, expected, answer, slack=3)
                     except Exception as error:
-                        wrong[expression] = next(line for line in str(error).splitlines() if line)[:120]
+                        said = str(error).removeprefix(f"{expression}: ")
+                        wrong[expression] = next(line for line in said.splitlines() if line)[:120]
     return found
 
 
