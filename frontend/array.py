@@ -261,21 +261,25 @@ class Array:
         if eager.is_traced(self._node):
             return f"Traced<{self.aval}>"
         weak = ", weak_type=True" if self.weak_type else ""
-        return f"Array({self._text(', ')}, dtype={self.dtype}{weak})"
+        return f"Array({self._elements()}, dtype={self.dtype}{weak})"
 
-    def __str__(self) -> str:
-        return repr(self) if eager.is_traced(self._node) else self._text(" ")
-
-    def _text(self, separator: str) -> str:
+    def _elements(self) -> str:
         try:
             import numpy as np
         except ImportError:
             return str(self.tolist())
         array = self.__array__()
-        if separator == ", ":
-            empty = "" if array.size else f", shape={array.shape}"
-            return np.array2string(array, separator=separator, prefix="Array(") + empty
-        return np.array2string(array, separator=separator)
+        return np.array2string(array, separator=", ", prefix="Array(") + (
+            "" if array.size else f", shape={array.shape}"
+        )
+
+    def __str__(self) -> str:
+        if eager.is_traced(self._node):
+            return repr(self)
+        try:
+            return str(self.__array__())
+        except ImportError:
+            return str(self.tolist())
 
     def __format__(self, spec: str) -> str:
         return format(str(self) if self.shape or eager.is_traced(self._node) else self.item(), spec)
