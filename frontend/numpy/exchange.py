@@ -100,7 +100,9 @@ def array_repr(
     """The representation of an array."""
     import numpy as np
 
-    return np.array_repr(arr, max_line_width, precision, suppress_small)
+    array = np.asarray(arr)
+    text = np.array2string(array, max_line_width, precision, suppress_small, separator=", ", prefix="Array(")
+    return f"Array({text}, dtype={array.dtype})"
 
 
 def array_str(

@@ -205,9 +205,9 @@ def wrap_key_data(key_bits_array: Any, *, impl: Any = None, dtype: Any = None) -
 
 
 def key_impl(keys: Any) -> str:
-    """How the bits of keys are made: "fry", Threefry."""
+    """How the bits of keys are made: "threefry2x32"."""
     words_of(keys)
-    return "fry" if isinstance(keys, PRNGKeyArray) else "threefry2x32"
+    return "threefry2x32"
 
 
 def key_dtype(impl_spec: Any = None) -> KeyType:
