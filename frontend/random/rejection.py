@@ -7,7 +7,7 @@ Insurance: Mathematics and Economics 12, 1993) for Poisson; geometric gaps and B
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import weft.numpy as wnp
@@ -201,6 +201,23 @@ def _poisson_small(words: Array, rate: Array, dtype: DType) -> Array:
     return lax.while_loop(lambda state: wnp.any(state[2] > -rate), step, start)[0] - 1
 
 
+def _transformed_rejection(
+    words: Array, like: Array, propose: Callable[[Array, Array, Array], tuple[Array, Array]]
+) -> Array:
+    """Draws until each element has a number. `propose(u, v, us)` gives numbers, and which are accepted: u is uniform on [-0.5, 0.5), us its distance from the ends, v uniform on [0, 1)."""
+
+    def step(state: Any) -> Any:
+        found, accepted, key = state
+        key, first, second = split(key, 3)
+        u = uniform(first, like.shape, like.dtype) - 0.5
+        v = uniform(second, like.shape, like.dtype)
+        k, accept = propose(u, v, 0.5 - wnp.abs(u))
+        return wnp.where(accept, k, found), accepted | accept, key
+
+    start = (wnp.full_like(like, -1), wnp.zeros(like.shape, bool), words)
+    return lax.while_loop(lambda state: wnp.any(~state[1]), step, start)[0]
+
+
 def _poisson_large(words: Array, rate: Array, dtype: DType) -> Array:
     """By transformed rejection, for rates of 10 and more."""
     log_rate = lax.log(rate)
@@ -209,21 +226,14 @@ def _poisson_large(words: Array, rate: Array, dtype: DType) -> Array:
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
     v_r = 0.9277 - 3.6224 / (b - 2)
 
-    def step(state: Any) -> Any:
-        found, accepted, key = state
-        key, first, second = split(key, 3)
-        u = uniform(first, rate.shape, rate.dtype) - 0.5
-        v = uniform(second, rate.shape, rate.dtype)
-        us = 0.5 - wnp.abs(u)
+    def propose(u: Array, v: Array, us: Array) -> tuple[Array, Array]:
         k = lax.floor((2 * a / us + b) * u + rate + 0.43)
         s = lax.log(v * inverse_alpha / (a / (us * us) + b))
         quick = (us >= 0.07) & (v <= v_r)
         refused = (k < 0) | ((us < 0.013) & (v > us))
-        accept = quick | (~refused & (s <= -rate + k * log_rate - lax.lgamma(k + 1)))
-        return wnp.where(accept, k, found), accepted | accept, key
+        return k, quick | (~refused & (s <= -rate + k * log_rate - lax.lgamma(k + 1)))
 
-    start = (wnp.full_like(rate, -1), wnp.zeros(rate.shape, bool), words)
-    return lax.while_loop(lambda state: wnp.any(~state[1]), step, start)[0].astype(dtype)
+    return _transformed_rejection(words, rate, propose).astype(dtype)
 
 
 def poisson(
@@ -283,12 +293,7 @@ def _binomial_large(words: Array, count: Array, p: Array, dtype: DType) -> Array
     alpha = (2.83 + 5.1 / b) * deviation
     m = lax.floor((count + 1) * p)
 
-    def step(state: Any) -> Any:
-        found, accepted, key = state
-        key, first, second = split(key, 3)
-        u = uniform(first, p.shape, p.dtype) - 0.5
-        v = uniform(second, p.shape, p.dtype)
-        us = 0.5 - wnp.abs(u)
+    def propose(u: Array, v: Array, us: Array) -> tuple[Array, Array]:
         k = lax.floor((2 * a / us + b) * u + c)
         quick = (us >= 0.07) & (v <= v_r)
         refused = (k < 0) | (k > count)
@@ -302,11 +307,9 @@ def _binomial_large(words: Array, count: Array, p: Array, dtype: DType) -> Array
             - _stirling_tail(k)
             - _stirling_tail(count - k)
         )
-        accept = quick | (~refused & (v <= bound))
-        return wnp.where(accept, k, found), accepted | accept, key
+        return k, quick | (~refused & (v <= bound))
 
-    start = (wnp.full_like(p, -1), wnp.zeros(p.shape, bool), words)
-    return lax.while_loop(lambda state: wnp.any(~state[1]), step, start)[0].astype(dtype)
+    return _transformed_rejection(words, p, propose).astype(dtype)
 
 
 def binomial(key: Any, n: Any, p: Any, shape: Sequence[int] | None = None, dtype: Any = None) -> Array:
