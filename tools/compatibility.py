@@ -56,8 +56,11 @@ def record() -> dict[str, Any]:
                         else:
                             reference.check(expression, expected, answer, slack=3)
                     except Exception as error:
-                        said = str(error).removeprefix(f"{expression}: ")
-                        wrong[expression] = next(line for line in said.splitlines() if line)[:120]
+                        text = str(error).removeprefix(f"{expression}: ")
+                        said = next(line for line in text.splitlines() if line)[:120]
+                        # An expression may stand in a file of float64 as well: that it is refused there must not hide what is wrong with it.
+                        if not is_refused(said) or is_refused(wrong.get(expression, said)):
+                            wrong[expression] = said
     return found
 
 
