@@ -1,4 +1,4 @@
-"""weft agrees with JAX on some 780 expressions: type (weakness included) and values, or the refusal. `tests/reference/reference.py` says how JAX's answers came about."""
+"""weft agrees with JAX on the expressions of tests/reference: type (weakness included) and values, or the refusal. `tests/reference/reference.py` says how JAX's answers came about."""
 
 from __future__ import annotations
 
