@@ -135,7 +135,7 @@ class Array:
         """Computes it, if that has not happened yet, and waits until it is there. Gives itself."""
         node = self._node
         get_device(eager.value(node).device).backend.finish()
-        if config.debug_nans or config.debug_infs:
+        if config.debug_values:
             eager.check_values(node)
         return self
 

@@ -66,6 +66,11 @@ class Config:
         for name, option in OPTIONS.items():
             setattr(self, name, _from_environment(name, option))
 
+    @property
+    def debug_values(self) -> bool:
+        """Whether what is computed is looked at: for NaN, or for infinities."""
+        return self.debug_nans or self.debug_infs
+
     def update(self, name: str, value: Any) -> None:
         """Sets an option; `default_device`, `platforms` and `platform_name` name a device. Raises AttributeError if there is no option of this name, TypeError or ValueError for a value that it does not take."""
         key = name.removeprefix("jax_").removeprefix("weft_")

@@ -140,7 +140,7 @@ def _run(outs: Sequence[Node], device: Device) -> None:
         results = run(buffers)
         for n, buffer in zip(graph.outs, results, strict=True):
             n.value = buffer
-        if config.debug_nans or config.debug_infs:
+        if config.debug_values:
             _check_outs(graph)
     for n, root in roots.items():
         n.value = root.value

@@ -195,7 +195,7 @@ class Program:
             Array(computed(a, results[k], committed)) if k >= 0 else wrap(inputs[~k])
             for k, a in zip(self.plan, self.avals, strict=False)
         ]
-        if config.debug_nans or config.debug_infs:
+        if config.debug_values:
             from weft.blame import blame
 
             try:
