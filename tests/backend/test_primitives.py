@@ -1,7 +1,7 @@
 """Each primitive on each device against the oracle: every dtype, shapes with 0 and 1, NaN, infinities and negative
 zeros.
 
-The inputs are those of tests/rules/sampling.py. Cases of one op are compiled together, as one program with an output
+The inputs are those of tests/rules/sampling. Cases of one op are compiled together, as one program with an output
 for each, because compiling is what takes time.
 """
 

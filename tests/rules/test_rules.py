@@ -1,7 +1,7 @@
 """Every primitive, every rule: derivatives against finite differences, batching against a loop, `reference` against
 `infer`, lowering against `reference`.
 
-Nothing here names an op: the ops come from the classes, their inputs from sampling.py.
+Nothing here names an op: the ops come from the classes, their inputs from `sampling`.
 """
 
 from __future__ import annotations
