@@ -1,8 +1,9 @@
 """kernel-to-wasm: a program of kernels becomes one WebAssembly module.
 
-Each `kernel.func` becomes a function that takes the addresses of its buffers; `main` calls them in the order of the launches, with barriers between. Every thread runs
-`main` and takes its share of each kernel: the rounds of an outermost axis on level grid; a nest without one is the first thread's. How a nest becomes loops is in
-passes/wasm/emitter.py; what the host must know is in dialects/wasm/abi.py.
+Each `kernel.func` becomes a function that takes the addresses of its buffers; `main` calls them in the order of the launches. Every thread runs `main` and takes its share
+of each kernel that is worth it: the rounds of an outermost axis on level grid. What is too little work for that, a launch or a whole loop of them, the first thread does
+alone, and there are barriers only where threads need what others have written. How a nest becomes loops is in passes/wasm/emitter.py; what the host must know is in
+dialects/wasm/abi.py.
 
 A copy staged at "entry" is made by a function of its own before the kernel, so that all threads share the work and the copy.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from math import prod
 
 from xdsl.context import Context
@@ -49,14 +51,15 @@ from weft.dialects.wasm.code import Module, Value
 from weft.dialects.wasm.convert import to_op
 from weft.passes.depth import deep_recursion
 from weft.passes.memory.places import buffer_bytes
+from weft.passes.wasm.cost import nanoseconds
 from weft.passes.wasm.emitter import Emitter
 from weft.passes.wasm.memory import element_bytes
 from weft.passes.wasm.staging import staged_copy
 from weft.passes.wasm.state import REGISTER_LEVELS, Access
 
 ALIGNMENT = 64
-WORTH_A_BARRIER = 1 << 15
-"""Scalar operations of a launch within a loop that threads share."""
+WORTH_SHARING = 20_000
+"""Nanoseconds of one thread's time from which on threads share a launch: some ten barriers."""
 ROUNDS = 16
 """What a loop is taken to run whose rounds nobody knows."""
 
@@ -68,9 +71,12 @@ def aligned(size: int) -> int:
 
 @dataclass
 class Kernel:
-    """A kernel's functions, run in order with a barrier after each, and the scratch memory they need: shared, and for each thread."""
+    """A kernel's functions, run in order with a barrier after each, the nanoseconds that they take one thread, and the scratch memory they need: shared, and for each
+    thread.
+    """
 
     functions: list[str] = field(default_factory=list[str])
+    time: int = 0
     shared: int = 0
     private: int = 0
 
@@ -92,6 +98,8 @@ class Lowering:
         kernel = self.kernels[name] = Kernel()
         body = func.body.block
         nests = [op for op in body.ops if isinstance(op, NestOp)]
+        if any(a.level == "grid" for nest in nests for a in nest.axes.data):  # else there is nothing to share
+            kernel.time = sum(map(nanoseconds, nests))
         staged: dict[Operation, tuple[int, MemRefType, Expr]] = {}
         for nest in nests:
             for load in nest.block.ops:
@@ -175,9 +183,9 @@ class Lowering:
             place += aligned(nbytes(op.result.type))
         if constants:
             self._fill(constants, address, barrier_address)
-        _Course(
-            self, address, (shared_base, private_base, tid, nthreads), barrier_address, pending=bool(constants)
-        ).run(block)
+        course = _Course(self, address, (shared_base, private_base, tid, nthreads), barrier_address)
+        course.pending = ONE if constants else NONE
+        course.run(block)
         b.return_()
         pairs = program.attributes.get("donated")
         flat = list(pairs.get_values()) if pairs is not None else []  # type: ignore[attr-defined]
@@ -186,10 +194,30 @@ class Lowering:
             [nbytes(a.type) for a in inputs],
             [nbytes(a.type) for a in args[len(inputs) :]],
             arena=planned + shared + private * MAX_THREADS,
-            work=work(program),
+            work=self._work(block),
             donated=tuple(zip(flat[::2], flat[1::2], strict=True)),
             constants=place - BARRIER_BYTES,
         ).store(self.module.module)
+
+    def shared(self, op: Operation) -> bool:
+        """Whether threads share a step of the program, or one within it."""
+        if isinstance(op, LaunchOp):
+            return self._time(op) >= WORTH_SHARING
+        return any(self.shared(each) for r in op.regions for each in r.block.ops)
+
+    def _time(self, op: LaunchOp) -> int:
+        return self.kernels[op.kernel.root_reference.data].time
+
+    def _work(self, block: Block) -> int:
+        """Nanoseconds of one thread's time in what threads share."""
+        total = 0
+        for op in block.ops:
+            if isinstance(op, LaunchOp):
+                total += self._time(op) if self.shared(op) else 0
+            elif op.regions:
+                times = op.times.value.data if isinstance(op, RepeatOp) else ROUNDS
+                total += times * sum(self._work(r.block) for r in op.regions)
+        return total
 
     def _fill(self, constants: Sequence[ConstantOp], address: Mapping[SSAValue, Value], barrier: Value) -> None:
         """The first thread of the first call puts the constants in their places."""
@@ -205,10 +233,17 @@ class Lowering:
             b.store("i32.store", barrier, b.const_i32(1), FILLED_OFFSET)
 
 
+NONE, ONE, ALL = 0, 1, 2
+"""Whose writes other threads may not see yet, or whose reads may not be done: nobody's, the first thread's, anybody's."""
+
+STEPS = (CopyOp, LaunchOp, RepeatOp, WhileOp, SwitchOp)
+
+
 class _Course:
     """The steps of a program: launches and copies, with barriers between, in loops and branches of `main` itself.
 
-    All threads take the same course: what they decide by is written before a barrier, and not again before the next one.
+    All threads take the same course: what they decide by is written before a barrier, and not again before the next one. Runs of steps that are not worth sharing are a
+    course of the first thread alone, without barriers.
     """
 
     def __init__(
@@ -217,77 +252,89 @@ class _Course:
         address: dict[SSAValue, Value],
         common: tuple[Value, ...],
         barrier: Value,
-        pending: bool,
+        alone: bool = False,
     ):
-        self.b, self.module, self.kernels = lowering.main, lowering.module, lowering.kernels
-        self.address, self.common, self.barrier = address, common, barrier
-        self.pending = pending
-        """Something was written that other threads may not see yet, or is still being read."""
+        self.lowering, self.address, self.common, self.barrier = lowering, address, common, barrier
+        self.b, self.alone = lowering.main, alone
+        self.pending = NONE
 
     def run(self, block: Block) -> None:
         """Writes the steps of a block."""
-        b = self.b
-        for op in block.ops:
-            match op:
-                case CopyOp():
-                    self._wait()
-                    with b.if_(b.inst("i32.eqz", self.common[2])):
-                        size = b.const_i32(nbytes(op.source.type))
-                        b.inst("memory.copy", self.address[op.target], self.address[op.source], size)
-                    self.pending = True
-                case LaunchOp():
-                    buffers = [self.address[v] for v in op.operands]
-                    for function in self.kernels[op.kernel.root_reference.data].functions:
-                        self._wait()
-                        b.call(function, *buffers, *self.common)
-                        self.pending = True
-                case RepeatOp():
-                    self._repeat(op)
-                case WhileOp():
-                    self._while(op)
-                case SwitchOp():
-                    self._switch(op, 0, self._read("i32.load", op.index))
-                case _:
-                    pass
+        for shared, steps in groupby((op for op in block.ops if isinstance(op, STEPS)), self.lowering.shared):
+            if shared or self.alone:
+                for op in steps:
+                    self._step(op)
+            else:
+                self._wait(ALL)
+                *memory, tid, _ = self.common
+                with self.b.if_(self.b.inst("i32.eqz", tid)):
+                    common = (*memory, tid, self.b.const_i32(1))
+                    one = _Course(self.lowering, self.address, common, self.barrier, alone=True)
+                    for op in steps:
+                        one._step(op)
+                self.pending = ONE
 
-    def _wait(self) -> None:
+    def _step(self, op: Operation) -> None:
         b = self.b
-        if self.pending:
-            if "barrier" not in self.module:
-                add_barrier(self.module)
+        match op:
+            case CopyOp():  # is the first thread's
+                b.inst(
+                    "memory.copy", self.address[op.target], self.address[op.source], b.const_i32(nbytes(op.source.type))
+                )
+            case LaunchOp():
+                buffers = [self.address[v] for v in op.operands]
+                for function in self.lowering.kernels[op.kernel.root_reference.data].functions:
+                    self._wait(ONE)
+                    b.call(function, *buffers, *self.common)
+                    self.pending = ALL
+            case RepeatOp():
+                self._repeat(op)
+            case WhileOp():
+                self._while(op)
+            case SwitchOp():
+                self._switch(op, 0, self._read("i32.load", op.index))
+            case _:
+                raise AssertionError(op.name)
+
+    def _wait(self, least: int) -> None:
+        """Waits for all threads if so much is pending."""
+        b = self.b
+        if self.pending >= least and not self.alone:
+            if "barrier" not in self.lowering.module:
+                add_barrier(self.lowering.module)
             with b.if_(b.inst("i32.ne", self.common[3], b.const_i32(1))):
                 b.call("barrier", self.barrier, self.common[3])
-        self.pending = False
+            self.pending = NONE
 
     def _read(self, mnemonic: str, buffer: SSAValue) -> Value:
-        self._wait()
+        self._wait(ONE)
         return self.b.load(mnemonic, self.address[buffer])
 
     def _repeat(self, op: RepeatOp) -> None:
         b, times = self.b, op.times.value.data
-        if not times:
+        steps = [each for each in op.body.block.ops if isinstance(each, STEPS)]
+        if not times or not steps:
             return
         with b.loop(b.const_i32(times)) as loop:
-            self.pending = True
+            self.pending = max(self.pending, ALL if self.lowering.shared(steps[-1]) else ONE)  # what a round leaves
             self.run(op.body.block)
             left = b.inst("i32.sub", loop.args[0], b.const_i32(1))
             b.continue_if(left, left)
-        self.pending = True
 
     def _while(self, op: WhileOp) -> None:
         b = self.b
         with b.loop():
-            self.pending = True
+            self.pending = ALL  # nobody writes the condition before all have read it
             self.run(op.before.block)
             b.break_if(b.inst("i32.eqz", self._read("i32.load8_u", op.condition)))
             self.run(op.body.block)
             b.continue_()
-        self.pending = True
+        self.pending = ALL
 
     def _switch(self, op: SwitchOp, k: int, index: Value) -> None:
         """The cases from k on."""
         b = self.b
-        self.pending = True  # nobody writes the index before all have read it
+        self.pending = ALL  # nobody writes the index before all have read it
         if k == len(op.cases) - 1:
             self.run(op.cases[k].block)
         else:
@@ -295,40 +342,13 @@ class _Course:
                 self.run(op.cases[k].block)
             with branch.else_():
                 self._switch(op, k + 1, index)
-        self.pending = True
+        self.pending = ALL
 
 
 def nbytes(type: Attribute) -> int:
     """Bytes of a buffer."""
     assert isinstance(type, MemRefType)
     return buffer_bytes(type, "wasm")
-
-
-def work(program: ProgramOp) -> int:
-    """A rough count of scalar operations: points of each launched nest times ops of its body, as often as it runs.
-
-    Of what runs in a loop only large nests count: a barrier costs as much as some thousand operations, so sharing small ones would slow them down.
-    """
-    module = program.parent_op()
-    assert module is not None
-    cost: dict[str, int] = {}
-    for func in module.regions[0].block.ops:
-        if isinstance(func, FuncOp):
-            nests = [op for op in func.body.block.ops if isinstance(op, NestOp)]
-            cost[func.sym_name.data] = sum(prod(a.extent for a in n.axes.data) * len(n.block.ops) for n in nests)
-
-    def of(block: Block, least: int) -> int:
-        total = 0
-        for op in block.ops:
-            if isinstance(op, LaunchOp):
-                one = cost[op.kernel.root_reference.data]
-                total += one if one >= least else 0
-            elif op.regions:
-                times = op.times.value.data if isinstance(op, RepeatOp) else ROUNDS
-                total += times * sum(of(r.block, WORTH_A_BARRIER) for r in op.regions)
-        return total
-
-    return of(program.body.block, 0)
 
 
 def constant_bytes(op: ConstantOp) -> bytes:

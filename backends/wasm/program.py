@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from weft.backends.wasm.backend import WasmBackend
 
-WORTH_THREADS = 1 << 20
-"""Scalar operations from which on waking the workers pays: some 100 µs of one thread's time."""
+WORTH_THREADS = 100_000
+"""Nanoseconds of one thread's time, of what threads can share, from which on waking the workers pays."""
 
 
 class Executable(base.Executable):

@@ -43,8 +43,8 @@ _NAP_NANOSECONDS = 10_000_000
 
 @dataclass(frozen=True)
 class Program:
-    """Sizes in bytes; `donated` pairs an output with the input whose buffer it takes over; `work` is a rough count of
-    scalar operations.
+    """Sizes in bytes; `donated` pairs an output with the input whose buffer it takes over; `work` is how
+    long one thread would take for what threads can share, roughly, in nanoseconds.
     """
 
     inputs: Sequence[int]

@@ -1,4 +1,4 @@
-// RUN: xdsl-opt %s -p kernel-to-wasm | filecheck %s
+// RUN: xdsl-opt %s -p kernel-to-wasm --split-input-file | filecheck %s
 
 // A kernel becomes a function of its buffers' addresses; main reads those from the table of parameters and calls it.
 kernel.func @scale(%a : memref<64xf32>) -> (%r : memref<64xf32>) {
@@ -21,3 +21,48 @@ kernel.program @main(%x : memref<64xf32>) -> (%y : memref<64xf32>) {
 // CHECK-NEXT:        %[[Y:.*]] = wasm.inst f32x4.mul %[[X]], %{{.*}}
 // CHECK-NEXT:        wasm.inst v128.store %{{.*}}, %[[Y]]
 // CHECK:             wasm.continue_if
+
+// -----
+
+// Threads share what is worth it. The small launches before and in the loop are the first thread's alone; others wait before they read what it has written, and it waits for them.
+kernel.func @large(%a : memref<65536xf32>, %s : memref<1xf32>) -> (%r : memref<65536xf32>) {
+  kernel.nest [i0: par@grid 16384, i1: par@lane 4] ins(%x = %a : memref<65536xf32>, %y = %s : memref<1xf32>) outs(%o = %r : memref<65536xf32>) {
+    %0 = kernel.load %x[i0 * 4 + i1] : memref<65536xf32>
+    %1 = kernel.load %y[0] : memref<1xf32>
+    %2 = math.exp %0 : f32
+    %3 = arith.mulf %2, %1 : f32
+    kernel.store %3, %o[i0 * 4 + i1] : memref<65536xf32>
+  }
+}
+kernel.func @small(%a : memref<65536xf32>) -> (%r : memref<1xf32>) {
+  kernel.nest [] ins(%x = %a : memref<65536xf32>) outs(%o = %r : memref<1xf32>) {
+    %0 = kernel.load %x[7] : memref<65536xf32>
+    kernel.store %0, %o[0] : memref<1xf32>
+  }
+}
+kernel.program @main(%x : memref<65536xf32>) -> (%y : memref<65536xf32>) {
+  %s = kernel.alloc at 0 slot 0 : memref<1xf32>
+  kernel.launch @small ins(%x : memref<65536xf32>) outs(%s : memref<1xf32>)
+  kernel.launch @large ins(%x, %s : memref<65536xf32>, memref<1xf32>) outs(%y : memref<65536xf32>)
+  kernel.repeat 3 {
+    kernel.launch @small ins(%y : memref<65536xf32>) outs(%s : memref<1xf32>)
+    kernel.launch @small ins(%x : memref<65536xf32>) outs(%s : memref<1xf32>)
+  }
+}
+// CHECK:       wasm.func @main(%{{.*}}: i32, %[[TID:.*]]: i32, %[[N:.*]]: i32)
+// CHECK:         %[[FIRST:.*]] = wasm.inst i32.eqz %[[TID]]
+// CHECK-NEXT:    wasm.if %[[FIRST]] {
+// CHECK:           wasm.call @small
+// CHECK-NEXT:    }
+// CHECK:           wasm.call @barrier
+// CHECK-NEXT:    }
+// CHECK-NEXT:    wasm.call @large({{.*}}, %[[TID]], %[[N]])
+// CHECK:           wasm.call @barrier
+// CHECK-NEXT:    }
+// CHECK-NEXT:    %[[AGAIN:.*]] = wasm.inst i32.eqz %[[TID]]
+// CHECK-NEXT:    wasm.if %[[AGAIN]] {
+// CHECK:           wasm.loop
+// CHECK-NEXT:        wasm.call @small
+// CHECK-NEXT:        wasm.call @small
+// CHECK-NOT:         wasm.call @barrier
+// CHECK:         wasm.func @large

@@ -27,8 +27,10 @@ def swapped(p, m, v, g):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_donated_step_gives_the_same_numbers(n, step, threads, monkeypatch):
     from weft.backends.wasm import program
+    from weft.passes import kernel_to_wasm
 
     monkeypatch.setattr(program, "WORTH_THREADS", 0)
+    monkeypatch.setattr(kernel_to_wasm, "WORTH_SHARING", 0)
     monkeypatch.setattr(get_backend("wasm"), "num_threads", threads)
     rng = np.random.default_rng(n)
     arrays = [rng.uniform(0.5, 1, n).astype(np.float32) for _ in range(4)]
