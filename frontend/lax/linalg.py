@@ -14,7 +14,7 @@ from weft.dialects.array.ops import matrices
 from weft.dialects.array.ops import qr as qr_rules
 from weft.dialects.array.ops.algebra import compare, convert, iota, mul, plus, reshape, where
 from weft.dialects.dtypes import int32
-from weft.lax import control_flow
+from weft.lax import loops
 from weft.lax.base import ArrayLike
 from weft.lax.nonsymmetric import eig, hessenberg, qdwh, schur, tridiagonal
 
@@ -265,13 +265,13 @@ def tridiagonal_solve(
         return after, after
 
     lines[0] = lines[0].at[0].set(0)
-    _, (ratios, known) = control_flow.scan(eliminate, (ratio, start), (*lines, _first(right, axis)))
+    _, (ratios, known) = loops.scan(eliminate, (ratio, start), (*lines, _first(right, axis)))
 
     def substitute(x: Any, row: Any) -> Any:
         found = row[1] - row[0] * x
         return found, found
 
-    _, found = control_flow.scan(substitute, start, (ratios, known), reverse=True)
+    _, found = loops.scan(substitute, start, (ratios, known), reverse=True)
     return wrap(move_axis(found._node, 0, axis))
 
 

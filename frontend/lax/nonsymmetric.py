@@ -13,7 +13,7 @@ from weft.custom import custom_jvp
 from weft.dialects.array.ops import matrices
 from weft.dialects.dtypes import complex_of
 from weft.function import ShapeDtypeStruct
-from weft.lax import control_flow
+from weft.lax import loops
 from weft.lax.base import ArrayLike
 
 __all__ = ["eig", "hessenberg", "qdwh", "schur", "tridiagonal"]
@@ -160,7 +160,7 @@ def hessenberg(a: ArrayLike) -> tuple[Array, Array]:
         vectors = jnp.where(here, jnp.where(rows > k + 1, v, 0)[..., None], vectors)
         return x, jnp.where(rows[: n - 1] == k, tau[..., None], taus), vectors
 
-    x, taus, vectors = control_flow.fori_loop(0, n - 1, step, start)
+    x, taus, vectors = loops.fori_loop(0, n - 1, step, start)
     return x + vectors, taus
 
 
@@ -248,7 +248,7 @@ def qdwh(
         return new, jnp.minimum(low * (w + b * low**2) / (1 + c * low**2), 1), count + 1, jnp.linalg.norm(new - u)
 
     start = first, jnp.asarray(small, real), 0, jnp.asarray(jnp.inf, real)
-    u, bound, count, change = control_flow.while_loop(going, step, start)
+    u, bound, count, change = loops.while_loop(going, step, start)
     u = 1.5 * u - 0.5 * u @ (_adjoint(u) @ u)  # one step of Newton and Schulz makes it orthonormal to the last bit
     h = _adjoint(u) @ a
     return u, (h + _adjoint(h)) / 2, count, (jnp.abs(1 - bound) <= 5 * small) & (change <= near)

@@ -9,7 +9,7 @@ from weft.array import Array, lift, wrap
 from weft.autodiff import linear_transpose, linearize
 from weft.dialects.array.solve import LinearSolveCall, Solvers, solve_root
 from weft.function import ShapeDtypeStruct
-from weft.lax.control_flow import Traced, trace
+from weft.lax.programs import Traced, trace
 from weft.tree_util import PyTreeDef, tree_flatten, tree_map, tree_structure
 
 __all__ = ["custom_linear_solve", "custom_root"]

@@ -1,87 +1,30 @@
-"""Loops and branches that stay loops and branches when they are compiled: `scan`, `while_loop`, `fori_loop`, `map`, `associative_scan`, `cond`, `switch`.
+"""Loops that stay loops when they are compiled: `scan`, `while_loop`, `fori_loop`, `map`; and `associative_scan`, which needs none.
 
-The functions are traced once, on arguments without values, and become programs of one operation (dialects/array/ops/scan.py, control.py), under `jit` and without; what they capture becomes an operand.
-Python's own `for` and `if` work as well, and are unrolled.
+Python's own `for` works as well, and is unrolled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from weft import eager
 from weft.array import Array, lift, wrap
 from weft.config import config
 from weft.dialects.array import ops
-from weft.dialects.array.effects import TOKEN, Chain, current, handed_on
-from weft.dialects.array.graph import Graph, close, inline
-from weft.dialects.array.node import STATE, Aval, Node, aval, keep_location, leaf, staging, transform
-from weft.dialects.array.op import literal
+from weft.dialects.array.effects import TOKEN, current, handed_on
+from weft.dialects.array.graph import Graph, inline
+from weft.dialects.array.node import Aval, Node, aval, leaf, staging, transform
 from weft.dialects.array.walks import without_axis
-from weft.dialects.dtypes import bool_, int32
+from weft.dialects.dtypes import bool_
 from weft.errors import describe_function
-from weft.function import OnNodes
 from weft.lax.base import convert
-from weft.lax.elementwise import clamp, convert_element_type, ne
+from weft.lax.programs import Traced, arrays_of, carrying, same_type, trace
 from weft.lax.shape import concatenate, reshape, rev, slice_in_dim
 from weft.tree_util import PyTreeDef, keystr, tree_flatten, tree_leaves, tree_leaves_with_path, tree_map, tree_structure
 from weft.vmap import vmap
 
-__all__ = ["associative_scan", "cond", "fori_loop", "map", "scan", "switch", "while_loop"]
-
-
-class Traced(NamedTuple):
-    """A function as a graph whose first inputs are the `captures`."""
-
-    graph: Graph
-    captures: list[Node]
-    out_tree: PyTreeDef
-    tokens: Sequence[Node]  # the token that its calls for effect begin with, and the one that they end with; or none
-
-    def returning(self, outs: Sequence[Node]) -> Traced:
-        return self._replace(graph=Graph(self.graph.ins, outs))
-
-
-def trace(
-    fun: Callable[..., Any], args: PyTreeDef, avals: Sequence[Aval], transformation: str, effects: bool = False
-) -> Traced:
-    """Runs a function on placeholders. `args`: the structure of the tuple of its arguments; `effects`: whether it may call the host for its effect."""
-    run = OnNodes(fun, args)
-    with staging(), transform() as mark, keep_location():
-        STATE.loc = None
-        *ins, start = [leaf(a, mark=mark) for a in (*avals, TOKEN)]
-        for n in ins:
-            n.params = {"argument": lambda: f"an argument of {describe_function(fun)}, traced by {transformation}"}
-        made: list[Node] = []
-        if effects:
-            with Chain(start) as calls:
-                outs = run(*ins)
-            made = calls.made
-        else:
-            outs = run(*ins)
-    _, captures = close([*ins, start], [*outs, *made], since=mark)
-    return Traced(Graph((*captures, *ins), outs), captures, run.out_tree, [start, *made] if made else [])
-
-
-def _apart(traced: Sequence[Traced]) -> tuple[list[Graph], list[Node]]:
-    """Graphs that take the captures of all functions, and these."""
-    captures = list(dict.fromkeys(c for t in traced for c in t.captures))
-    graphs = []
-    for t in traced:
-        own = dict(zip(t.captures, t.graph.ins, strict=False))
-        graphs.append(Graph([*(own.get(c) or leaf(c.aval) for c in captures), *t.graph.ins[len(own) :]], t.graph.outs))
-    return graphs, captures
-
-
-def _arrays(tree: PyTreeDef, nodes: Sequence[Node]) -> Any:
-    return tree.unflatten([wrap(n) for n in nodes])
-
-
-# -- what is carried ----------------------------------------------------------------------------------------------------------------------
-
-
-def _same(a: Aval, b: Aval) -> bool:
-    return a.shape == b.shape and a.dtype is b.dtype
+__all__ = ["associative_scan", "fori_loop", "map", "scan", "while_loop"]
 
 
 def _strengthened(init: list[Node], outs: Sequence[Aval]) -> list[Node] | None:
@@ -115,7 +58,7 @@ def _check_carry(
         )
     lines = []
     for (path, _), a, b in zip(tree_leaves_with_path(init), avals, outs, strict=True):
-        if _same(a, b):
+        if same_type(a, b):
             continue
         why = [
             *(["the dtypes do not match"] if a.dtype is not b.dtype else []),
@@ -184,14 +127,14 @@ def scan(
     _check_carry("scan body", f, init, tree, [n.aval for n in carry], carry_tree, outs)
     body, carried = traced.graph, len(carry)
     if traced.tokens:
-        body = _carrying(body, traced.tokens, len(traced.captures) + carried, carried)
+        body = carrying(body, traced.tokens, len(traced.captures) + carried, carried)
         carry = [*carry, current()]
     at_once = count if unroll is True else min(max(unroll, 1), count)
     made = _rounds(body, traced.captures, carry, given, count, bool(reverse), at_once)
     handed_on(made[: len(carry)], carried)
     weak = [a.weak_type for a in body.out_avals[len(carry) :]]
     ys = [convert(y, y.dtype, w) for y, w in zip(made[len(carry) :], weak, strict=True)]
-    return _arrays(tree, made[:carried]), _arrays(ys_tree, ys)
+    return arrays_of(tree, made[:carried]), arrays_of(ys_tree, ys)
 
 
 def _rounds(
@@ -249,15 +192,6 @@ def _applied(
         ys.append(outs[count:])
     columns = zip(*(ys[::-1] if reverse else ys), strict=True)
     return carry, [_stacked([wrap(y) for y in column])._node for column in columns]
-
-
-def _carrying(graph: Graph, tokens: Sequence[Node], ins: int, outs: int) -> Graph:
-    """A graph that takes a token in place `ins` and gives one in place `outs`."""
-    start, last = tokens
-    return Graph(
-        [*graph.ins[:ins], start, *graph.ins[ins:]],
-        [*graph.outs[:outs], last, *graph.outs[outs:]],
-    )
 
 
 def _length(rows: Sequence[Any], length: Any) -> int:
@@ -360,13 +294,13 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     asked, repeated, carried = cond.graph, body.graph, len(carry)
     if body.tokens:
         asked = Graph([*asked.ins, leaf(TOKEN)], asked.outs)
-        repeated = _carrying(repeated, body.tokens, len(repeated.ins), carried)
+        repeated = carrying(repeated, body.tokens, len(repeated.ins), carried)
         carry = [*carry, current()]
     made = ops.WhileOp.bind(
         *cond.captures, *body.captures, *carry,
         cond=asked, body=repeated, cond_consts=len(cond.captures), body_consts=len(body.captures),
     )  # fmt: skip
-    return _arrays(tree, handed_on(made, carried))
+    return arrays_of(tree, handed_on(made, carried))
 
 
 def fori_loop(
@@ -406,119 +340,6 @@ def fori_loop(
         lambda c: c[0] < c[1], lambda c: (c[0] + 1, c[1], body_fun(c[0], c[2])), (start, wrap(last), init_val)
     )
     return value
-
-
-# -- branches -----------------------------------------------------------------------------------------------------------------------------
-
-_NOTHING = object()
-
-
-def cond(pred: Any, true_fun: Any, false_fun: Any, *operands: Any, operand: Any = _NOTHING, linear: Any = None) -> Any:
-    """`true_fun(*operands)` where `pred` is true, else `false_fun(*operands)`. Only one of them runs, except under `vmap` over the predicate.
-
-    `pred` is a scalar; a number is true if it is not 0. Both functions must give the same structure, shapes and dtypes.
-    """
-    if not (callable(true_fun) and callable(false_fun)):
-        raise TypeError("lax.cond: true_fun and false_fun arguments should be callable.")
-    operands = _operands(operand, operands)
-    if pred is None:
-        raise TypeError("cond predicate is None")
-    if isinstance(pred, (tuple, list)):
-        raise TypeError(f"Pred must be a scalar, got {pred} of type {type(pred)}")
-    try:
-        node = lift(pred)
-    except TypeError as error:
-        raise TypeError(f"Pred type must be either boolean or number, got {pred}.") from error
-    if node.shape:
-        raise TypeError(f"Pred must be a scalar, got {pred} of shape {node.shape}.")
-    if node.dtype.kind == "c":
-        raise TypeError(f"Pred type must be either boolean or number, got {node.dtype}.")
-    if node.dtype is not bool_:
-        node = ne(wrap(node), wrap(literal(0, node.dtype)))._node
-    if config.disable_jit and not eager.is_traced(node):
-        return (true_fun if bool(wrap(node)) else false_fun)(*operands)
-    index = ops.ConvertOp.bind(node, dtype=int32)
-    return _branch("cond", index, [false_fun, true_fun], ["false_fun", "true_fun"], operands)
-
-
-def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NOTHING) -> Any:
-    """`branches[index](*operands)`; an index that is out of bounds is clamped. All branches must give the same structure, shapes and dtypes."""
-    if not all(callable(b) for b in branches):
-        raise TypeError("lax.switch: branches argument should be a sequence of callables.")
-    operands = _operands(operand, operands)
-    node = lift(index)
-    if node.shape:
-        raise TypeError(f"Branch index must be scalar, got {index} of shape {node.shape}.")
-    if not node.dtype.is_integer:
-        raise TypeError(f"Index type must be an integer, got {index} as {node.dtype}")
-    branches = tuple(branches)
-    if not branches:
-        raise ValueError("Empty branch sequence")
-    if len(branches) == 1:
-        return branches[0](*operands)
-    # clamped before it is narrowed: an index of 64 bits must not come in again from the other side
-    limits = [wrap(literal(k, node.dtype)) for k in (0, len(branches) - 1)]
-    clamped = convert_element_type(clamp(limits[0], wrap(node), limits[1]), int32)
-    if config.disable_jit and not eager.is_traced(clamped._node):
-        return branches[int(clamped)](*operands)
-    names = [f"branch {k}" for k in range(len(branches))]
-    return _branch("switch", clamped._node, branches, names, operands)
-
-
-def _operands(operand: Any, operands: tuple[Any, ...]) -> tuple[Any, ...]:
-    if operand is _NOTHING:
-        return operands
-    if operands:
-        raise TypeError(
-            f"if 'operand' keyword is passed then no positional operands can be passed, got {operand=} and positional operands {operands}"
-        )
-    return (operand,)
-
-
-def _branch(name: str, index: Node, funs: Sequence[Any], names: Sequence[str], operands: tuple[Any, ...]) -> Any:
-    leaves, tree = tree_flatten(operands)
-    nodes = [lift(x) for x in leaves]
-    traced = [trace(f, tree, [n.aval for n in nodes], name, effects=True) for f in funs]
-    # JAX names the true branch first
-    order = [1, 0] if name == "cond" else range(len(funs))
-    first, *others = (traced[k] for k in order)
-    first_name, *other_names = (names[k] for k in order)
-    for other, what in zip(others, other_names, strict=True):
-        if other.out_tree != first.out_tree:
-            raise TypeError(
-                f"{name} branch outputs must have the same pytree structure, but they differ:\n\n"
-                f"{first_name} gives {first.out_tree}, {what} gives {other.out_tree}.\n\n"
-                f"Revise {first_name} and/or {what} so that they have the same pytree structure."
-            )
-        differ = [
-            f"  * the output of {first_name} at {_component(first.out_tree, k)} has type {a} but the corresponding output of {what} has type {b}"
-            for k, (a, b) in enumerate(zip(first.graph.out_avals, other.graph.out_avals, strict=True))
-            if not _same(a, b)
-        ]
-        if differ:
-            raise TypeError(
-                f"{name} branches must have equal output types but they differ.\n\n"
-                + "\n".join(differ)
-                + f"\n\nRevise {first_name} and/or {what} so that all output types match."
-            )
-    weak = [all(t.graph.outs[k].aval.weak_type for t in traced) for k in range(len(first.graph.outs))]
-    with staging():
-        traced = [
-            t.returning([o if w else convert(o, o.dtype) for o, w in zip(t.graph.outs, weak, strict=True)])
-            for t in traced
-        ]
-    graphs, captures = _apart(traced)
-    if any(t.tokens for t in traced):
-        ends = [t.tokens or [leaf(TOKEN)] * 2 for t in traced]
-        graphs = [_carrying(g, e, len(g.ins), len(g.outs)) for g, e in zip(graphs, ends, strict=True)]
-        nodes.append(current())
-    made = ops.CondOp.bind(index, *captures, *nodes, branches=tuple(graphs))
-    return _arrays(first.out_tree, handed_on(made, first.out_tree.num_leaves))
-
-
-def _component(tree: PyTreeDef, k: int) -> str:
-    path, _ = tree_leaves_with_path(tree.unflatten(range(tree.num_leaves)))[k]
-    return f"path {keystr(path)}" if path else "its root"
 
 
 # -- associative_scan ---------------------------------------------------------------------------------------------------------------------
