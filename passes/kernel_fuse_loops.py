@@ -1,14 +1,16 @@
-"""kernel-fuse-loops: a loop of a program whose rounds are little work becomes one kernel, which one workgroup runs from the first round to the last.
+"""kernel-fuse-loops: a loop or a branch of a program that is little work becomes one kernel, which one workgroup runs from its beginning to its end.
 
-A launch costs microseconds on the host and the device, and a round of a scan is often some launches of a few hundred points each. One workgroup waits for its own invocations in
-a fraction of that. So the nests of the body stand in a loop in a kernel of their own, which is launched once; what the workgroup does in a round must be little, since all others
-stand by. A device may take a kernel that runs for seconds for a broken one: long loops are cut into several launches.
+A launch costs microseconds on the host and the device, and a round of a scan is often some launches of a few hundred points each; whether a `while` goes on, the host learns by waiting
+for the device. One workgroup waits for its own invocations in a fraction of that. So the nests of the body stand in a loop in a kernel of their own, which is launched once; what the
+workgroup does in a round must be little, since all others stand by. A device may take a kernel that runs for seconds for a broken one: long loops are cut into several launches, where it is
+known how long they are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, SymbolRefAttr
@@ -16,7 +18,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from weft.dialects.gpu.wgsl_types import PACKINGS
-from weft.dialects.kernel.host import AllocOp, FuncOp, LaunchOp, ProgramOp, RepeatOp
+from weft.dialects.kernel.host import AllocOp, FuncOp, LaunchOp, ProgramOp, RepeatOp, SwitchOp, WhileOp
 from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp, segments
 from weft.passes.memory.steps import same_index
 
@@ -33,9 +35,16 @@ LONGEST = 1 << 18
 """Steps of one launch."""
 
 
+ROUNDS = 16
+"""What a `while` is taken to run."""
+
+Course: TypeAlias = RepeatOp | WhileOp | SwitchOp
+"""A loop or a branch."""
+
+
 @dataclass(frozen=True)
 class KernelFuseLoopsPass(ModulePass):
-    """Makes one kernel of each `kernel.repeat` that holds nothing but launches (and such loops), each of at most `steps` steps for an invocation.
+    """Makes one kernel of each loop and branch that holds nothing but launches (and such loops and branches), each of at most `steps` steps for an invocation.
 
     `max_buffers`: how many buffers a kernel may have (none: any number).
     """
@@ -60,35 +69,36 @@ class KernelFuseLoopsPass(ModulePass):
 
     def _fuse(self, block: Block, program: ProgramOp, funcs: dict[str, FuncOp], made: list[FuncOp]) -> None:
         for op in list(block.ops):
-            if isinstance(op, RepeatOp):
-                loop = _Loop(op, funcs, program)
-                if loop.fits(self.steps, self.max_buffers):
-                    made += loop.fuse(len(funcs) + len(made))
+            if isinstance(op, (RepeatOp, WhileOp, SwitchOp)):
+                candidate = _Candidate(op, funcs, program)
+                if candidate.fits(self.steps, self.max_buffers):
+                    made += candidate.fuse(len(funcs) + len(made))
                     continue
-                loop.erase()
+                candidate.erase()
             for region in op.regions:
                 self._fuse(region.block, program, funcs, made)
 
 
-class _Loop:
-    """A loop of launches in a program, and a copy of it to work on."""
+class _Candidate:
+    """A loop or a branch of launches in a program, and a copy of it to work on."""
 
-    def __init__(self, source: RepeatOp, funcs: dict[str, FuncOp], program: ProgramOp):
+    def __init__(self, source: Course, funcs: dict[str, FuncOp], program: ProgramOp):
         self.source, self.funcs, self.program = source, funcs, program
-        self.loop = source.clone()
-        for copy in [op for op in self.loop.walk() if isinstance(op, LaunchOp) and copies(self.nest(op))]:
+        self.course = source.clone()
+        for copy in [op for op in self.course.walk() if isinstance(op, LaunchOp) and copies(self.nest(op))]:
             self._in_place(copy)
-        launches = [op for op in self.loop.walk() if isinstance(op, LaunchOp)]
-        self.written = list(dict.fromkeys(v for op in launches for v in op.outs))
-        self.read = list(dict.fromkeys(v for op in launches for v in op.ins if v not in self.written))
+        inside = list(self.course.walk())
+        self.written = list(dict.fromkeys(v for op in inside if isinstance(op, LaunchOp) for v in op.outs))
+        read = [v for op in inside for v in (op.ins if isinstance(op, LaunchOp) else op.operands)]
+        self.read = list(dict.fromkeys(v for v in read if v not in self.written))
 
     def nest(self, launch: LaunchOp) -> NestOp:
         """What is launched."""
         return self.funcs[launch.kernel.string_value()].nest
 
     def erase(self) -> None:
-        """The loop stays as it is: nothing is left of the copy."""
-        self.loop.erase()
+        """The program stays as it is: nothing is left of the copy."""
+        self.course.erase()
 
     def _in_place(self, copy: LaunchOp) -> None:
         """What is copied to its place at the end of a round is written there at once, if nobody looks at the old contents from then on but at the very point that is written."""
@@ -102,9 +112,13 @@ class _Loop:
         first, *later = sorted(uses, key=ops.index)
         if not isinstance(first, LaunchOp) or sum(old in op.outs for op in uses if isinstance(op, LaunchOp)) > 1:
             return
-        written = [op for op in self.loop.walk() if isinstance(op, LaunchOp) and place in op.outs]
+        written = [op for op in self.course.walk() if isinstance(op, LaunchOp) and place in op.outs]
         between = ops[ops.index(first) + 1 : ops.index(copy)]
-        if old not in first.outs or written != [copy] or any(place in op.operands for op in between):
+        if (
+            old not in first.outs
+            or written != [copy]
+            or any(place in inner.operands for op in between for inner in op.walk())
+        ):
             return
         k = list(first.outs).index(old)
         if not all(same_index(self.nest(first), j, k) for j, v in enumerate(first.ins) if v is place):
@@ -120,10 +134,16 @@ class _Loop:
         """Whether it is work for one workgroup."""
         if max_buffers is not None and len(self.read) + len(self.written) > max_buffers:
             return False
-        inside = [op for op in self.loop.walk() if op is not self.loop]
-        if not all(isinstance(op, RepeatOp) or (isinstance(op, LaunchOp) and self._small(op, most)) for op in inside):
+        course = self.course
+        inside = [op for op in course.walk() if op is not course]
+        if not all(
+            isinstance(op, (RepeatOp, WhileOp, SwitchOp)) or (isinstance(op, LaunchOp) and self._small(op, most))
+            for op in inside
+        ):
             return False
-        return self.loop.times.value.data > 1 and 0 < self._round(self.loop.body.block) <= LONGEST
+        if isinstance(course, RepeatOp) and course.times.value.data <= 1:
+            return False
+        return 0 < self._round(course) <= LONGEST
 
     def _small(self, launch: LaunchOp, most: int) -> bool:
         nest, ins = self.nest(launch), launch.ins
@@ -132,34 +152,43 @@ class _Loop:
                 return False
         return steps(nest) <= most and all(s.combine is None for s in nest.block.ops if isinstance(s, StoreOp))
 
-    def _round(self, block: Block) -> int:
-        """Steps of an invocation in a round."""
-        return sum(
-            steps(self.nest(op)) + NEST
-            if isinstance(op, LaunchOp)
-            else op.times.value.data * self._round(op.body.block)
-            for op in block.ops
-            if isinstance(op, (LaunchOp, RepeatOp))
-        )
+    def _round(self, course: Course) -> int:
+        """Steps of an invocation in a round of a loop, or in the longest case."""
+        sums = [
+            sum(steps(self.nest(op)) + NEST if isinstance(op, LaunchOp) else self._steps(op) for op in region.block.ops)
+            for region in course.regions
+        ]
+        return max(sums) if isinstance(course, SwitchOp) else sum(sums)
+
+    def _steps(self, op: Operation) -> int:
+        """Steps of an invocation in a loop or a branch."""
+        assert isinstance(op, (RepeatOp, WhileOp, SwitchOp))
+        times = op.times.value.data if isinstance(op, RepeatOp) else ROUNDS if isinstance(op, WhileOp) else 1
+        return times * self._round(op)
 
     # -- making it one ----------------------------------------------------------------------------------------------------------------------
 
     def fuse(self, number: int) -> list[FuncOp]:
-        """Puts launches of kernels in the place of the loop, and gives the kernels: one, or two where the rounds of the last launch are fewer."""
-        times = self.loop.times.value.data
-        most = max(1, LONGEST // self._round(self.loop.body.block))
-        launches = -(-times // most)
-        each = -(-times // launches)
-        whole, left = divmod(times, each)
+        """Puts launches of kernels in the place of the source, and gives the kernels: one, or two where the rounds of the last launch are fewer."""
+        course = self.course
         self._apart()
-        made = [self._kernel(f"k{number}", each)]
+        if isinstance(course, RepeatOp):
+            times = course.times.value.data
+            launches = -(-times // max(1, LONGEST // self._round(course)))
+            each = -(-times // launches)
+            whole, left = divmod(times, each)
+            made = [self._kernel(f"k{number + k}", course, n) for k, n in enumerate((each, left)) if n]
+            first: Operation = self._launch(made[0])
+            placed = [
+                first if whole == 1 else RepeatOp.make(whole, Region(Block([first]))),
+                *map(self._launch, made[1:]),
+            ]
+        else:
+            made = [self._kernel(f"k{number}", course)]
+            placed = [self._launch(made[0])]
         block = self.source.parent
         assert block is not None
-        launch: Operation = self._launch(made[0])
-        block.insert_op_before(launch if whole == 1 else RepeatOp.make(whole, Region(Block([launch]))), self.source)
-        if left:
-            made.append(self._kernel(f"k{number + 1}", left))
-            block.insert_op_before(self._launch(made[1]), self.source)
+        block.insert_ops_before(placed, self.source)
         self.source.detach()
         self.source.erase()
         self.erase()
@@ -186,24 +215,28 @@ class _Loop:
             },
         )
 
-    def _kernel(self, name: str, times: int) -> FuncOp:
+    def _kernel(self, name: str, course: Course, times: int = 0) -> FuncOp:
+        """A kernel that does what the course does; of a loop with fixed rounds, so many of them."""
         values = [*self.read, *self.written]
         body = Block(arg_types=[v.type for v in values])
         for arg, value in zip(body.args, values, strict=True):
             arg.name_hint = value.name_hint
-        body.add_op(self._copy(self.loop, dict(zip(values, body.args, strict=True)), times))
+        whole = self._copy(course, dict(zip(values, body.args, strict=True)))
+        if isinstance(whole, RepeatOp):
+            whole.times = IntegerAttr(times, 64)
+        body.add_op(whole)
         return FuncOp.make(name, Region(body), len(self.written))
 
-    def _copy(self, loop: RepeatOp, buffers: dict[SSAValue, SSAValue], times: int) -> RepeatOp:
-        block = Block()
-        for op in loop.body.block.ops:
-            if isinstance(op, RepeatOp):
-                block.add_op(self._copy(op, buffers, op.times.value.data))
-            elif isinstance(op, LaunchOp):
-                nest = self.nest(op)
-                args = self.funcs[op.kernel.string_value()].body.block.args
-                block.add_op(nest.clone({a: buffers[v] for a, v in zip(args, op.operands, strict=True)}))
-        return RepeatOp.make(times, Region(block))
+    def _copy(self, op: Operation, buffers: dict[SSAValue, SSAValue]) -> Operation:
+        """A step on other buffers, nests in the place of launches."""
+        if isinstance(op, LaunchOp):
+            args = self.funcs[op.kernel.string_value()].body.block.args
+            return self.nest(op).clone({a: buffers[v] for a, v in zip(args, op.operands, strict=True)})
+        return type(op).create(
+            operands=[buffers[v] for v in op.operands],
+            properties=dict(op.properties),
+            regions=[Region(Block([self._copy(o, buffers) for o in r.block.ops])) for r in op.regions],
+        )
 
 
 def steps(nest: NestOp) -> int:

@@ -37,6 +37,7 @@ Gpu = Dialect(
         ops.LanewiseOp,
         ops.LocalIndexOp,
         ops.StorageBarrierOp,
+        ops.UniformLoadOp,
         ops.SubgroupReduceOp,
         ops.SubgroupShuffleOp,
         ops.VarOp,

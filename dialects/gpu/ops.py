@@ -166,6 +166,27 @@ class WorkgroupAllocOp(IRDLOperation):
             raise VerifyException(f"workgroup memory has a static shape, got {type}")
 
 
+@irdl_op_definition
+class UniformLoadOp(IRDLOperation):
+    """The first element of memory that a workgroup shares, the same for all of its invocations: they wait for one another before and after, and may branch by it to where there are barriers.
+
+    %v = gpu.uniform_load %t : memref<1xi32, #gpu<address_space workgroup>>
+    """
+
+    name = "gpu.uniform_load"
+
+    memref = operand_def(MemRefType)
+    result = result_def(i32)
+
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    assembly_format: ClassVar = "$memref attr-dict `:` type($memref)"
+
+    def verify_(self) -> None:
+        type = _memref(self.memref, (WORKGROUP,), "the operand")
+        if type.element_type != i32:
+            raise VerifyException(f"a uniform load reads i32, got {type}")
+
+
 class _VarPatterns(HasCanonicalizationPatternsTrait):
     @classmethod
     def get_canonicalization_patterns(cls):

@@ -32,6 +32,7 @@ from weft.dialects.gpu.ops import (
     BindingOp,
     LanewiseOp,
     StorageBarrierOp,
+    UniformLoadOp,
     VarOp,
     WorkgroupAllocOp,
 )
@@ -263,12 +264,19 @@ class Printer:
                 self.line(f"var {self.name(op.result, 'acc')}: {type_name(op.init.type)} = {init};")
             case scf.ForOp():
                 self.loop(op)
+            case scf.WhileOp():
+                self.endless(op)
+            case scf.ConditionOp():
+                self.line(f"if (!({self.use(op.condition)[0]})) {{ break; }}")
             case scf.IfOp():
                 self.branch(op)
             case gpu.BarrierOp():
                 self.statement("workgroupBarrier();", lambda m: not isinstance(m.owner, VarOp))
             case StorageBarrierOp():
                 self.statement("storageBarrier();", lambda m: not isinstance(m.owner, VarOp))
+            case UniformLoadOp():
+                self.flush(lambda m: not isinstance(m.owner, VarOp))
+                self.define(op.result, (f"workgroupUniformLoad(&{self.names[op.memref]}[0])", ATOM))
             case AtomicOp():
                 self.atomic_op(op)
             case BindingOp() | WorkgroupAllocOp() | gpu.ReturnOp() | scf.YieldOp():
@@ -428,6 +436,16 @@ class Printer:
         self.line(f"for (var {i}: i32 = {lo}; {i} < {hi}; {i} += {step}) {{")
         self.nested(block)
         self.give(block.last_op, [self.names[a] for a in block.args[1:]])
+        self.line("}")
+
+    def endless(self, op: scf.WhileOp) -> None:
+        """A loop whose first region says, in the middle, whether it goes on."""
+        if op.arguments:
+            raise WgslError("WGSL has nothing for an scf.while that carries values")
+        self.flush(lambda m: True)
+        self.line("loop {")
+        self.nested(op.before_region.block)
+        self.nested(op.after_region.block)
         self.line("}")
 
     def branch(self, op: scf.IfOp) -> None:

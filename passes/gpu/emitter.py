@@ -28,7 +28,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from weft.dialects.gpu.ops import LANEWISE, LanesOp, LanewiseOp
+from weft.dialects.gpu.ops import LANEWISE, LanesOp, LanewiseOp, LocalIndexOp
 from weft.dialects.gpu.thread import BarrierOp
 from weft.dialects.kernel.affine import Condition, Dim, Div, Expr, Min, Mod, Sym
 
@@ -39,7 +39,7 @@ ADDI, SUBI, MULI = arith.AddiOp, arith.SubiOp, arith.MuliOp
 F32 = Float32Type()
 
 # Bits of predicates of arith.cmpi.
-NE, SLT, SGE, ULT = 1, 2, 5, 6
+EQ, NE, SLT, SLE, SGE, ULT = 0, 1, 2, 3, 5, 6
 
 
 class LoweringError(ValueError):
@@ -260,6 +260,14 @@ class Emitter:
         self.subst.pop(name, None)
         block.add_op(scf.YieldOp.create())
         outer[-1].block.add_op(scf.ForOp.create(operands=bounds, regions=[Region(block)]))
+
+    def _local_index(self) -> SSAValue:
+        """The number of this invocation in its workgroup, which expressions know as `$li`."""
+        memo = self.scopes[0].memo
+        if (known := memo.get("li")) is None:
+            known = memo["li"] = self.emit(0, LocalIndexOp.create(result_types=[INDEX]))
+        self.axis_value["$li"], self.at["$li"] = known, 0
+        return known
 
     # -- index arithmetic -----------------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
-"""A loop around nests as the body of one kernel, which one workgroup runs.
+"""Loops and branches around nests as the body of one kernel, which one workgroup runs.
 
-Each invocation goes through all rounds of the loop. Of a nest it has the points whose numbers it meets counting by the size of the workgroup, or its place among the `local` and
+Each invocation goes through all rounds of a loop. Of a nest it has the points whose numbers it meets counting by the size of the workgroup, or its place among the `local` and
 `group` axes of a schedule. Where a nest touches what another has written (or writes what another has read) since they all last waited for one another, they wait: a storage
-barrier; and at the end of each round.
+barrier; and at the end of each round. What decides about a branch or a further round is read by one invocation and told to the others, since all must take the same course: there are
+barriers in it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from xdsl.ir import Block, SSAValue
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import IntegerAttr, i32
+from xdsl.ir import Block, Region, SSAValue
 
 from weft.dialects.gpu import thread
-from weft.dialects.gpu.ops import StorageBarrierOp
+from weft.dialects.gpu.ops import WORKGROUP, StorageBarrierOp, UniformLoadOp, WorkgroupAllocOp, memref_type
 from weft.dialects.kernel.affine import Expr, dim
-from weft.dialects.kernel.host import FuncOp, RepeatOp
+from weft.dialects.kernel.host import FuncOp, RepeatOp, SwitchOp, WhileOp
 from weft.dialects.kernel.ops import NestOp
 from weft.passes.gpu.bounds import in_bounds
-from weft.passes.gpu.emitter import SLT, Emitter, LoweringError, Scope
+from weft.passes.gpu.emitter import EQ, NE, SLE, SLT, Emitter, LoweringError, Scope
 from weft.passes.gpu.lowering import Lowering, bind, module_of
 
 THREADS = 256
@@ -26,7 +29,7 @@ THREADS = 256
 
 
 class Sequence(Emitter):
-    """One `kernel.func` that holds loops of nests."""
+    """One `kernel.func` that holds loops and branches of nests."""
 
     def __init__(self, func: FuncOp):
         super().__init__()
@@ -35,6 +38,7 @@ class Sequence(Emitter):
         self.scratch: dict[tuple[Any, ...], SSAValue] = {}
         self.read: set[SSAValue] = set()
         self.written: set[SSAValue] = set()
+        self.word: SSAValue | None = None
 
     def run(self) -> thread.ModuleOp:
         """The gpu.module of the kernel."""
@@ -52,13 +56,66 @@ class Sequence(Emitter):
                     self._nest(op)
                 case RepeatOp():
                     self._wait()
-                    self.loop(f"round{len(self.scopes)}", op.times.value.data, None, lambda op=op: self._round(op))
+                    self.loop(f"round{len(self.scopes)}", op.times.value.data, None, lambda op=op: self._round(op.body))
+                case WhileOp():
+                    self._while(op)
+                case SwitchOp():
+                    self._switch(op, 0, self._told(op.index))
                 case _:
                     raise LoweringError(f"a kernel has no place for {op.name}")
 
-    def _round(self, op: RepeatOp) -> None:
-        self._steps(op.body.block)
+    def _round(self, body: Region) -> None:
+        self._steps(body.block)
         self._wait()
+
+    def _while(self, op: WhileOp) -> None:
+        self._wait()
+        outer, blocks = self.scopes, (Block(), Block())
+        self.scopes = [*outer, Scope(blocks[0])]
+        self._steps(op.before.block)
+        goes_on = self.compare(self.depth, NE, self._told(op.condition), self.constant(IntegerAttr(0, i32), i32))
+        blocks[0].add_op(scf.ConditionOp(goes_on))
+        left = self.read, self.written
+        self.read, self.written = set(left[0]), set(left[1])
+        self.scopes = [*outer, Scope(blocks[1])]
+        self._round(op.body)
+        blocks[1].add_op(scf.YieldOp.create())
+        self.read, self.written = left
+        self.scopes = outer
+        outer[-1].block.add_op(scf.WhileOp.create(regions=[Region(b) for b in blocks]))
+
+    def _switch(self, op: SwitchOp, k: int, index: SSAValue) -> None:
+        """The cases from k on."""
+        if k == len(op.cases) - 1:
+            return self._steps(op.cases[k].block)
+        first = self.compare(self.depth, SLE, index, self.constant(IntegerAttr(k, i32), i32))
+        outer, blocks = self.scopes, (Block(), Block())
+        before = self.read, self.written
+        ends: list[tuple[set[SSAValue], set[SSAValue]]] = []
+        for block in blocks:
+            self.read, self.written = set(before[0]), set(before[1])
+            self.scopes = [*outer, Scope(block)]
+            if block is blocks[0]:
+                self._steps(op.cases[k].block)
+            else:
+                self._switch(op, k + 1, index)
+            block.add_op(scf.YieldOp.create())
+            ends.append((self.read, self.written))
+        self.read, self.written = (a | b for a, b in zip(*ends, strict=True))
+        self.scopes = outer
+        outer[-1].block.add_op(scf.IfOp.create(operands=[first], regions=[Region(b) for b in blocks]))
+
+    def _told(self, buffer: SSAValue) -> SSAValue:
+        """The one number in a buffer: the same for all invocations, and known to be."""
+        if buffer in self.written:
+            self._wait()
+        self.read.add(buffer)
+        if self.word is None:
+            self.word = self.emit(0, WorkgroupAllocOp.create(result_types=[memref_type(i32, 1, WORKGROUP)]))
+        mine = self.compare(self.depth, EQ, self._local_index(), self.number(0))
+        with self.when(self.depth, mine) as inside:
+            self.store(inside, self.load(inside, self.buffers[buffer], self.number(0)), self.word, self.number(0))
+        return self.emit(self.depth, UniformLoadOp.create(operands=[self.word], result_types=[i32]))
 
     def _wait(self) -> None:
         if self.read or self.written:

@@ -16,13 +16,12 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import MemRefType, VectorType, i1, i32, i64
 from xdsl.ir import Block, SSAValue
 
-from weft.dialects.gpu.ops import LocalIndexOp
 from weft.dialects.kernel.affine import Condition, Dim, Expr, Sym, linearize
 from weft.dialects.kernel.affine import symbol as symbol_expr
 from weft.dialects.kernel.attributes import Axis, ConditionsAttr
 from weft.dialects.kernel.identity import identity
 from weft.dialects.kernel.ops import IndexOp, InsideOp, LoadOp, NestOp, ReduceOp, StoreOp
-from weft.passes.gpu.emitter import INDEX, NE, Emitter, element_of
+from weft.passes.gpu.emitter import NE, Emitter, element_of
 from weft.passes.gpu.tiles import Point, Tile, clamped
 
 WORKGROUP_SIZES = (64, 256)
@@ -147,13 +146,6 @@ class Values(Emitter):
             return False
         rest = flat - lane
         return flat.coefficient(atom) == 1 and self.lane.name not in rest.dims() and self.aligned(rest)
-
-    def _local_index(self) -> SSAValue:
-        memo = self.scopes[0].memo
-        if (known := memo.get("li")) is None:
-            known = memo["li"] = self.emit(0, LocalIndexOp.create(result_types=[INDEX]))
-        self.axis_value["$li"], self.at["$li"] = known, 0
-        return known
 
     # -- values -----------------------------------------------------------------------------------------------------------------------------
 
