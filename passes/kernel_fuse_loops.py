@@ -34,7 +34,6 @@ NEST = 16
 LONGEST = 1 << 18
 """Steps of one launch."""
 
-
 ROUNDS = 16
 """What a `while` is taken to run."""
 

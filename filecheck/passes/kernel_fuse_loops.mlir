@@ -4,18 +4,34 @@
 
 // Rounds of little work are one kernel, launched once. What was copied to its place at the end of a round is written there at once, if it was read at that very point only (the counter);
 // the sum of neighbours still needs both buffers.
-// CHECK:      kernel.func @k4(%{{.*}}: memref<64xf32>) -> (%[[T:.*]]: memref<64xf32>, %[[I:.*]]: memref<i32>, %[[X:.*]]: memref<64xf32>) {
+// CHECK:      kernel.func @k5(%{{.*}}: memref<64xf32>) -> (%[[T:.*]]: memref<64xf32>, %[[I:.*]]: memref<i32>, %[[X:.*]]: memref<64xf32>) {
 // CHECK-NEXT:   kernel.repeat 1000 {
 // CHECK-NEXT:     kernel.nest [i: par 64] ins(%{{.*}} = %[[X]] : memref<64xf32>, %{{.*}} : memref<64xf32>) outs(%{{.*}} = %[[T]] : memref<64xf32>)
 // CHECK:          kernel.nest [] ins(%{{.*}} = %[[I]] : memref<i32>) outs(%{{.*}} = %[[I]] : memref<i32>)
 // CHECK:          kernel.nest [i: par 64] ins(%{{.*}} = %[[T]] : memref<64xf32>) outs(%{{.*}} = %[[X]] : memref<64xf32>)
-// CHECK:      kernel.program
+
+// So are a `while` and a branch in it.
+// CHECK:      kernel.func @k6(
+// CHECK-NEXT:   kernel.while {
+// CHECK-NEXT:     kernel.nest [] ins(%{{.*}} = %[[J:.*]] : memref<i32>) outs(%{{.*}} = %[[P:.*]] : memref<i1>)
+// CHECK:        } holds %[[P]] : memref<i1> do {
+// CHECK-NEXT:     kernel.switch %[[J]] : memref<i32> case {
+// CHECK-NEXT:       kernel.nest [i: par 64]
+// CHECK:          } case {
+// CHECK-NEXT:     }
+// CHECK-NEXT:     kernel.nest [] ins(%{{.*}} = %[[J]] : memref<i32>) outs(%{{.*}} = %[[J]] : memref<i32>)
+
+// CHECK:      kernel.program @main
 // CHECK-NOT:    kernel.repeat
-// CHECK:        kernel.launch @k4
+// CHECK:        kernel.launch @k5
+// CHECK:      kernel.program @search
+// CHECK:        kernel.launch @k6
 
 // A kernel that would have too many buffers stays a loop of launches.
-// MANY-NOT: kernel.func @k4
-// MANY:     kernel.repeat 1000
+// MANY:       kernel.program @main
+// MANY:         kernel.repeat 1000
+// MANY:       kernel.program @search
+// MANY:         kernel.while
 
 // The workgroup waits where a nest needs what another has written, and at the end of a round.
 // WGSL:      for (var [[R:.*]]: i32 = 0; [[R]] < 1000; [[R]] += 1) {
@@ -24,6 +40,19 @@
 // WGSL:        x[{{.*}}] = t[{{.*}}];
 // WGSL:        storageBarrier();
 // WGSL-NEXT: }
+
+// One invocation reads what decides, and tells the others.
+// WGSL:      loop {
+// WGSL:        storageBarrier();
+// WGSL:        let [[FIRST:.*]] = v0 == 0;
+// WGSL-NEXT:   if ([[FIRST]]) {
+// WGSL-NEXT:     shared0[0] = p[0];
+// WGSL-NEXT:   }
+// WGSL-NEXT:   let [[GO:.*]] = workgroupUniformLoad(&shared0[0]);
+// WGSL-NEXT:   if (!([[GO]] != 0)) { break; }
+// WGSL:        let [[CASE:.*]] = workgroupUniformLoad(&shared0[0]);
+// WGSL-NEXT:   let [[ONE:.*]] = [[CASE]] <= 0;
+// WGSL-NEXT:   if ([[ONE]]) {
 kernel.func @shift(%x : memref<64xf32>, %w : memref<64xf32>) -> (%o : memref<64xf32>) {
   kernel.nest [i: par 64] ins(%a = %x : memref<64xf32>, %b = %w : memref<64xf32>) outs(%c = %o : memref<64xf32>) {
     %0 = kernel.load %a[-i + 63] : memref<64xf32>
@@ -61,5 +90,27 @@ kernel.program @main(%w : memref<64xf32>) -> (%x : memref<64xf32>) {
     kernel.launch @next ins(%i : memref<i32>) outs(%j : memref<i32>)
     kernel.launch @copy_counter ins(%j : memref<i32>) outs(%i : memref<i32>)
     kernel.launch @copy ins(%t : memref<64xf32>) outs(%x : memref<64xf32>)
+  }
+}
+kernel.func @few(%x : memref<i32>) -> (%p : memref<i1>) {
+  kernel.nest [] ins(%a = %x : memref<i32>) outs(%c = %p : memref<i1>) {
+    %0 = kernel.load %a[] : memref<i32>
+    %1 = arith.constant 9 : i32
+    %2 = arith.cmpi slt, %0, %1 : i32
+    kernel.store %2, %c[] : memref<i1>
+  }
+}
+kernel.program @search() -> (%x : memref<64xf32>, %j : memref<i32>) {
+  %p = kernel.alloc at 0 slot 0 : memref<i1>
+  %t = kernel.alloc at 0 slot 1 : memref<64xf32>
+  kernel.while {
+    kernel.launch @few ins(%j : memref<i32>) outs(%p : memref<i1>)
+  } holds %p : memref<i1> do {
+    kernel.switch %j : memref<i32> case {
+      kernel.launch @copy ins(%x : memref<64xf32>) outs(%t : memref<64xf32>)
+      kernel.launch @shift ins(%t, %t : memref<64xf32>, memref<64xf32>) outs(%x : memref<64xf32>)
+    } case {
+    }
+    kernel.launch @next ins(%j : memref<i32>) outs(%j : memref<i32>)
   }
 }

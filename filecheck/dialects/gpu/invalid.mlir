@@ -35,6 +35,12 @@
 
 // -----
 
+%t = gpu.workgroup_alloc : memref<1xf32, #gpu<address_space workgroup>>
+%0 = gpu.uniform_load %t : memref<1xf32, #gpu<address_space workgroup>>
+// CHECK: a uniform load reads i32, got memref<1xf32
+
+// -----
+
 %f = arith.constant 1.0 : f32
 %0 = gpu.var %f : memref<4xf32, #gpu<address_space private>>
 // CHECK: a variable of f32 has rank 0 and that element type

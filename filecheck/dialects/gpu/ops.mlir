@@ -39,6 +39,9 @@ gpu.module @k0 {
     gpu.barrier
     // CHECK-NEXT: gpu.storage_barrier
     gpu.storage_barrier
+    %word = gpu.workgroup_alloc : memref<1xi32, #gpu<address_space workgroup>>
+    // CHECK: %told = gpu.uniform_load %word : memref<1xi32, #gpu<address_space workgroup>>
+    %told = gpu.uniform_load %word : memref<1xi32, #gpu<address_space workgroup>>
     // CHECK-NEXT: %w = gpu.lanes %v, %v, %v, %v : vector<4xf32>
     %w = gpu.lanes %v, %v, %v, %v : vector<4xf32>
     // CHECK-NEXT: %c = gpu.lanewise arith.cmpf %w, %w {predicate = 2 : i64} : vector<4xf32>, vector<4xf32> -> vector<4xi1>
