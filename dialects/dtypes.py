@@ -36,7 +36,7 @@ class DType:
         self.itemsize = -(-bits // 8)
 
     def __repr__(self) -> str:
-        return f"dtype({self.name})"
+        return f"dtype({self.name})" if self.name == "bfloat16" else f"dtype('{self.name}')"
 
     def __str__(self) -> str:
         return self.name
@@ -56,6 +56,25 @@ class DType:
 
     def __reduce__(self):
         return (as_dtype, (self.name,))
+
+    @property
+    def dtype(self) -> object:
+        """NumPy's dtype of this name, which NumPy asks for when it is handed this one: `np.zeros(shape, x.dtype)`. That of bfloat16 is of the package ml_dtypes: TypeError where it is not installed."""
+        import numpy as np
+
+        if self.name != "bfloat16":
+            return np.dtype(self.name)
+        try:
+            import ml_dtypes
+        except ImportError as error:
+            raise TypeError(
+                "NumPy has no bfloat16 without the package ml_dtypes: install it, or convert by x.astype('float32') first"
+            ) from error
+        return np.dtype(ml_dtypes.bfloat16)
+
+    @property
+    def __numpy_dtype__(self) -> object:  # where NumPy 2.4 and later look first
+        return self.dtype
 
     @property
     def is_floating(self) -> bool:
@@ -82,7 +101,7 @@ class _Float0(DType):
 
     @property
     def dtype(self) -> object:
-        """NumPy's: what `np.zeros(shape, float0)` asks for."""
+        """NumPy's: as JAX has it, a void of no bytes."""
         import numpy as np
 
         return np.dtype([("float0", np.void, 0)])

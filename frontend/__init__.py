@@ -59,6 +59,7 @@ from weft.vmap import vmap as vmap
 
 if TYPE_CHECKING:
     from weft import ad_checkpoint as ad_checkpoint
+    from weft import core as core
     from weft import custom_batching as custom_batching
     from weft import custom_derivatives as custom_derivatives
     from weft import debug as debug
@@ -73,6 +74,8 @@ if TYPE_CHECKING:
     from weft import optim as optim
     from weft import profiler as profiler
     from weft import random as random
+    from weft import stages as stages
+    from weft import test_util as test_util
     from weft import typing as typing
     from weft.ad_checkpoint import checkpoint_policies as checkpoint_policies
     from weft.info import default_backend as default_backend
@@ -93,7 +96,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 jacobian = jacrev
 _LIBRARIES = (
-    "ad_checkpoint", "custom_batching", "custom_derivatives", "debug", "dlpack", "dtypes", "experimental", "flatten_util", "image", "lax", "nn", "numpy", "ops", "optim", "profiler", "random", "scipy", "typing",
+    "ad_checkpoint", "core", "custom_batching", "custom_derivatives", "debug", "dlpack", "dtypes", "experimental", "flatten_util", "image", "lax", "nn", "numpy", "ops", "optim", "profiler", "random", "scipy", "stages", "test_util", "typing",
 )  # fmt: skip
 _ELSEWHERE = {"checkpoint_policies": "ad_checkpoint", "float0": "dtypes"} | dict.fromkeys(
     """default_backend device_count ensure_compile_time_eval host_count host_id host_ids live_arrays local_device_count local_devices

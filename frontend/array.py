@@ -20,7 +20,7 @@ from weft.dialects import dtypes
 from weft.dialects.array.node import STATE, Aval, Node, aval, leaf
 from weft.dialects.array.op import literal
 from weft.dialects.dtypes import DType, float0
-from weft.host import from_host, nest, numpy_dtype, pack, unpack
+from weft.host import canonical, from_host, nest, pack, unpack
 from weft.operators import prepare
 
 
@@ -215,9 +215,9 @@ class Array:
         import numpy as np
 
         if self.dtype is float0:
-            return np.zeros(self.shape, numpy_dtype(float0))
+            return np.zeros(self.shape, float0.dtype)
         data = self._bytes("Attempted conversion to a NumPy array", errors.TracerArrayConversionError)
-        array = np.frombuffer(data, numpy_dtype(self.dtype)).reshape(self.shape)
+        array = np.frombuffer(data, self.dtype.dtype).reshape(self.shape)
         array.flags.writeable = False
         if dtype is not None and dtype != array.dtype:
             return array.astype(dtype)
@@ -309,6 +309,8 @@ class Array:
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, x: Any) -> bool:
+        if self.ndim != 1:
+            raise ValueError(f"Array.__contains__: search array must be one-dimensional, got arr.shape={self.shape}.")
         return bool((self == x).any())
 
     @property
@@ -345,6 +347,13 @@ def lift(x: Any) -> Node:
     if hasattr(x, "__array__") or isinstance(x, (memoryview, bytearray, PackedArray)):
         return from_host(x)
     raise TypeError(f"Value {x!r} with type {type(x)} is not a valid array type")
+
+
+def aval_of(x: Any) -> Aval:
+    """Shape, dtype and weakness of an array, a number, or of what only describes an array by a shape and a dtype (ShapeDtypeStruct). Raises TypeError for anything else."""
+    if hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "__array__"):
+        return aval(x.shape, canonical(x.dtype), getattr(x, "weak_type", False))
+    return lift(x).aval
 
 
 def scalar(value: Any, dtype: DType, weak_type: bool = False) -> Node:

@@ -1,7 +1,7 @@
 """Settings: `weft.config`, in the manner of JAX's.
 
 Each option has a name, a default, and a variable `WEFT_<NAME>` in the environment. `config.update("enable_x64", True)` sets one (JAX's names, `jax_enable_x64`, work too); reading is an attribute:
-`config.enable_x64`. Most are context managers as well: `with weft.enable_x64():`. Options of JAX that concern XLA are taken and remembered, and change nothing: `WITHOUT_EFFECT` lists them.
+`config.enable_x64`, or `config.read("jax_enable_x64")`. Most are context managers as well: `with weft.enable_x64():`. Options of JAX that concern XLA are taken and remembered, and change nothing: `WITHOUT_EFFECT` lists them.
 """
 
 from __future__ import annotations
@@ -65,6 +65,21 @@ class Config:
         self._listeners: list[Callable[[], None]] = []
         for name, option in OPTIONS.items():
             setattr(self, name, _from_environment(name, option))
+
+    def __getattr__(self, name: str) -> Any:
+        """An option by the name that JAX has for it: `jax_enable_x64`."""
+        if not name.startswith("jax_"):
+            raise AttributeError(f"'Config' object has no attribute '{name}'")
+        return getattr(self, name.removeprefix("jax_"))
+
+    def read(self, name: str) -> Any:
+        """The value of an option. Raises AttributeError if there is no option of this name."""
+        return getattr(self, name.removeprefix("jax_"))
+
+    @property
+    def x64_enabled(self) -> bool:
+        """Whether there are 64-bit types."""
+        return self.enable_x64
 
     @property
     def debug_values(self) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial, reduce, update_wrapper
 from typing import Any
 
-from weft.array import Array, lift, wrap
+from weft.array import Array, aval_of, lift, wrap
 from weft.dialects.array.checkpoint import CheckpointCall
 from weft.dialects.array.custom import CustomJvpCall, CustomVjpCall
 from weft.dialects.array.effects import TOKEN, Chain, current, handed_on
@@ -265,7 +265,7 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
     leaves, tree = tree_flatten(example_args)
     run = OnNodes(fun, tree)
     with transform() as mark:
-        ins = [leaf(lift(x).aval, mark=mark) for x in leaves]
+        ins = [leaf(aval_of(x), mark=mark) for x in leaves]
         graph, captures = close(ins, run(*ins), since=mark)
     hoisted = [n for n in captures if n.dtype.kind in "fc" and mark_of((n,))]
 

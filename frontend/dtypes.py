@@ -7,7 +7,7 @@ from typing import Any
 from weft.dialects.dtypes import DType, as_dtype, bfloat16, float0
 from weft.errors import TypePromotionError
 from weft.host import canonical
-from weft.numpy.dtypes import finfo, iinfo, weak_result_type
+from weft.numpy.dtypes import dtype_of, finfo, iinfo, weak_result_type
 from weft.numpy.dtypes import issubdtype as _issubdtype
 
 __all__ = [
@@ -38,8 +38,8 @@ def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> DType:
 def issubdtype(a: Any, b: Any) -> bool:
     """Whether a dtype is another, or belongs to a family."""
     if isinstance(b, type) and issubclass(b, extended):
-        return str(getattr(a, "dtype", a)).startswith("key<")
-    if str(getattr(a, "dtype", a)).startswith("key<"):
+        return str(dtype_of(a)).startswith("key<")
+    if str(dtype_of(a)).startswith("key<"):
         return False
     return _issubdtype(a, b)
 
@@ -53,5 +53,5 @@ def scalar_type_of(x: Any) -> type:
     """The Python type of scalars that an array or a number is promoted like: bool, int, float or complex."""
     if isinstance(x, (bool, int, float, complex)) and not hasattr(x, "dtype"):
         return type(x)
-    kind = as_dtype(getattr(x, "dtype", x)).kind
+    kind = as_dtype(dtype_of(x)).kind
     return {"b": bool, "i": int, "u": int, "f": float, "c": complex}[kind]

@@ -38,6 +38,18 @@ class ShapeDtypeStruct:
         """The number of elements."""
         return self.aval.size
 
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def update(self, **changes: Any) -> ShapeDtypeStruct:
+        """Another one, of which `shape`, `dtype` or `weak_type` differ."""
+        known = {"shape": self.shape, "dtype": self.dtype, "weak_type": self.weak_type}
+        if unknown := changes.keys() - known:
+            raise ValueError(f"updating ShapeDtypeStruct: unknown attributes {', '.join(sorted(unknown))}")
+        return ShapeDtypeStruct(**(known | changes))
+
     @property
     def aval(self) -> Aval:
         """The same, interned."""

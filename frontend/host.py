@@ -75,23 +75,6 @@ def _outside() -> int:
     return level
 
 
-def numpy_dtype(dtype: DType) -> Any:
-    """NumPy's dtype of this name; that of bfloat16 is of the package ml_dtypes. Raises TypeError where that is not installed."""
-    import numpy as np
-
-    if dtype is dtypes.float0:
-        return np.dtype(dtypes.float0.dtype)  # type: ignore[arg-type]
-    if dtype is dtypes.bfloat16:
-        try:
-            import ml_dtypes
-        except ImportError as error:
-            raise TypeError(
-                "NumPy has no bfloat16 without the package ml_dtypes: install it, or convert by x.astype('float32') first"
-            ) from error
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(dtype.name)
-
-
 def from_host(data: Any, dtype: object = None, device: Device | None = None) -> Node:
     """A leaf with a copy of host data: a NumPy array or scalar, or anything with the buffer protocol (or `__array__`).
 
@@ -127,8 +110,8 @@ def _converted(data: Any, given: DType, wanted: DType) -> Any:
         from weft.dialects.array.ops import ConvertOp
 
         with np.errstate(all="ignore"):
-            return ConvertOp.reference(np, data.astype(numpy_dtype(given)), dtype=wanted)
-    return data.astype(numpy_dtype(wanted))
+            return ConvertOp.reference(np, data.astype(given.dtype), dtype=wanted)
+    return data.astype(wanted.dtype)
 
 
 class _Packed:

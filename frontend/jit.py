@@ -35,7 +35,7 @@ from weft.dialects.array.node import (
 from weft.errors import describe_function
 from weft.function import OnNodes, ShapeDtypeStruct, check_callable, parameter_names
 from weft.programs import program
-from weft.stages import Lowered
+from weft.stages import Lowered, Traced
 from weft.tree_util import PyTreeDef, tree_flatten, tree_leaves_with_path, tree_map
 from weft.vmap import argument_name
 
@@ -295,8 +295,8 @@ class Jit:
         """Forgets all programs."""
         self._programs.clear()
 
-    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
-        """The program for these arguments (arrays, or ShapeDtypeStructs), to look at or to compile ahead of time."""
+    def trace(self, *args: Any, **kwargs: Any) -> Traced:
+        """What the function does with these arguments: arrays, or ShapeDtypeStructs."""
         static = None
         if self._static:
             args, kwargs, static = self._split(args, kwargs)
@@ -304,14 +304,16 @@ class Jit:
         nodes = [leaf(x.aval) if isinstance(x, ShapeDtypeStruct) else _placeless(x) for x in leaves]
         device = _one_device(nodes, None)
         found = self._trace(nodes, tree, device, static)
-        return Lowered(found, tree, [n.aval for n in nodes], found.device or current_device())
+        name = getattr(self._fun, "__name__", type(self._fun).__name__)
+        return Traced(found, tree, [n.aval for n in nodes], found.device or current_device(), fun_name=name)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The program for these arguments (arrays, or ShapeDtypeStructs), to look at or to compile ahead of time."""
+        return self.trace(*args, **kwargs).lower()
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Shapes and dtypes of the results."""
-        lowered = self.lower(*args, **kwargs)
-        return lowered.out_tree.unflatten(
-            [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in lowered.out_avals]
-        )
+        return self.trace(*args, **kwargs).out_info
 
     def _split(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
         """Dynamic arguments, and the static ones as a part of the key."""
@@ -396,7 +398,7 @@ class _JitOn(Jit):
             args, kwargs = tree_map(moved, (args, kwargs))
             return super().__call__(*args, **kwargs)
 
-    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
-        """The program for these arguments, on the device."""
+    def trace(self, *args: Any, **kwargs: Any) -> Traced:
+        """What the function does with these arguments, on the device."""
         with default_device(self._device):
-            return super().lower(*args, **kwargs)
+            return super().trace(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""A function on its way to a device: what `jit(f).lower(*args)` gives, and `.compile()` of it.
+"""A function on its way to a device: `jit(f).trace(*args)`, `.lower()` of it, and `.compile()` of that.
 
 `as_text` prints the program as each stage of the compilation sees it: `array`, `kernel`, `scheduled`, and `wgsl` or `wat`. The text of a target can be had without its
 device, because a pipeline needs none.
@@ -14,6 +14,7 @@ from weft.array import lift
 from weft.devices import Device
 from weft.dialects.array.node import Aval
 from weft.dialects.array.stage import stage as staged
+from weft.function import ShapeDtypeStruct
 from weft.programs import flat
 from weft.tree_util import PyTreeDef, tree_flatten
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 STAGES = ("array", "kernel", "scheduled", "wgsl", "wat")
 
 
-class Lowered:
-    """A traced function for one combination of shapes, dtypes and structures."""
+class Stage:
+    """What is known of a function for one combination of shapes, dtypes and structures, however far it has come."""
 
     def __init__(self, program: Program, tree: PyTreeDef, avals: list[Aval], device: Device):
         self._program, self._tree, self._avals, self.device = program, tree, avals, device
@@ -51,6 +52,33 @@ class Lowered:
         """Shapes and dtypes of the results' leaves."""
         return list(self._program.avals)
 
+    @property
+    def out_info(self) -> Any:
+        """The result, with ShapeDtypeStructs for arrays."""
+        structs = [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in self.out_avals]
+        return self.out_tree.unflatten(structs)
+
+
+class Traced(Stage):
+    """A function of which the operations are known."""
+
+    def __init__(self, *known: Any, fun_name: str):
+        super().__init__(*known)
+        self.fun_name = fun_name
+
+    @property
+    def jaxpr(self) -> Lowered:
+        """The operations, to look at: what `make_jaxpr` gives."""
+        return self.lower()
+
+    def lower(self) -> Lowered:
+        """The program in the array dialect."""
+        return Lowered(self._program, self._tree, self._avals, self.device)
+
+
+class Lowered(Stage):
+    """A function as a program of the array dialect, which can be read at each stage from there on, and compiled."""
+
     def __str__(self) -> str:
         return self.as_text()
 
@@ -68,7 +96,7 @@ class Lowered:
     def compile(self) -> Compiled:
         """The program, ready to be called."""
         self._program.compile(self.device)
-        return Compiled(self)
+        return Compiled(self._program, self._tree, self._avals, self.device)
 
 
 def _with_locations(module: ModuleOp) -> str:
@@ -130,28 +158,24 @@ def _parenthesised(text: str, start: str) -> list[str]:
     return found
 
 
-class Compiled:
+class Compiled(Stage):
     """A program that takes arguments of the structure, shapes and dtypes that it was made for."""
-
-    def __init__(self, lowered: Lowered):
-        self._lowered = lowered
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs it. Raises TypeError for arguments that it was not made for."""
-        lowered = self._lowered
         leaves, tree = tree_flatten((args, kwargs))
-        if tree != lowered.in_tree:
+        if tree != self.in_tree:
             raise TypeError(
-                f"Function compiled with input pytree {lowered.in_tree}, but called with {tree}: they must be the same."
+                f"Function compiled with input pytree {self.in_tree}, but called with {tree}: they must be the same."
             )
         nodes = [lift(x) for x in leaves]
-        for n, a in zip(nodes, lowered.in_avals, strict=True):
+        for n, a in zip(nodes, self.in_avals, strict=True):
             if (n.shape, n.dtype) != (a.shape, a.dtype):
                 raise TypeError(
                     f"Argument types differ from those that the function was compiled for: expected {a}, got {n.aval}"
                 )
-        return lowered.out_tree.unflatten(lowered._program.run(nodes, lowered.device, lowered._program.device))
+        return self.out_tree.unflatten(self._program.run(nodes, self.device, self._program.device))
 
     def as_text(self, stage: str = "array", kernel: int | None = None) -> str:
         """The program at a stage. See `Lowered.as_text`."""
-        return self._lowered.as_text(stage, kernel)
+        return Lowered(self._program, self._tree, self._avals, self.device).as_text(stage, kernel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from weft.array import Array, lift, wrap
+from weft.array import Array, aval_of, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.dtypes import DType, bool_, complex_of
 from weft.host import canonical
@@ -251,11 +251,9 @@ def stop_gradient(x: Any) -> Any:
 
 
 def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None, shape: Any = None) -> Array:
-    """`fill_value` in the shape and dtype of x, unless others are given."""
+    """`fill_value` in the shape and dtype of x (an array, or a description of one), unless others are given."""
     from weft.lax.shape import full
 
-    node = lift(x)
-    found = full(node.shape if shape is None else shape, fill_value, dtype or node.dtype)
-    return (
-        wrap(convert(found._node, found.dtype, node.aval.weak_type)) if dtype is None and node.aval.weak_type else found
-    )
+    known = aval_of(x)
+    found = full(known.shape if shape is None else shape, fill_value, dtype or known.dtype)
+    return wrap(convert(found._node, found.dtype, True)) if dtype is None and known.weak_type else found

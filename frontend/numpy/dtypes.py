@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 from warnings import warn
 
-from weft.array import Array, lift, wrap
+from weft.array import Array, aval_of, lift, wrap
 from weft.dialects import dtypes
 from weft.dialects.array import ops
 from weft.dialects.array.op import literal
 from weft.dialects.dtypes import DType, as_dtype
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, convert
-from weft.numpy.promotion import common_dtype
 
 __all__ = [
     "ComplexWarning", "astype", "bfloat16", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_", "complexfloating", "csingle", "double",
@@ -29,6 +28,10 @@ class ScalarType:
 
     def __init__(self, dtype: DType):
         self.dtype, self.name, self.__name__ = dtype, dtype.name, dtype.name
+
+    @property
+    def __numpy_dtype__(self) -> Any:  # what NumPy asks for: `np.zeros(shape, jnp.float32)`
+        return self.dtype.dtype
 
     def __call__(self, x: Any = 0) -> Array:
         from weft.numpy.creation import asarray
@@ -115,7 +118,8 @@ def weak_result_type(*args: Any) -> tuple[DType, bool]:
         try:
             one = as_dtype(a), any(a is python for python in (int, float, complex))
         except TypeError:
-            one = common_dtype(lift(a))
+            known = aval_of(a)
+            one = known.dtype, known.weak_type
         found = one if found is None else dtypes.promote_types(found[0], one[0], found[1], one[1])
     assert found is not None
     return canonical(found[0]), found[1]
@@ -152,11 +156,16 @@ def _exact(floating: DType) -> int:
     return {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}.get(floating.name, 0)
 
 
+def dtype_of(x: Any) -> Any:
+    """The dtype of an array; of a dtype itself."""
+    return x if isinstance(x, (DType, ScalarType)) else getattr(x, "dtype", x)
+
+
 class finfo:
     """The limits of a floating dtype; of a complex one, those of its parts."""
 
     def __init__(self, dtype: DTypeLike):
-        self.dtype = found = as_dtype(getattr(dtype, "dtype", dtype)).part
+        self.dtype = found = as_dtype(dtype_of(dtype)).part
         if found.kind != "f":
             raise ValueError(f"data type {found} not inexact")
         self.bits = found.bits
@@ -179,7 +188,7 @@ class iinfo:
     """The limits of an integer dtype."""
 
     def __init__(self, dtype: DTypeLike):
-        self.dtype = found = as_dtype(getattr(dtype, "dtype", dtype))
+        self.dtype = found = as_dtype(dtype_of(dtype))
         if not found.is_integer:
             raise ValueError(f"Invalid integer data type {found.kind!r}.")
         self.bits, self.kind = found.bits, found.kind

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from weft import lax
-from weft.array import Array, lift, wrap
+from weft.array import Array, aval_of, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.dtypes import bool_, uint8
@@ -236,7 +236,7 @@ conj = conjugate
 
 def iscomplexobj(x: Any) -> bool:
     """Whether an array, a number or a dtype is of a complex type."""
-    return lift(x).dtype.kind == "c"
+    return aval_of(x).dtype.kind == "c"
 
 
 def isrealobj(x: Any) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from weft import lax
-from weft.array import Array, lift, wrap
+from weft.array import Array, aval_of, lift, wrap
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, constant, convert, integers, shape_of, size_of
 from weft.lax.shape import broadcast_shapes as _broadcast_shapes
@@ -28,17 +28,17 @@ Axes = int | Sequence[int] | None
 
 def shape(a: ArrayLike) -> tuple[int, ...]:
     """The sizes of the axes."""
-    return lift(a).shape
+    return aval_of(a).shape
 
 
 def ndim(a: ArrayLike) -> int:
     """The number of axes."""
-    return lift(a).ndim
+    return aval_of(a).ndim
 
 
 def size(a: ArrayLike, axis: Axes = None) -> int:
     """The number of elements, along some axes or in all."""
-    found = lift(a).shape
+    found = aval_of(a).shape
     return size_of([found[k] for k in axis_indices(axis, len(found))])
 
 

@@ -118,7 +118,7 @@ def test_conversions(x):
     assert float(x[0, 0]) == 1.0 and int(x[1, 0]) == 4 and complex(x[0, 0]) == 1 and bool(x[0, 0])
     assert list(range(10))[put(np.int32(3))] == 3
     assert [float(v) for v in x[0]] == [1.0, 2.0, 3.0]
-    assert 6.0 in x and 7.0 not in x
+    assert 6.0 in x.ravel() and 7.0 not in x.ravel()
     assert f"{x[0, 1]:.2f}" == "2.00"
     np.testing.assert_array_equal(np.asarray(x), X)
     assert np.asarray(x, np.float64).dtype == np.float64

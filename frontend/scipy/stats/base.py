@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import wraps
+from types import ModuleType
 from typing import Any, ClassVar
 
 import weft.numpy as wnp
@@ -62,6 +64,9 @@ class Distribution:
         for name, (source, then) in FOLLOWS.items():
             if source in own and name not in own:
                 setattr(cls, name, staticmethod(_followed(name, getattr(cls, source), then)))
+        module = ModuleType(f"weft.scipy.stats.{cls.__name__}", cls.__doc__)  # what `import jax.scipy.stats.norm` gives
+        vars(module).update({name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")})
+        sys.modules[module.__name__] = module
 
 
 def _of_promoted(name: str, f: Callable[..., Any]) -> Callable[..., Any]:

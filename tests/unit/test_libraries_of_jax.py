@@ -1,0 +1,118 @@
+"""What libraries written for JAX ask of the package beside arrays' values: descriptions in the place of arrays, dtypes that NumPy takes, names of modules, stages, tests of derivatives."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+import weft
+import weft.numpy as jnp
+from weft import ShapeDtypeStruct, lax
+from weft.core import ShapedArray, Tracer
+from weft.test_util import check_grads, check_jvp, check_vjp
+
+
+@pytest.fixture(autouse=True)
+def on_the_oracle():
+    with weft.default_device("cpu"):
+        yield
+
+
+def test_a_description_will_do_where_only_shape_and_dtype_matter() -> None:
+    struct = ShapeDtypeStruct((2, 3), jnp.int8)
+    for made in (jnp.zeros_like(struct), jnp.ones_like(struct), jnp.empty_like(struct), lax.full_like(struct, 3)):
+        assert (made.shape, made.dtype) == ((2, 3), "int8")
+    assert (jnp.shape(struct), jnp.ndim(struct), jnp.size(struct), len(struct)) == ((2, 3), 2, 6, 2)
+    assert jnp.result_type(struct, jnp.float16) == "float16"
+    assert jnp.isrealobj(struct) and not jnp.iscomplexobj(struct)
+    assert jnp.zeros_like(weft.typeof(jnp.ones(2))).shape == (2,)
+    assert struct.update(shape=(4,)) == ShapeDtypeStruct((4,), "int8")
+    with pytest.raises(ValueError, match="size"):
+        struct.update(size=3)
+    with pytest.raises(TypeError, match="not a valid array type"):
+        jnp.add(struct, 1)
+    like = weft.tree.map(jnp.zeros_like, weft.eval_shape(lambda x: {"y": x @ x.T}, jnp.ones((2, 3))))
+    np.testing.assert_array_equal(like["y"], np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("name", ["bool", "int32", "uint8", "float16", "float32", "complex64", "bfloat16"])
+def test_numpy_takes_dtypes(name: str) -> None:
+    array, scalar = jnp.zeros(2, name), getattr(jnp, name)
+    for dtype in (array.dtype, scalar, jnp.dtype(name)):
+        made = np.ones(3, dtype)
+        assert made.dtype == array.dtype and str(np.dtype(dtype)) == name
+        assert np.asarray(array, dtype=dtype).dtype == made.dtype
+        assert np.issubdtype(dtype, np.floating) == name.startswith("float")
+    assert repr(array.dtype) == repr(np.dtype(array.dtype))
+
+
+def test_which_values_are_traced() -> None:
+    x = jnp.ones(3)
+    assert not isinstance(x, Tracer) and not isinstance(1.0, Tracer)
+    seen = []
+
+    def f(x: weft.Array) -> weft.Array:
+        seen.append(isinstance(x, Tracer))
+        return x.sum()
+
+    weft.jit(f)(x), weft.grad(f)(x), weft.vmap(f)(x)
+    assert seen == [True, True, True]
+    assert isinstance(x.aval, ShapedArray) and not isinstance(x, ShapedArray)
+    assert ShapedArray((3,), jnp.float32) == x.aval
+
+
+def test_what_a_function_takes_as_an_array() -> None:
+    taken = weft.typing.ArrayLike
+    assert all(isinstance(x, taken) for x in (jnp.ones(2), 1, 2.0, True, 1j, np.ones(2), np.float32(1)))
+    assert not any(isinstance(x, taken) for x in ("1", [1.0], None))
+
+
+def test_distributions_are_modules() -> None:
+    norm = importlib.import_module("weft.scipy.stats.norm")
+    assert norm.logpdf is weft.scipy.stats.norm.logpdf
+
+
+def test_options_by_the_names_that_jax_has_for_them() -> None:
+    config = weft.config
+    assert config.jax_enable_x64 is config.x64_enabled is config.read("jax_enable_x64") is False
+    with weft.numpy_rank_promotion("warn"):
+        assert config.jax_numpy_rank_promotion == "warn"
+    with pytest.raises(AttributeError, match="no attribute 'speed'"):
+        _ = config.jax_speed
+
+
+def test_a_function_is_traced_lowered_compiled() -> None:
+    def double(x: weft.Array, y: dict[str, float]) -> dict[str, weft.Array]:
+        return {"z": 2 * x + y["c"]}
+
+    traced = weft.jit(double).trace(jnp.ones(3), {"c": 1.0})
+    lowered, compiled = traced.lower(), traced.lower().compile()
+    assert traced.fun_name == "double" and "array.mul" in str(traced.jaxpr)
+    for stage in (traced, lowered, compiled):
+        assert stage.out_info == {"z": ShapeDtypeStruct((3,), jnp.float32)}
+        assert stage.in_tree == traced.in_tree and stage.out_tree == traced.out_tree
+    np.testing.assert_array_equal(compiled(jnp.ones(3), {"c": 1.0})["z"], [3, 3, 3])
+
+
+def test_right_derivatives_pass() -> None:
+    check_grads(lambda x, y: jnp.sin(x) @ y, (jnp.ones((2, 3)), jnp.arange(3.0)), order=2)
+    check_grads(lambda d: {"z": jnp.exp(d["x"] * 1j)}, ({"x": jnp.array([1 + 0.5j, 2.0])},), order=1)
+    check_grads(lambda x, n: x**2 * n, (0.3, 2), order=1, modes=["fwd", "rev", "lin"], eps=1e-3)
+
+
+def test_wrong_derivatives_are_found() -> None:
+    @weft.custom_jvp
+    def f(x: weft.Array) -> weft.Array:
+        return jnp.sin(x)
+
+    f.defjvp(lambda primals, tangents: (f(*primals), 1.1 * tangents[0] * jnp.cos(primals[0])))
+    for mode, message in (("fwd", "JVP tangent: not equal"), ("rev", "VJP cotangent projection: not equal")):
+        with pytest.raises(AssertionError, match=message):
+            check_grads(f, (1.0,), order=1, modes=[mode])
+        check_grads(f, (1.0,), order=1, modes=[mode], rtol={"float32": 0.2})
+    with pytest.raises(AssertionError, match="primal: not equal"):
+        check_jvp(f, lambda p, t: (p[0], t[0]), (1.0,))
+    with pytest.raises(AssertionError, match="primal: not equal"):
+        check_vjp(f, lambda x: (x, lambda ct: (ct,)), (1.0,))
