@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from functools import cache
 from struct import pack, unpack
+from typing import Any
 
 from xdsl.dialects.builtin import (
     BFloat16Type,
@@ -58,7 +59,7 @@ class DType:
         return (as_dtype, (self.name,))
 
     @property
-    def dtype(self) -> object:
+    def dtype(self) -> Any:
         """NumPy's dtype of this name, which NumPy asks for when it is handed this one: `np.zeros(shape, x.dtype)`. That of bfloat16 is of the package ml_dtypes: TypeError where it is not installed."""
         import numpy as np
 
@@ -73,7 +74,7 @@ class DType:
         return np.dtype(ml_dtypes.bfloat16)
 
     @property
-    def __numpy_dtype__(self) -> object:  # where NumPy 2.4 and later look first
+    def __numpy_dtype__(self) -> Any:  # where NumPy 2.4 and later look first
         return self.dtype
 
     @property
@@ -100,7 +101,7 @@ class _Float0(DType):
     __slots__ = ()
 
     @property
-    def dtype(self) -> object:
+    def dtype(self) -> Any:
         """NumPy's: as JAX has it, a void of no bytes."""
         import numpy as np
 

@@ -45,7 +45,7 @@ class ShapeDtypeStruct:
 
     def update(self, **changes: Any) -> ShapeDtypeStruct:
         """Another one, of which `shape`, `dtype` or `weak_type` differ."""
-        known = {"shape": self.shape, "dtype": self.dtype, "weak_type": self.weak_type}
+        known: dict[str, Any] = {"shape": self.shape, "dtype": self.dtype, "weak_type": self.weak_type}
         if unknown := changes.keys() - known:
             raise ValueError(f"updating ShapeDtypeStruct: unknown attributes {', '.join(sorted(unknown))}")
         return ShapeDtypeStruct(**(known | changes))
