@@ -73,6 +73,14 @@ class Pending:
         self.text, self.reads = text, reads
 
 
+def rounded(value: float, code: str) -> float:
+    """A number as a float of `struct`'s code holds it: infinite, if it is too large."""
+    try:
+        return struct.unpack(code, struct.pack(code, value))[0]
+    except OverflowError:
+        return float("inf") if value > 0 else -float("inf")
+
+
 class Printer:
     """One kernel: its declarations and the lines of its body."""
 
@@ -159,21 +167,14 @@ class Printer:
             return (f"{value}" if type_name(type) == "i32" else f"{value}u"), ATOM if value >= 0 else UNARY
         assert isinstance(attr, FloatAttr)
         value, code = attr.value.data, "<e" if type == Float16Type() else "<f"
-        try:
-            (value,) = struct.unpack(code, struct.pack(code, value))
-        except OverflowError:
-            value = float("inf") if value > 0 else -float("inf")
+        value = rounded(value, code)
         if isnan(value) or not isfinite(value):
             text = f"{self.own('nan' if isnan(value) else 'inf')}()"
             return (f"-{text}", UNARY) if value < 0 else (text, ATOM)
         if value == 0:
             text = repr(value)
         else:
-            text = next(
-                t
-                for t in (f"{value:.{n}g}" for n in range(1, 18))
-                if struct.unpack("<f", struct.pack("<f", float(t)))[0] == value
-            )
+            text = next(t for t in (f"{value:.{n}g}" for n in range(1, 18)) if rounded(float(t), "<f") == value)
             text = text if "." in text or "e" in text else text + ".0"
         return text + "f", UNARY if text[0] == "-" else ATOM
 
