@@ -14,10 +14,37 @@ from weft.dialects.dtypes import as_dtype
 from weft.tree_util import tree_leaves, tree_map
 
 __all__ = [
-    "EmptyState", "GradientTransformation", "GradientTransformationExtraArgs", "apply_updates", "bias_correction",
-    "chain", "global_norm", "identity", "incremental_update", "init_empty_state", "named_chain", "periodic_update",
-    "safe_increment", "safe_int32_increment", "safe_norm", "safe_root_mean_squares", "set_to_zero", "stateless",
-    "stateless_with_tree_map", "update_infinity_moment", "update_moment", "update_moment_per_elem_norm",
+    "AdaptiveGradClipState",
+    "AddDecayedWeightsState",
+    "ClipByGlobalNormState",
+    "ClipState",
+    "EmptyState",
+    "GradientTransformation",
+    "GradientTransformationExtraArgs",
+    "NonNegativeParamsState",
+    "ScaleState",
+    "TransformInitFn",
+    "TransformUpdateExtraArgsFn",
+    "TransformUpdateFn",
+    "apply_updates",
+    "bias_correction",
+    "chain",
+    "global_norm",
+    "identity",
+    "incremental_update",
+    "init_empty_state",
+    "named_chain",
+    "periodic_update",
+    "safe_increment",
+    "safe_int32_increment",
+    "safe_norm",
+    "safe_root_mean_squares",
+    "set_to_zero",
+    "stateless",
+    "stateless_with_tree_map",
+    "update_infinity_moment",
+    "update_moment",
+    "update_moment_per_elem_norm",
     "with_extra_args_support",
 ]  # fmt: skip
 
@@ -25,6 +52,8 @@ Params = Any
 Updates = Any
 State = Any
 Schedule = Callable[[Any], Any]
+TransformInitFn = Callable[[Params], State]
+TransformUpdateFn = TransformUpdateExtraArgsFn = Callable[..., tuple[Updates, State]]
 ScalarOrSchedule = float | Array | Schedule
 
 NO_PARAMS = "update() needs the argument params: this transformation looks at the parameters"
@@ -43,6 +72,10 @@ class GradientTransformationExtraArgs(GradientTransformation):
 
 class EmptyState(NamedTuple):
     """The state of a transformation that remembers nothing."""
+
+
+AdaptiveGradClipState = AddDecayedWeightsState = ClipByGlobalNormState = ClipState = EmptyState
+NonNegativeParamsState = ScaleState = EmptyState
 
 
 def init_empty_state(params: Params) -> EmptyState:
@@ -175,10 +208,10 @@ def new_count() -> Array:
 
 def global_norm(updates: Updates) -> Array:
     """The Euclidean norm over all leaves together."""
-    return wnp.sqrt(sum(wnp.sum(_squared(u)) for u in tree_leaves(updates)))
+    return wnp.sqrt(sum(wnp.sum(squared(u)) for u in tree_leaves(updates)))
 
 
-def _squared(x: Any) -> Array:
+def squared(x: Any) -> Array:
     """The square of each element's absolute value."""
     x = wnp.asarray(x)
     return wnp.square(wnp.real(x)) + wnp.square(wnp.imag(x)) if x.dtype.kind == "c" else wnp.square(x)
@@ -187,7 +220,7 @@ def _squared(x: Any) -> Array:
 def _norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Array:
     """The norm of vectors along `axis` (of all elements for None): Euclidean, the maximum for `inf`, else of the order `ord`."""
     if ord is None:
-        return wnp.sqrt(wnp.sum(_squared(x), axis=axis, keepdims=keepdims))
+        return wnp.sqrt(wnp.sum(squared(x), axis=axis, keepdims=keepdims))
     size = wnp.abs(x)
     if ord == wnp.inf:
         return wnp.max(size, axis=axis, keepdims=keepdims)
@@ -204,9 +237,9 @@ def safe_norm(x: Any, min_norm: Any, ord: Any = None, axis: Any = None, keepdims
 
 def safe_root_mean_squares(x: Any, min_rms: Any) -> Array:
     """The root of the mean square, at least `min_rms`, with a derivative of 0 where it is less."""
-    rms = wnp.sqrt(wnp.mean(_squared(x)))
+    rms = wnp.sqrt(wnp.mean(squared(x)))
     safe = wnp.where(rms <= min_rms, wnp.ones_like(x), x)
-    return wnp.where(rms <= min_rms, min_rms, wnp.sqrt(wnp.mean(_squared(safe))))
+    return wnp.where(rms <= min_rms, min_rms, wnp.sqrt(wnp.mean(squared(safe))))
 
 
 def zeros_like_tree(params: Params, dtype: Any = None) -> Updates:
@@ -226,7 +259,7 @@ def update_moment(updates: Updates, moments: Updates, decay: Any, order: int) ->
 
 def update_moment_per_elem_norm(updates: Updates, moments: Updates, decay: Any, order: int) -> Updates:
     """The moving average of the powers `order` (even) of the updates' absolute values."""
-    return tree_map(lambda g, t: (1 - decay) * _squared(g) ** (order // 2) + decay * t, updates, moments)
+    return tree_map(lambda g, t: (1 - decay) * squared(g) ** (order // 2) + decay * t, updates, moments)
 
 
 def update_infinity_moment(updates: Updates, moments: Updates, decay: Any, eps: float) -> Updates:

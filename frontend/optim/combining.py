@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import weft.numpy as wnp
 from weft.array import Array
@@ -24,7 +24,7 @@ from weft.tree_util import tree_leaves, tree_map
 
 __all__ = [
     "ConditionallyMaskState", "ConditionallyTransformState", "InjectHyperparamsState", "InjectStatefulHyperparamsState",
-    "MaskedNode", "MaskedState", "PartitionState", "WrappedSchedule", "conditionally_mask", "conditionally_transform",
+    "MaskedNode", "MaskedState", "PartitionState", "StatefulSchedule", "WrappedSchedule", "conditionally_mask", "conditionally_transform",
     "freeze", "inject_hyperparams", "inject_stateful_hyperparams", "masked", "multi_transform", "partition",
     "selective_transform",
 ]  # fmt: skip
@@ -215,8 +215,22 @@ class WrappedScheduleState(NamedTuple):
     count: Array  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
-class WrappedSchedule:
-    """A schedule that counts by itself: `init() -> state`, `update(state) -> state`, `state -> value`."""
+@runtime_checkable
+class StatefulSchedule(Protocol):
+    """A schedule with a state of its own: `init() -> state`, `update(state) -> state`, `state -> value`. The last two are given what `update` of the optimiser is by name."""
+
+    def init(self) -> Any:
+        """The state at first."""
+
+    def update(self, state: Any, **extra: Any) -> Any:
+        """The state one step on."""
+
+    def __call__(self, state: Any, **extra: Any) -> Any:
+        """The value."""
+
+
+class WrappedSchedule(StatefulSchedule):
+    """A schedule that counts by itself."""
 
     def __init__(self, schedule_fn: Callable[[Any], Any]):
         self.schedule_fn = schedule_fn
@@ -253,13 +267,13 @@ def inject_hyperparams(
     def make(*args: Any, **kwargs: Any) -> GradientTransformationExtraArgs:
         bound = names.bind(*args, **kwargs)
         bound.apply_defaults()
-        schedules: dict[str, WrappedSchedule] = {}
+        schedules: dict[str, StatefulSchedule] = {}
         numbers: dict[str, Any] = {}
         other: dict[str, Any] = {}
         for name, value in bound.arguments.items():
             if name in static or isinstance(value, bool):
                 other[name] = value
-            elif isinstance(value, WrappedSchedule):
+            elif isinstance(value, StatefulSchedule):
                 schedules[name] = value
             elif callable(value):
                 schedules[name] = WrappedSchedule(value)
@@ -288,8 +302,8 @@ def inject_hyperparams(
         ) -> Result:
             dtype = dtype_of(updates)
             kept = {k: v for k, v in state.hyperparams.items() if k not in schedules}
-            values = cast(kept | {k: s(state.hyperparams_states[k]) for k, s in schedules.items()}, dtype)
-            states = {k: s.update(state.hyperparams_states[k]) for k, s in schedules.items()}
+            values = cast(kept | {k: s(state.hyperparams_states[k], **extra) for k, s in schedules.items()}, dtype)
+            states = {k: s.update(state.hyperparams_states[k], **extra) for k, s in schedules.items()}
             tx = with_extra_args_support(inner_factory(**other, **values))
             made, inner_state = tx.update(updates, state.inner_state, params, **extra)
             return made, InjectStatefulHyperparamsState(safe_increment(state.count), values, states, inner_state)

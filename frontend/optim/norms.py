@@ -14,6 +14,7 @@ from weft.optim.base import (
     State,
     Updates,
     by_leaf,
+    cast_tree,
     global_norm,
     init_empty_state,
     needs_params,
@@ -26,11 +27,13 @@ from weft.optim.base import (
 from weft.tree_util import tree_map
 
 __all__ = [
+    "ScaleByDistanceOverGradientsState",
     "ScaleByOptimisticGradientState",
     "ScaleByRpropState",
     "ScaleByTrustRatioState",
     "centralize",
     "normalize_by_update_norm",
+    "scale_by_distance_over_gradients",
     "scale_by_optimistic_gradient",
     "scale_by_param_block_norm",
     "scale_by_param_block_rms",
@@ -181,3 +184,38 @@ def scale_by_polyak(
         return tree_map(lambda g: step * g, updates), state
 
     return GradientTransformationExtraArgs(init_empty_state, update)
+
+
+class ScaleByDistanceOverGradientsState(NamedTuple):
+    """For each leaf the greatest distance from the first parameters and the sum of the gradients' squares; the first parameters."""
+
+    max_dist: Updates
+    grad_sum_of_squares: Updates
+    init_params: Params
+
+
+def scale_by_distance_over_gradients(
+    reps_rel: Any = 1e-6, eps: Any = 1e-8, param_dtype: Any = "float32", global_scale: Any = 1.0
+) -> GradientTransformation:
+    """Each leaf times the greatest distance from where it began over the root of its gradients' squares. M. Ivgi, O. Hinder, Y. Carmon, "DoG is SGD's best friend", ICML 2023 (there called L-DoG)."""
+
+    def length(x: Array) -> Array:
+        return wnp.sqrt(wnp.sum(wnp.square(x)))
+
+    def init(params: Params) -> ScaleByDistanceOverGradientsState:
+        return ScaleByDistanceOverGradientsState(
+            tree_map(lambda p: reps_rel * (1 + length(p)), params),
+            tree_map(lambda p: wnp.zeros(1), params),
+            cast_tree(params, param_dtype),
+        )
+
+    def update(updates: Updates, state: ScaleByDistanceOverGradientsState, params: Params = None) -> Result:
+        needs_params(params)
+        furthest = tree_map(
+            lambda d, p, first: wnp.maximum(d, length(p - first)), state.max_dist, params, state.init_params
+        )
+        squares = tree_map(lambda s, g: s + wnp.sum(wnp.square(g)), state.grad_sum_of_squares, updates)
+        scaled = tree_map(lambda g, d, s: global_scale * (d / wnp.sqrt(s + eps)) * g, updates, furthest, squares)
+        return scaled, ScaleByDistanceOverGradientsState(furthest, squares, state.init_params)
+
+    return GradientTransformation(init, update)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import weft.numpy as wnp
@@ -10,6 +11,8 @@ from weft.optim import norms, squares
 from weft.optim.base import GradientTransformation, GradientTransformationExtraArgs, ScalarOrSchedule, chain, identity
 from weft.optim.combining import masked
 from weft.optim.factored import scale_by_factored_rms
+from weft.optim.line_search import scale_by_zoom_linesearch
+from weft.optim.quasi_newton import scale_by_lbfgs
 from weft.optim.shaping import (
     add_decayed_weights,
     add_noise,
@@ -21,7 +24,7 @@ from weft.optim.shaping import (
 
 __all__ = [
     "adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan", "amsgrad", "fromage",
-    "lamb", "lars", "lion", "momentum", "nadam", "nadamw", "noisy_sgd", "novograd", "optimistic_adam_v2",
+    "lamb", "lars", "lbfgs", "lion", "momentum", "nadam", "nadamw", "noisy_sgd", "novograd", "optimistic_adam", "optimistic_adam_v2",
     "optimistic_gradient_descent", "polyak_sgd", "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "signum", "sm3", "yogi",
 ]  # fmt: skip
 
@@ -267,6 +270,32 @@ def optimistic_gradient_descent(
     return chain(norms.scale_by_optimistic_gradient(alpha, beta), scale_by_learning_rate(learning_rate))
 
 
+def optimistic_adam(
+    learning_rate: Any,
+    optimism: Any = None,
+    b1: Any = 0.9,
+    b2: Any = 0.999,
+    eps: Any = 1e-8,
+    eps_root: Any = 0.0,
+    mu_dtype: Any = None,
+    *,
+    nesterov: bool = True,
+) -> GradientTransformation:
+    """The same with an `optimism` (the learning rate, if it is None) that is not multiplied by the learning rate. Raises ValueError for a schedule. Use `optimistic_adam_v2`."""
+    warnings.warn(
+        "`optimistic_adam` is deprecated, please use `optimistic_adam_v2` instead.", DeprecationWarning, stacklevel=2
+    )
+    if callable(learning_rate):
+        raise ValueError(
+            "This version of `optimistic_adam` does not support learning rate schedules but `optimistic_adam_v2` does."
+        )
+    return chain(
+        to.scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
+        norms.scale_by_optimistic_gradient(learning_rate, learning_rate if optimism is None else optimism),
+        scale_by_learning_rate(1.0),
+    )
+
+
 def optimistic_adam_v2(
     learning_rate: ScalarOrSchedule,
     *,
@@ -284,6 +313,25 @@ def optimistic_adam_v2(
         to.scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
         norms.scale_by_optimistic_gradient(alpha, beta),
         scale_by_learning_rate(learning_rate),
+    )
+
+
+# -- second derivatives -------------------------------------------------------------------------------------------------------------------
+
+
+ZOOM = scale_by_zoom_linesearch(20, initial_guess_strategy="one")
+
+
+def lbfgs(
+    learning_rate: ScalarOrSchedule | None = None,
+    memory_size: int = 10,
+    scale_init_precond: bool = True,
+    linesearch: GradientTransformation | None = ZOOM,
+) -> GradientTransformationExtraArgs:
+    """L-BFGS with a line search (None: none). D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization", 1989. `update` wants `value`, `grad` and `value_fn` by name."""
+    step = scale(-1.0) if learning_rate is None else scale_by_learning_rate(learning_rate)
+    return chain(
+        scale_by_lbfgs(memory_size, scale_init_precond), step, identity() if linesearch is None else linesearch
     )
 
 

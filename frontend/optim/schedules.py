@@ -1,5 +1,7 @@
 """Schedules: functions of the step count that a learning rate, or any other number, may follow."""
 
+# ruff: noqa: PLC0414
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +11,12 @@ import weft.numpy as wnp
 from weft.array import Array
 from weft.lax.base import default_float
 from weft.optim.base import Schedule
+from weft.optim.combining import InjectHyperparamsState as InjectHyperparamsState
+from weft.optim.combining import InjectStatefulHyperparamsState as InjectStatefulHyperparamsState
+from weft.optim.combining import StatefulSchedule as StatefulSchedule
+from weft.optim.combining import WrappedSchedule as WrappedSchedule
+from weft.optim.combining import inject_hyperparams as inject_hyperparams
+from weft.optim.combining import inject_stateful_hyperparams as inject_stateful_hyperparams
 
 __all__ = [
     "constant_schedule", "cosine_decay_schedule", "cosine_onecycle_schedule", "exponential_decay", "join_schedules",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import weft.numpy as wnp
 from weft import random
 from weft.array import Array
+from weft.custom import custom_vjp
 from weft.optim.base import (
     EmptyState,
     GradientTransformation,
@@ -33,8 +35,8 @@ from weft.tree_util import tree_flatten, tree_map
 __all__ = [
     "AddNoiseState", "ApplyEvery", "EmaState", "ScaleByScheduleState", "ZeroNansState", "adaptive_grad_clip",
     "add_decayed_weights", "add_noise", "apply_every", "clip", "clip_by_block_rms", "clip_by_global_norm", "ema",
-    "keep_params_nonnegative", "per_example_global_norm_clip", "scale", "scale_by_learning_rate", "scale_by_schedule",
-    "zero_nans",
+    "keep_params_nonnegative", "per_example_global_norm_clip", "per_example_layer_norm_clip", "scale", "scale_by_learning_rate",
+    "scale_by_schedule", "scale_gradient", "unitwise_clip", "unitwise_norm", "zero_nans",
 ]  # fmt: skip
 
 Result = tuple[Updates, State]
@@ -73,6 +75,19 @@ def scale_by_learning_rate(learning_rate: ScalarOrSchedule, *, flip_sign: bool =
     return scale(sign * learning_rate)
 
 
+@partial(custom_vjp, nondiff_argnums=(1,))
+def _with_gradient(inputs: Any, scale: Any) -> Any:
+    return inputs
+
+
+_with_gradient.defvjp(lambda inputs, scale: (inputs, None), lambda scale, _, ct: (tree_map(lambda g: g * scale, ct),))
+
+
+def scale_gradient(inputs: Any, scale: Any) -> Any:
+    """`inputs` as they are, with a gradient `scale` times as large."""
+    return _with_gradient(inputs, scale)
+
+
 # -- clipping -----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -97,14 +112,20 @@ def clip_by_global_norm(max_norm: Any) -> GradientTransformation:
     return stateless(rule)
 
 
-def _unitwise_norm(x: Array, axis: int | Sequence[int] | None) -> Array:
-    """The norm of what feeds one output unit: of a vector as a whole, of a matrix's columns, of a convolution's windows."""
-    if axis is None:
-        if x.ndim > 4:
-            raise ValueError(f"Expected parameter with shape in {{1, 2, 3, 4}} dimensions, got shape {x.shape}.")
-        axis = None if x.ndim < 2 else 0 if x.ndim < 4 else (0, 1, 2)
-    keepdims = axis is not None
-    return wnp.broadcast_to(wnp.sqrt(wnp.sum(wnp.square(wnp.abs(x)), axis=axis, keepdims=keepdims)), x.shape)
+def unitwise_norm(x: Array, axis: int | Sequence[int] | None = None) -> Array:
+    """The norm of what feeds one output unit, along `axis`: if it is None, of a vector as a whole, of a matrix's columns, of a convolution's windows. Raises ValueError for more than five axes."""
+    if axis is None and x.ndim > 5:
+        raise ValueError(
+            f"Expected parameter with shape in (1, 2, 3, 4, 5) dimensions, got {x.shape}. Use axis parameter to specify reduction axes for other shapes."
+        )
+    if axis is None and sum(n != 1 for n in x.shape) > 1:
+        axis = 0 if x.ndim < 4 else tuple(range(x.ndim - 1))
+    return wnp.broadcast_to(wnp.sqrt(wnp.sum(wnp.square(wnp.abs(x)), axis=axis, keepdims=True)), x.shape)
+
+
+def unitwise_clip(g_norm: Array, max_norm: Array, grad: Array, div_eps: Any = 1e-6) -> Array:
+    """A gradient scaled down to `max_norm` where its norm is not less."""
+    return wnp.where(g_norm < max_norm, grad, grad * (max_norm / wnp.maximum(g_norm, div_eps)))
 
 
 def adaptive_grad_clip(
@@ -113,8 +134,7 @@ def adaptive_grad_clip(
     """Each unit's gradient scaled down to `clipping` times the norm of its weights. A. Brock et al., arXiv:2102.06171."""
 
     def rule(u: Array, p: Array) -> Array:
-        norm, most = _unitwise_norm(u, axis), clipping * wnp.maximum(_unitwise_norm(p, axis), eps)
-        return wnp.where(norm < most, u, u * (most / wnp.maximum(norm, 1e-6)))
+        return unitwise_clip(unitwise_norm(u, axis), clipping * wnp.maximum(unitwise_norm(p, axis), eps), u)
 
     def update(updates: Updates, state: State, params: Params = None) -> Result:
         needs_params(params)
@@ -136,6 +156,19 @@ def per_example_global_norm_clip(grads: Sequence[Array], l2_norm_clip: Any) -> t
     norms = wnp.sqrt(sum(wnp.sum(wnp.square(wnp.abs(g)), axis=tuple(range(1, g.ndim))) for g in grads))
     factor = wnp.nan_to_num(wnp.minimum(l2_norm_clip / norms, 1.0), nan=1.0)
     return [wnp.einsum("i,i...->...", factor, g) for g in grads], wnp.sum(factor < 1)
+
+
+def per_example_layer_norm_clip(
+    grads: Updates, global_l2_norm_clip: Any, uniform: bool = True
+) -> tuple[Updates, Updates]:
+    """The same, each leaf by itself, with its part of the norm: equal ones, or (not `uniform`) by how many elements it has. H. McMahan et al., ICLR 2018."""
+    leaves, structure = tree_flatten(grads)
+    sizes = [1 if uniform else g.size for g in leaves]
+    clipped = [
+        per_example_global_norm_clip([g], global_l2_norm_clip * (n / sum(sizes)) ** 0.5)
+        for g, n in zip(leaves, sizes, strict=True)
+    ]
+    return structure.unflatten([g for (g,), _ in clipped]), structure.unflatten([count for _, count in clipped])
 
 
 # -- parameters ---------------------------------------------------------------------------------------------------------------------------

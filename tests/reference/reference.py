@@ -70,7 +70,8 @@ def libraries(jax: Any) -> dict[str, Any]:
         import_module(f"{jax.__name__}.{module}")
     optim = import_module("optax" if jax.__name__ == "jax" else "weft.optim")
     parts = {"optim": optim, "optimise": partial(optimise, jax, optim), "programs": programs}
-    return parts | {"scipy": jax.scipy}
+    parts["minimise"] = partial(minimise, jax, optim)
+    return parts | {"scipy": jax.scipy, "valley": partial(valley, jax)}
 
 
 def optimise(jax: Any, optim: Any, optimizer: Any, steps: int = 4) -> list[Any]:
@@ -89,6 +90,30 @@ def optimise(jax: Any, optim: Any, optimizer: Any, steps: int = 4) -> list[Any]:
         grads = jax.tree_util.tree_map(lambda p: jax.numpy.asarray(rng.normal(size=p.shape).astype(np.float32)), params)
         params, state = step(params, state, grads)
     return [np.asarray(p) for p in jax.tree_util.tree_leaves(params)]
+
+
+def valley(jax: Any, params: Any) -> Any:
+    """A function with a long curved valley (H. Rosenbrock, 1960), and a bowl beside it."""
+    a, b = params["a"], params["b"]
+    return (10 * (a[1:] - a[:-1] ** 2) ** 2 + (1 - a[:-1]) ** 2).sum() + (b**2).sum()
+
+
+def minimise(jax: Any, optim: Any, optimizer: Any, steps: int = 4, given: str = "value grad value_fn") -> list[Any]:
+    """The value and the parameters after some steps down the valley, and what the state's last scalars are. `given` says what the optimiser's update wants beside gradients."""
+    params = {"a": jax.numpy.array([-1.2, 1.0, 0.5]), "b": jax.numpy.array([3.0, 1.0])}
+    function, state = partial(valley, jax), optimizer.init(params)
+
+    @jax.jit
+    def step(params: Any, state: Any) -> Any:
+        value, grad = jax.value_and_grad(function)(params)
+        extra = {"value": value, "grad": grad, "value_fn": function, "obj_fn": function}
+        updates, state = optimizer.update(grad, state, params, **{name: extra[name] for name in given.split()})
+        return optim.apply_updates(params, updates), state
+
+    for _ in range(steps):
+        params, state = step(params, state)
+    scalars = [x for x in jax.tree_util.tree_leaves(state) if not x.shape]
+    return [np.asarray(x) for x in (function(params), *jax.tree_util.tree_leaves(params), *scalars[-4:])]
 
 
 @contextmanager

@@ -136,3 +136,59 @@ def test_a_mask_chooses_what_decays() -> None:
     assert found["w"].tolist() == [0.5, 0.5] and found["b"].tolist() == [0, 0]
     with pytest.raises(ValueError, match="needs the argument params"):
         decay.update(grads, decay.init(params))
+
+
+# -- values of states by their names ------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_there_twice_or_not_at_all() -> None:
+    twice = optim.chain(optim.adam(0.1), optim.adam(0.1)).init({"a": jnp.ones(2)})
+    with pytest.raises(KeyError, match="multiple values for 'nu'"):
+        optim.tree.get(twice, "nu")
+    with pytest.raises(KeyError, match="no values matching 'nu'"):
+        optim.tree.set(optim.sgd(0.1).init(jnp.ones(2)), nu=1)
+
+
+def test_what_is_set_may_be_told_by_its_path() -> None:
+    def of_first(path, value):
+        return path[0] == weft.tree_util.SequenceKey(0)
+
+    twice = optim.chain(optim.adam(0.1), optim.adam(0.1)).init(jnp.ones(2))
+    changed = optim.tree.set(twice, of_first, count=jnp.asarray(7))
+    assert [int(n) for _, n in optim.tree.get_all_with_path(changed, "count")] == [7, 0]
+
+
+# -- line searches ------------------------------------------------------------------------------------------------------------------------
+
+
+def valley(x):
+    return (10 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+@pytest.mark.parametrize("device", ["cpu", "wasm", "webgpu"])
+def test_lbfgs_reaches_the_bottom(device: str) -> None:
+    with weft.default_device(device):
+        solver, x = optim.lbfgs(), jnp.array([-1.2, 1.0, 0.5])
+        state, value_and_grad = solver.init(x), optim.value_and_grad_from_state(valley)
+
+        @weft.jit
+        def step(x, state):
+            value, grad = value_and_grad(x, state=state)
+            updates, state = solver.update(grad, state, x, value=value, grad=grad, value_fn=valley)
+            return optim.apply_updates(x, updates), state
+
+        for _ in range(26):
+            x, state = step(x, state)
+        np.testing.assert_allclose(np.asarray(x), [1, 1, 1], atol=1e-3)
+
+
+def test_a_search_that_fails_says_so(capsys) -> None:
+    for search in (
+        optim.scale_by_zoom_linesearch(2, verbose=True),
+        optim.scale_by_backtracking_linesearch(2, verbose=True),
+    ):
+        x = jnp.array([2.0])
+        uphill = 2 * x
+        search.update(uphill, search.init(x), x, value=4.0, grad=2 * x, value_fn=lambda x: (x**2).sum())
+        weft.effects_barrier()
+        assert "Decrease Error" in capsys.readouterr().out

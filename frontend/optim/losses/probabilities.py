@@ -1,4 +1,4 @@
-"""Losses, one number for each example: what is to be averaged and differentiated. Names and conventions are Optax's."""
+"""Losses of numbers, probabilities and distributions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from weft.array import Array
 
 __all__ = [
     "convex_kl_divergence", "cosine_distance", "cosine_similarity", "generalized_kl_divergence", "hinge_loss",
-    "huber_loss", "kl_divergence", "l2_loss", "log_cosh", "ntxent", "safe_softmax_cross_entropy",
-    "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "smooth_labels", "softmax_cross_entropy",
-    "softmax_cross_entropy_with_integer_labels", "squared_error",
+    "huber_loss", "kl_divergence", "kl_divergence_with_log_targets", "l2_loss", "log_cosh", "ntxent",
+    "poly_loss_cross_entropy", "safe_softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_focal_loss",
+    "smooth_labels", "softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels", "squared_error",
+    "triplet_margin_loss",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
 
 
-def _floating(name: str, *xs: Any) -> list[Array]:
+def floating(name: str, *xs: Any) -> list[Array]:
+    """Arrays of them. Raises ValueError if one is not of floating numbers."""
     arrays = [wnp.asarray(x) for x in xs]
     for x in arrays:
         if x.dtype.kind != "f":
@@ -26,7 +28,8 @@ def _floating(name: str, *xs: Any) -> list[Array]:
     return arrays
 
 
-def _same_shape(name: str, x: Array, y: Array) -> None:
+def same_shape(name: str, x: Array, y: Array) -> None:
+    """Raises ValueError if the shapes differ."""
     if x.shape != y.shape:
         raise ValueError(f"{name}: predictions and targets must have the same shape, got {x.shape} and {y.shape}")
 
@@ -36,10 +39,10 @@ def _same_shape(name: str, x: Array, y: Array) -> None:
 
 def squared_error(predictions: Any, targets: Any = None) -> Array:
     """(predictions - targets)²; targets are 0 if they are not given."""
-    (predictions,) = _floating("squared_error", predictions)
+    (predictions,) = floating("squared_error", predictions)
     if targets is not None:
         targets = wnp.asarray(targets)
-        _same_shape("squared_error", predictions, targets)
+        same_shape("squared_error", predictions, targets)
         predictions = predictions - targets
     return predictions**2
 
@@ -51,7 +54,7 @@ def l2_loss(predictions: Any, targets: Any = None) -> Array:
 
 def huber_loss(predictions: Any, targets: Any = None, *, delta: Any = 1.0) -> Array:
     """Quadratic up to `delta`, linear beyond. P. Huber, 1964."""
-    (predictions,) = _floating("huber_loss", predictions)
+    (predictions,) = floating("huber_loss", predictions)
     error = wnp.abs(predictions if targets is None else predictions - targets)
     near = wnp.minimum(error, delta)
     return 0.5 * near**2 + delta * (error - near)
@@ -59,7 +62,7 @@ def huber_loss(predictions: Any, targets: Any = None, *, delta: Any = 1.0) -> Ar
 
 def log_cosh(predictions: Any, targets: Any = None) -> Array:
     """log(cosh(error)): quadratic near 0, linear far from it."""
-    (predictions,) = _floating("log_cosh", predictions)
+    (predictions,) = floating("log_cosh", predictions)
     error = predictions if targets is None else predictions - targets
     return wnp.logaddexp(error, -error) - wnp.log(wnp.asarray(2.0, error.dtype))
 
@@ -68,7 +71,7 @@ def cosine_similarity(
     predictions: Any, targets: Any, *, epsilon: float = 0.0, axis: Axis = -1, where: Any = None
 ) -> Array:
     """The cosine of the angle between vectors along `axis`."""
-    predictions, targets = _floating("cosine_similarity", predictions, targets)
+    predictions, targets = floating("cosine_similarity", predictions, targets)
     if where is not None:
         predictions, targets = (wnp.where(where, x, 0.0) for x in (predictions, targets))
     squares = [wnp.sum(wnp.square(x), axis=axis, keepdims=True) for x in (predictions, targets)]
@@ -88,14 +91,14 @@ def cosine_distance(
 
 def sigmoid_binary_cross_entropy(logits: Any, labels: Any) -> Array:
     """The cross entropy of independent labels in [0, 1], from logits."""
-    (logits,) = _floating("sigmoid_binary_cross_entropy", logits)
+    (logits,) = floating("sigmoid_binary_cross_entropy", logits)
     labels = wnp.asarray(labels).astype(logits.dtype)
     return -labels * nn.log_sigmoid(logits) - (1.0 - labels) * nn.log_sigmoid(-logits)
 
 
 def sigmoid_focal_loss(logits: Any, labels: Any, *, alpha: float | None = None, gamma: float = 2.0) -> Array:
     """The binary cross entropy, less for what is classified well. T. Lin et al., ICCV 2017. `alpha` weighs the positive class."""
-    (logits,) = _floating("sigmoid_focal_loss", logits)
+    (logits,) = floating("sigmoid_focal_loss", logits)
     labels = wnp.asarray(labels).astype(logits.dtype)
     log_right, log_wrong = nn.log_sigmoid(logits), nn.log_sigmoid(-logits)
     log_p = labels * log_right + (1 - labels) * log_wrong
@@ -106,19 +109,19 @@ def sigmoid_focal_loss(logits: Any, labels: Any, *, alpha: float | None = None, 
 
 def softmax_cross_entropy(logits: Any, labels: Any, axis: Axis = -1, where: Any = None) -> Array:
     """The cross entropy of a distribution `labels` over the classes along `axis`, from logits."""
-    (logits,) = _floating("softmax_cross_entropy", logits)
+    (logits,) = floating("softmax_cross_entropy", logits)
     return -wnp.sum(labels * nn.log_softmax(logits, axis, where), axis=axis, where=where)
 
 
 def safe_softmax_cross_entropy(logits: Any, labels: Any) -> Array:
     """The same along the last axis, where logits of -inf cost nothing if their labels are 0."""
-    (logits,) = _floating("safe_softmax_cross_entropy", logits)
+    (logits,) = floating("safe_softmax_cross_entropy", logits)
     return -wnp.sum(wnp.where(labels == 0, 0.0, labels * nn.log_softmax(logits)), axis=-1)
 
 
 def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: Axis = -1, where: Any = None) -> Array:
     """The cross entropy of the classes that `labels` name, from logits. Labels must be integers: ValueError otherwise."""
-    (logits,) = _floating("softmax_cross_entropy_with_integer_labels", logits)
+    (logits,) = floating("softmax_cross_entropy_with_integer_labels", logits)
     labels = wnp.asarray(labels)
     if not labels.dtype.is_integer:
         raise ValueError(f"softmax_cross_entropy_with_integer_labels: labels must be integers, got {labels.aval}")
@@ -136,9 +139,18 @@ def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: Ax
     return wnp.log(wnp.sum(wnp.exp(shifted), axis=-1, where=where)) - chosen
 
 
+def poly_loss_cross_entropy(
+    logits: Any, labels: Any, *, epsilon: Any = 2.0, axis: Axis = -1, where: Any = None
+) -> Array:
+    """The cross entropy of a distribution `labels`, and `epsilon` times the probability that it misses. Z. Leng et al., "PolyLoss", ICLR 2022."""
+    logits, labels = floating("poly_loss_cross_entropy", logits, labels)
+    missed = wnp.sum(labels * (1 - nn.softmax(logits, axis, where)), axis=axis, where=where)
+    return softmax_cross_entropy(logits, labels, axis, where) + epsilon * missed
+
+
 def smooth_labels(labels: Any, alpha: float, *, axis: Axis = -1, where: Any = None) -> Array:
     """Labels mixed with the uniform distribution. R. Müller, S. Kornblith, G. Hinton, NeurIPS 2019."""
-    (labels,) = _floating("smooth_labels", labels)
+    (labels,) = floating("smooth_labels", labels)
     if where is None:
         sizes = [labels.shape[a] for a in (axis if isinstance(axis, tuple) else (axis,))]  # type: ignore[index]
         count: Any = 1
@@ -159,9 +171,15 @@ def hinge_loss(predictor_outputs: Any, targets: Any) -> Array:
 
 def kl_divergence(log_predictions: Any, targets: Any, axis: Axis = -1, where: Any = None) -> Array:
     """sum(targets * (log(targets) - log_predictions)): how far a distribution is from the targets."""
-    log_predictions, targets = _floating("kl_divergence", log_predictions, targets)
+    log_predictions, targets = floating("kl_divergence", log_predictions, targets)
     loss = targets * (wnp.where(targets == 0, 0, wnp.log(wnp.where(targets == 0, 1, targets))) - log_predictions)
     return wnp.sum(loss, axis=axis, where=where)
+
+
+def kl_divergence_with_log_targets(log_predictions: Any, log_targets: Any, axis: Axis = -1, where: Any = None) -> Array:
+    """The same from the logarithms of the targets."""
+    log_predictions, log_targets = floating("kl_divergence_with_log_targets", log_predictions, log_targets)
+    return wnp.sum(wnp.exp(log_targets) * (log_targets - log_predictions), axis=axis, where=where)
 
 
 def convex_kl_divergence(log_predictions: Any, targets: Any, axis: Axis = -1, where: Any = None) -> Array:
@@ -175,7 +193,7 @@ generalized_kl_divergence = convex_kl_divergence
 
 def ntxent(embeddings: Any, labels: Any, temperature: Any = 0.07) -> Array:
     """The contrastive loss over pairs of examples with equal labels. T. Chen et al., "A simple framework for contrastive learning", ICML 2020."""
-    (embeddings,) = _floating("ntxent", embeddings)
+    (embeddings,) = floating("ntxent", embeddings)
     labels = wnp.asarray(labels)
     if labels.ndim != 1 or labels.shape[0] != embeddings.shape[0]:
         raise ValueError("labels array should be 1-D with length equal to number of embeddings")
@@ -187,3 +205,21 @@ def ntxent(embeddings: Any, labels: Any, temperature: Any = 0.07) -> Array:
     others = wnp.sum(wnp.exp(shifted) * apart, axis=1, keepdims=True)
     losses = -(shifted - wnp.log(wnp.exp(shifted) + others)) * same
     return wnp.sum(losses) / wnp.sum(same)
+
+
+def triplet_margin_loss(
+    anchors: Any,
+    positives: Any,
+    negatives: Any,
+    axis: int = -1,
+    norm_degree: Any = 2,
+    margin: Any = 1.0,
+    eps: Any = 1e-6,
+) -> Array:
+    """By how much less than `margin` the anchors are closer to the positives than to the negatives. V. Balntas et al., BMVC 2016."""
+    anchors, positives, negatives = floating("triplet_margin_loss", anchors, positives, negatives)
+    near, far = (
+        wnp.power(wnp.sum(wnp.power(anchors - other, norm_degree), axis) + eps, 1 / norm_degree)
+        for other in (positives, negatives)
+    )
+    return wnp.maximum(near - far + margin, 0)
