@@ -185,7 +185,7 @@ class _Lowering:
         results: dict[SSAValue, SSAValue] = {}
         for item in cluster.outs:
             index = points.get(item, point)
-            if not is_bijective(index, item.shape):
+            if len(index) != len(item.shape) or not is_bijective(index, item.shape):
                 continue
             results[item.value] = EmptyOp.create(result_types=[item.value.type]).results[0]
             if item.size:

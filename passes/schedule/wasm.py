@@ -7,7 +7,7 @@ where data decides stay as they are. Numbers here are measured: 14 vectors may b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from xdsl.dialects import arith
@@ -310,12 +310,12 @@ def general(view: View) -> Schedule:
         steps.append(Order(tuple(names)))
     if parallel:
         outer = parallel[0]
-        if lane is not None and outer is lane:
-            if lane.extent > _vectors(view, lane, width) * width:
-                steps.append(Level(f"{outer.name}0", "grid"))
-        else:
-            steps.append(Level(outer.name, "grid"))
-        steps += _keeps(view, [f"{a.name}0" if a is lane else a.name for a in parallel])
+        loops = {a.name: f"{a.name}0" if a is lane else a.name for a in parallel}
+        if lane is not None and lane.extent <= _vectors(view, lane, width) * width:
+            loops.pop(lane.name, None)  # one round is no loop
+        if outer.name in loops:
+            steps.append(Level(loops[outer.name], "grid"))
+        steps += _keeps(view, loops)
     return tuple(steps)
 
 
@@ -364,8 +364,8 @@ def _vectors(view: View, lane: Axis, width: int) -> int:
     return wanted
 
 
-def _keeps(view: View, loops: Sequence[str]) -> list[Step]:
-    """Values that are dear, made for one reduction and needed again after it: kept for the row."""
+def _keeps(view: View, loops: Mapping[str, str]) -> list[Step]:
+    """Values that are dear, made for one reduction and needed again after it: kept for the row, in the innermost of the loops (by axis) that the reductions run in."""
     ops: list[Operation] = list(view.nest.block.ops)
     rank: dict[object, int] = {}
     for op in ops:
@@ -381,6 +381,9 @@ def _keeps(view: View, loops: Sequence[str]) -> list[Step]:
         size = prod(view.axes[n].extent for n in row) * 8
         users = [use.operation for use in op.results[0].uses]
         later = any(rank[u] - isinstance(u, ReduceOp) > rank[op] for u in users)
-        if row and loops and size <= KEEP_BYTES and later and any(isinstance(u, ReduceOp) for u in users):
-            steps.append(Keep(k, loops[-1]))
+        around = [
+            [loop for axis, loop in loops.items() if axis in view.depends[u]] for u in users if isinstance(u, ReduceOp)
+        ]
+        if row and size <= KEEP_BYTES and later and around and all(around):
+            steps.append(Keep(k, min((own[-1] for own in around), key=list(loops.values()).index)))
     return steps

@@ -106,9 +106,14 @@ def rereads(view: View) -> list[str]:
     return found
 
 
+def follows(view: View, axis: str) -> bool:
+    """Whether most of what is read, if anything is, lies side by side along an axis."""
+    return bool(view.loads) and view.stride(widest(view), axis) == 1
+
+
 def contiguous(view: View, reduction: ReduceOp) -> bool:
     """Whether most of what is read lies side by side along a reduction."""
-    return bool(view.loads) and any(view.stride(widest(view), n) == 1 for n in reduction.axes)
+    return any(follows(view, n) for n in reduction.axes)
 
 
 def pairs(view: View) -> bool:
@@ -267,7 +272,7 @@ def within(view: View) -> Schedule:
     local = [f"{along.name}1"]
     if inner is not None:
         steps += [Split(inner.name, across), Level(f"{inner.name}1", "local")]
-        local.insert(view.stride(widest(view), inner.name) == 1, f"{inner.name}1")
+        local.insert(follows(view, inner.name), f"{inner.name}1")
         others.insert(0, f"{inner.name}0")
     steps += [Level(n, "loop") for n in others]
     return (*steps, Order((*local, *others, f"{name}0", f"{name}1")))
