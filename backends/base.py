@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
     from weft.dialects.array.node import Aval
+    from weft.dialects.dtypes import DType
 
 
 class Buffer(ABC):
@@ -64,6 +65,13 @@ class Backend(ABC):
 
         `key` is a value whose `repr` decides the module (a graph's key): a device may keep what it compiled under it, for later processes.
         """
+
+    host_memory: ClassVar[bool] = True
+    """Whether its buffers lie in the host's memory, so that `get` copies nothing."""
+
+    def has(self, dtype: DType) -> bool:
+        """Whether the device has arrays of a dtype."""
+        return True
 
     @abstractmethod
     def put(self, data: Any, aval: Aval) -> Buffer:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from array import array as PackedArray
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from weft import eager, errors
@@ -162,8 +163,6 @@ class Array:
         return eager.host_bytes(eager.value(node, what, kind), node.aval)
 
     def _scalar(self, what: str, kind: type[errors.ConcretizationTypeError]) -> Any:
-        if self.shape and self.size != 1:
-            raise TypeError(f"Only scalar arrays can be converted to Python scalars; got {self.aval}")
         value = self._node.value
         if value.__class__ in _avals:
             return value
@@ -189,14 +188,19 @@ class Array:
         """Nested lists of Python scalars."""
         return nest(unpack(self._bytes("tolist()", errors.ConcretizationTypeError), self.aval), self.shape)
 
+    def _number(self, kind: str) -> Any:
+        if self.shape:
+            raise TypeError(f"Only scalar arrays can be converted to Python scalars; got {self.aval}")
+        return self._scalar(f"Attempted conversion to {kind}", errors.ConcretizationTypeError)
+
     def __float__(self) -> float:
-        return float(self._scalar("Attempted conversion to float", errors.ConcretizationTypeError))
+        return float(self._number("float"))
 
     def __int__(self) -> int:
-        return int(self._scalar("Attempted conversion to int", errors.ConcretizationTypeError))
+        return int(self._number("int"))
 
     def __complex__(self) -> complex:
-        return complex(self._scalar("Attempted conversion to complex", errors.ConcretizationTypeError))
+        return complex(self._number("complex"))
 
     def __index__(self) -> int:
         if self.shape or not self.dtype.is_integer:
@@ -230,11 +234,22 @@ class Array:
     def __buffer__(self, flags: int) -> memoryview:
         return memoryview(self.__array__())
 
-    def __dlpack__(self, **options: Any) -> Any:
-        return self.__array__(copy=True).__dlpack__(**options)
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        from weft.dlpack import capsule
 
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)  # host memory
+        return capsule(self, stream, max_version, dl_device, copy)
+
+    def __dlpack_device__(self) -> tuple[Enum, int]:
+        from weft.dlpack import DLDeviceType
+
+        return (DLDeviceType.kDLCPU, 0)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """`weft.numpy`, a namespace of the array API standard. Raises ValueError for a version of the standard that it does not follow."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
     from weft.dialects.array.node import Aval
+    from weft.dialects.dtypes import DType
 
 Stages = dict[str, Callable[[], str]]
 
@@ -43,6 +44,7 @@ class WebGpuBackend(Backend):
     """One device of one adapter: its queue, its pool of buffers, and all pipelines by their text."""
 
     name = "webgpu"
+    host_memory = False
 
     def __init__(self, cache: DiskCache | None = None) -> None:
         self._cache = cache or DiskCache("webgpu")
@@ -70,8 +72,11 @@ class WebGpuBackend(Backend):
 
     # -- buffers --------------------------------------------------------------------------------------------------------------------------
 
+    def has(self, dtype: DType) -> bool:
+        return dtype.part.name != "float64"
+
     def _check(self, aval: Aval) -> None:
-        if aval.dtype.part.name == "float64":
+        if not self.has(aval.dtype):
             raise TypeError(
                 f"the webgpu device has no {aval.dtype.name} arrays: no shader computes in float64. "
                 "Convert with .astype, or choose another device with weft.set_default_device('wasm')"

@@ -15,7 +15,7 @@ from weft.dialects.array import ops
 from weft.dialects.array.node import LeafOp, Node, aval
 from weft.dialects.array.op import ArrayOp, broadcast, literal, op_name
 from weft.dialects.dtypes import DType
-from weft.host import canonical
+from weft.host import canonical, clamped
 
 ArrayLike: TypeAlias = Any
 DTypeLike: TypeAlias = Any
@@ -89,7 +89,7 @@ def convert(x: Node, dtype: DType, weak: bool = False) -> Node:
 def constant(value: complex, shape: Shape, dtype: DType, weak: bool = False) -> Array:
     """An array with one known value everywhere: part of the program's text, not an argument of it."""
     kind = dtype.kind
-    value = bool(value) if kind == "b" else int(value) if kind in "iu" else value if kind == "c" else float(value)  # type: ignore[arg-type]
+    value = clamped(value, dtype) if kind in "biu" else value if kind == "c" else float(value)  # type: ignore[arg-type]
     if value != value:
         value = nan  # one object, so that it equals itself where programs are compared
     extra = {"weak_type": True} if weak else {}

@@ -72,13 +72,9 @@ def asarray(
         raise TypeError(
             f"Value {a!r} with dtype str is not a valid array type. Only arrays of numeric types are supported."
         )
-    if (
-        wanted is not None
-        and (value := number(a)) is not None
-        and (not isinstance(value, complex) or wanted.kind == "c")
-    ):
-        if isinstance(value, int) and wanted.is_integer:
-            pack(value, wanted)  # raises OverflowError for what the dtype cannot hold
+    if wanted is not None and (value := number(a)) is not None:
+        if wanted.is_integer:
+            pack(int(value), wanted)  # raises OverflowError for what the dtype cannot hold
         return _placed(constant(value, (), wanted), device)
     node = lift(a)
     return _placed(wrap(node if wanted is None else convert(node, wanted)), device)
@@ -111,8 +107,10 @@ def _from_nested(x: Any, dtype: DType | None) -> Array:
     if kinds <= {bool, int, float, complex}:
         kind = next((k for k in (complex, float, int, bool) if k in kinds), float)
         found = dtype or canonical(kind)
-        if found.kind in "iu" and kind is float:  # as NumPy: lists of floats become integers by truncation
+        if found.kind in "iu" and kind in (float, complex):  # as NumPy: lists of floats become integers by truncation
             leaves = [int(v) for v in leaves]
+        elif found.kind == "f" and kind is complex:
+            leaves = [float(v) for v in leaves]
         packed = PackedArray("B", b"".join(pack(v, found) for v in leaves))
         device = current_device()
         a = aval(shape, found)
@@ -161,7 +159,7 @@ def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: D
 
 def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike = None, *, device: Any = None) -> Array:
     """An array with one value (or one that broadcasts) everywhere."""
-    if (node := lift(fill_value)).ndim:
+    if number(fill_value) is None and (node := lift(fill_value)).ndim:
         from weft.numpy.manipulation import broadcast_to
 
         wanted = node.dtype if dtype is None else canonical(dtype)
@@ -232,7 +230,7 @@ def arange(
     )
     size = max(0, math.ceil((last - first) / by))
     index = lax.iota(wanted if wanted.kind != "b" else default_int(), size)
-    if wanted.kind == "f":
+    if wanted.is_inexact:
         found = (
             lax.add(lax.mul(index, constant(by, (), wanted)), constant(first, (), wanted))
             if (first, by) != (0, 1)

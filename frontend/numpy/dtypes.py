@@ -101,7 +101,12 @@ def isdtype(dtype: DTypeLike, kind: Any) -> bool:
     found = as_dtype(dtype)
     if isinstance(kind, str) and kind in _KINDS:
         return found.kind in _KINDS[kind]
-    return found is as_dtype(kind)
+    try:
+        return found is as_dtype(kind)
+    except TypeError:
+        if not isinstance(kind, str):
+            raise TypeError(f"Expected kind to be a dtype, string, or tuple; got {kind=}") from None
+        raise ValueError(f"Unrecognized {kind=} expected one of {list(_KINDS)}") from None
 
 
 def result_type(*args: Any) -> DType:
@@ -132,7 +137,7 @@ def promote_types(a: DTypeLike, b: DTypeLike) -> DType:
 
 def can_cast(from_: Any, to: DTypeLike, casting: str = "safe") -> bool:
     """Whether a cast is allowed by a rule: "no", "equiv", "safe" (no value is lost), "same_kind" or "unsafe"."""
-    source, target = as_dtype(from_), as_dtype(to)
+    source, target = (as_dtype(x.dtype if isinstance(x, Array) else x) for x in (from_, to))
     order = "buifc"
     if casting == "unsafe" or source is target:
         return True

@@ -26,8 +26,10 @@ __all__ = [
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
-    """An array of another library, through the DLPack protocol. Its data is copied. Raises ValueError for `copy=False`, which cannot be done."""
+    """An array of another library, through the DLPack protocol. Its data is copied. Raises ValueError for `copy=False` where that cannot be done."""
     if isinstance(x, Array):
+        if copy is False and device is not None and get_device(device) is not x.device:
+            raise ValueError(f"from_dlpack: an array on {x.device} is copied to {device}; copy=False cannot be done")
         return put(x, None if device is None else get_device(device))
     if not hasattr(x, "__dlpack__"):
         raise TypeError(

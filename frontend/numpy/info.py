@@ -31,7 +31,8 @@ class Info:
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, DType]:
         """The dtypes of numbers that come without one."""
-        _check(device)
+        if device is not None:
+            get_device(device)  # raises ValueError for a name that is none
         return {
             "real floating": canonical(float),
             "complex floating": canonical(complex),
@@ -40,16 +41,11 @@ class Info:
         }
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, DType]:
-        """The dtypes of the standard by name, all or those of a kind (or of one of several); 64-bit ones only with `enable_x64`."""
-        _check(device)
-        known = (d for d in types.ALL if d.bits > 16 or d.kind not in "f")
+        """The dtypes of the standard that a device (the default one) has, by name: all or those of a kind (or of one of several); 64-bit ones only with `enable_x64`."""
+        has = (current_device() if device is None else get_device(device)).backend.has
+        known = (d for d in types.ALL if (d.bits > 16 or d.kind not in "f") and has(d))
         found = {d.name: d for d in known if config.enable_x64 or canonical(d) is d}
         return found if kind is None else {name: d for name, d in found.items() if isdtype(d, kind)}
-
-
-def _check(device: Any) -> None:
-    if device is not None:
-        get_device(device)
 
 
 def __array_namespace_info__() -> Info:

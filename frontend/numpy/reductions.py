@@ -60,7 +60,15 @@ def _sum_dtype(x: Node, dtype: DTypeLike, promote_integers: bool) -> DType:
     return x.dtype
 
 
-def _total(name: str, kind: str, neutral: int, combine: Callable[[Any, Any], Array]) -> Callable[..., Array]:
+_COMBINE = {"add": lax.add, "mul": lax.mul, "max": lax.max, "min": lax.min}
+
+
+def _of(kind: str, dtype: DType) -> str:
+    """How elements are combined: a sum of truth values is the greatest of them, a product the least."""
+    return {"add": "max", "mul": "min"}[kind] if dtype is bool_ else kind
+
+
+def _total(name: str, kind: str, neutral: int) -> Callable[..., Array]:
     def f(
         a: ArrayLike,
         axis: Axis = None,
@@ -76,8 +84,9 @@ def _total(name: str, kind: str, neutral: int, combine: Callable[[Any, Any], Arr
         axes = axis_indices(axis, node.ndim)
         wanted = _sum_dtype(node, dtype, promote_integers)
         x = _masked(wrap(convert(node, wanted)), where, neutral)
-        found = _reduce(x, kind, axes, keepdims)
-        return found if initial is None else combine(found, lax.convert_element_type(initial, wanted))
+        how = _of(kind, wanted)
+        found = _reduce(x, how, axes, keepdims)
+        return found if initial is None else _COMBINE[how](found, lax.convert_element_type(initial, wanted))
 
     return f
 
@@ -113,10 +122,8 @@ def _named(f: Callable[..., Array], name: str, doc: str) -> Callable[..., Array]
     return f
 
 
-sum = _named(
-    _total("sum", "add", 0, lax.add), "sum", "The sum over axes (all if None) of the elements where a mask holds."
-)
-prod = _named(_total("prod", "mul", 1, lax.mul), "prod", "The product over axes of the elements where a mask holds.")
+sum = _named(_total("sum", "add", 0), "sum", "The sum over axes (all if None) of the elements where a mask holds.")
+prod = _named(_total("prod", "mul", 1), "prod", "The product over axes of the elements where a mask holds.")
 max = amax = _named(_extreme("max", lowest, lax.max), "max", "The greatest element over axes; NaN if there is one.")
 min = amin = _named(_extreme("min", highest, lax.min), "min", "The least element over axes; NaN if there is one.")
 
@@ -318,11 +325,12 @@ def _running(name: str, kind: str) -> Callable[..., Array]:
     def f(a: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: None = None) -> Array:
         node = lift(a)
         refuse_out(out, name)
-        x = wrap(convert(node, _sum_dtype(node, dtype, False)))
+        wanted = _sum_dtype(node, dtype, False)
+        x = wrap(convert(node, wanted))
         if axis is None:
             x, axis = ravel(x), 0
         place = axis_index(axis, x.ndim)
-        return wrap(ops.CumulateOp.bind(x._node, kind=kind, axis=place, reverse=False))
+        return wrap(ops.CumulateOp.bind(x._node, kind=_of(kind, wanted), axis=place, reverse=False))
 
     return f
 

@@ -31,7 +31,7 @@ exp, log, log1p, sqrt, rsqrt = _short("ExpOp"), _short("LogOp"), _short("Log1pOp
 cos, sinh, cosh = _short("CosOp"), _short("SinhOp"), _short("CoshOp")
 erf, erfc, digamma, is_finite = _short("ErfOp"), _short("ErfcOp"), _short("DigammaOp"), _short("IsFiniteOp")
 sin, tan, atan2, expm1 = _short("SinOp"), _short("TanOp"), _short("Atan2Op"), _short("Expm1Op")
-logical_and, logical_or = _short("AndOp"), _short("OrOp")
+logical_and, logical_or, logical_not = _short("AndOp"), _short("OrOp"), _short("NotOp")
 real, imag, conj, make_complex = _short("RealOp"), _short("ImagOp"), _short("ConjOp"), _short("ComplexOp")
 
 

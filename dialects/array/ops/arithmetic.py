@@ -420,8 +420,12 @@ class SignOp(Unary):
 
     @staticmethod
     def reference(np: Any, x: Any) -> Any:
-        size = np.abs(x)  # not np.sign, which NumPy 1 defines otherwise for complex numbers
-        return np.where(x == 0, x, x / np.where(x == 0, 1, size) if x.dtype.kind == "c" else np.sign(x))
+        if x.dtype.kind != "c":
+            return np.where(x == 0, x, np.sign(x))
+        size, found = np.abs(x), np.array(x)  # not np.sign, which NumPy 1 defines otherwise for complex numbers
+        size = np.where(size == 0, 1, size)
+        found.real, found.imag = x.real / size, x.imag / size  # each part by itself: one may be infinite
+        return found
 
     on_parts = by_parts(parts.sign)
 

@@ -26,9 +26,11 @@ from weft.dialects.array.ops.algebra import (
     div,
     exp,
     expm1,
+    is_finite,
     log,
     log1p,
     logical_and,
+    logical_not,
     logical_or,
     maximum,
     minimum,
@@ -164,19 +166,21 @@ def over_i(z: Parts) -> Parts:
 # -- exponentials and logarithms --------------------------------------------------------------------------------------
 
 
-def _copysign(x: Node, y: Node) -> Node:
+def _copysign(x: Node | float, y: Node) -> Node:
     """|x| with the sign of y, of a zero too."""
     negative = compare(bitcast(y, as_dtype(f"int{y.dtype.bits}")), "lt", 0)
-    return where(negative, neg(absolute(x)), absolute(x))
+    size = absolute(x) if isinstance(x, Node) else x
+    return where(negative, neg(size) if isinstance(size, Node) else -size, size, like=y)
 
 
 def exponential(z: Parts) -> Parts:
-    """e^z; real for a zero imaginary part, 0 at -inf. Near the end of the range in two steps, for a small cosine may bring back what overflows."""
+    """e^z; real for a zero imaginary part; of an infinite size or of none at ±inf, whatever the angle is. Near the end of the range in two steps, for a small cosine may bring back what overflows."""
     near_end = compare(z.re, "gt", 709.0 if z.re.dtype.bits == 64 else 88.0)
     size, rest = exp(sub(z.re, where(near_end, 3.0, 0.0, like=z.re))), where(near_end, exp_of(3.0), 1.0, like=z.re)
-    real_, gone = compare(z.im, "eq", 0.0), compare(z.re, "eq", -inf)
-    re = where(gone, 0.0, mul(mul(size, where(real_, 1.0, cos(z.im))), rest))
-    im = where(real_, z.im, where(gone, 0.0, mul(mul(size, sin(z.im)), rest)))
+    real_, turning = compare(z.im, "eq", 0.0), logical_not(is_finite(z.im))
+    endless, gone = (logical_and(turning, compare(x, "eq", inf)) for x in (absolute(z.re), neg(z.re)))
+    re = mul(mul(size, where(logical_or(real_, endless), 1.0, cos(z.im))), rest)
+    im = where(real_, z.im, mul(mul(size, where(gone, 1.0, sin(z.im))), rest))
     return Parts(re, im)
 
 
@@ -187,11 +191,9 @@ def exponential2(z: Parts) -> Parts:
 
 def exponential_minus_1(z: Parts) -> Parts:
     """e^z - 1, exact near 0."""
-    half = sin(mul(z.im, 0.5))
-    return Parts(
-        sub(mul(expm1(z.re), cos(z.im)), mul(square(half), 2.0)),
-        where(compare(z.im, "eq", 0.0), z.im, mul(exp(z.re), sin(z.im))),
-    )
+    grown, half = exponential(z), sin(mul(z.im, 0.5))
+    near = sub(plus(mul(expm1(z.re), cos(z.im)), 0.0), mul(square(half), 2.0))  # 1 - 1 is 0, not -0
+    return Parts(where(compare(absolute(z.re), "eq", inf), sub(grown.re, 1.0), near), grown.im)
 
 
 def logarithm(z: Parts) -> Parts:
@@ -261,26 +263,19 @@ def tangent(z: Parts) -> Parts:
 
 
 def hyperbolic_sine(z: Parts) -> Parts:
-    """sinh a cos b + i cosh a sin b."""
-    flat = compare(z.im, "eq", 0.0)
-    re = mul(sinh(z.re), where(flat, 1.0, cos(z.im)))
+    """sinh a cos b + i cosh a sin b. A real part of 0 or infinity remains, whatever the angle is."""
+    flat, turning = compare(z.im, "eq", 0.0), logical_not(is_finite(z.im))
+    ends = logical_or(compare(z.re, "eq", 0.0), compare(absolute(z.re), "eq", inf))
+    re = mul(sinh(z.re), where(logical_or(flat, logical_and(turning, ends)), 1.0, cos(z.im)))
     return Parts(re, where(flat, z.im, mul(cosh(z.re), sin(z.im))))
 
 
 def hyperbolic_cosine(z: Parts) -> Parts:
     """cosh a cos b + i sinh a sin b."""
     flat, upright = compare(z.im, "eq", 0.0), compare(z.re, "eq", 0.0)
-    im = where(logical_or(flat, upright), mul(_copysign_one(z.re), _zero_like(z.im)), mul(sinh(z.re), sin(z.im)))
-    return Parts(mul(cosh(z.re), where(flat, 1.0, cos(z.im))), im)
-
-
-def _copysign_one(x: Node) -> Node:
-    return _copysign(where(compare(x, "eq", x), 1.0, 1.0, like=x), x)
-
-
-def _zero_like(x: Node) -> Node:
-    """A zero with the sign of x."""
-    return _copysign(where(compare(x, "eq", x), 0.0, 0.0, like=x), x)
+    im = where(logical_or(flat, upright), mul(_copysign(1.0, z.re), _copysign(0.0, z.im)), mul(sinh(z.re), sin(z.im)))
+    endless = logical_and(logical_not(is_finite(z.im)), compare(absolute(z.re), "eq", inf))
+    return Parts(mul(cosh(z.re), where(logical_or(flat, endless), 1.0, cos(z.im))), im)
 
 
 def hyperbolic_tangent(z: Parts) -> Parts:
@@ -294,8 +289,8 @@ def hyperbolic_tangent(z: Parts) -> Parts:
     re = where(pole, div(rho, s), div(mul(mul(spread, rho), s), below))
     im = where(pole, 0.0, div(t, below))
     faded = mul(mul(sin(z.im), cos(z.im)), mul(exp(mul(absolute(z.re), -2.0)), 4.0))
-    faded = where(compare(absolute(z.re), "eq", inf), _zero_like(z.im), faded)
-    re = where(far, _copysign_one(z.re), re)
+    faded = where(compare(absolute(z.re), "eq", inf), _copysign(0.0, z.im), faded)
+    re = where(far, _copysign(1.0, z.re), where(compare(z.re, "eq", 0.0), z.re, re))
     return Parts(re, where(compare(z.im, "eq", 0.0), z.im, where(far, faded, im)))
 
 
@@ -309,28 +304,36 @@ def _cross(x: Parts, y: Parts) -> Node:
     return sub(mul(x.re, y.im), mul(x.im, y.re))
 
 
+def _endless(z: Parts) -> Node:
+    """Where either part is infinite: what is left of an inverse function is an angle and an infinite size."""
+    return logical_or(*(compare(absolute(x), "eq", inf) for x in z))
+
+
 def arc_sine(z: Parts) -> Parts:
-    """The principal inverse of sin."""
+    """The principal inverse of sin; imaginary on the imaginary axis."""
     minus, more = _roots(z)
-    return Parts(
-        atan2(z.re, sub(mul(minus.re, more.re), mul(minus.im, more.im))),
-        _asinh(_cross(minus, more)),
-    )
+    endless, upright = _endless(z), compare(z.re, "eq", 0.0)
+    angle = atan2(z.re, where(endless, absolute(z.im), sub(mul(minus.re, more.re), mul(minus.im, more.im))))
+    size = where(endless, _copysign(inf, z.im), _asinh(_cross(minus, more)))
+    return Parts(where(upright, z.re, angle), size)
 
 
 def arc_cosine(z: Parts) -> Parts:
-    """The principal inverse of cos."""
+    """The principal inverse of cos; pi/2 and an imaginary number on the imaginary axis."""
     minus, more = _roots(z)
-    return Parts(mul(atan2(minus.re, more.re), 2.0), _asinh(_cross(more, minus)))
+    endless, upright = _endless(z), compare(z.re, "eq", 0.0)
+    angle = where(endless, atan2(absolute(z.im), z.re), mul(atan2(minus.re, more.re), 2.0))
+    size = where(endless, _copysign(inf, neg(z.im)), _asinh(_cross(more, minus)))
+    return Parts(where(upright, pi / 2, angle), size)
 
 
 def arc_hyperbolic_cosine(z: Parts) -> Parts:
     """The principal inverse of cosh, with a real part that is not negative."""
     minus, more = root(Parts(sub(z.re, 1.0), z.im)), root(Parts(plus(z.re, 1.0), z.im))
-    return Parts(
-        _asinh(plus(mul(minus.re, more.re), mul(minus.im, more.im))),
-        mul(atan2(minus.im, more.re), 2.0),
-    )
+    endless, upright = _endless(z), compare(z.re, "eq", 0.0)
+    size = where(endless, inf, _asinh(plus(mul(minus.re, more.re), mul(minus.im, more.im))))
+    angle = where(endless, atan2(z.im, z.re), mul(atan2(minus.im, more.re), 2.0))
+    return Parts(size, where(upright, _copysign(pi / 2, z.im), angle))
 
 
 def arc_hyperbolic_sine(z: Parts) -> Parts:
@@ -348,8 +351,9 @@ def arc_hyperbolic_tangent(z: Parts) -> Parts:
     im = mul(atan2(mul(y, 2.0), sub(mul(sub(1.0, x), plus(x, 1.0)), square(y))), 0.5)
     away = quotient(_number(z, 1.0, 0.0), Parts(where(far, z.re, 1.0), where(far, z.im, 1.0)))
     away_re = where(compare(size, "eq", inf), 0.0, absolute(away.re))
-    quarter = _copysign(where(far, pi / 2, 0.0, like=z.im), z.im)
-    return Parts(_copysign(where(far, away_re, re), z.re), where(far, quarter, im))
+    im = where(compare(z.im, "ne", z.im), z.im, where(far, _copysign(pi / 2, z.im), im))
+    upright = compare(z.re, "eq", 0.0)
+    return Parts(where(upright, z.re, _copysign(where(far, away_re, re), z.re)), im)
 
 
 def arc_tangent(z: Parts) -> Parts:
