@@ -1,4 +1,4 @@
-"""Sorting, running sums and Fourier transforms on the wasm device (or another), beside NumPy in the same run: `python benchmarks/orders.py [DEVICE]`.
+"""Sorting, ranks, running sums and Fourier transforms on the wasm device (or another), beside NumPy in the same run: `python benchmarks/orders.py [DEVICE]`.
 
 Each line: milliseconds of weft and of NumPy, best of several, and their ratio (below 1: weft is faster). NumPy sorts stably, as weft does, and transforms in single precision.
 """
@@ -44,6 +44,15 @@ def main(device: str = "wasm") -> None:
         ("cumsum 2^20", jnp.cumsum, np.cumsum, (line,)),
         ("cumsum 1000 x 1000, axis 0", lambda x: jnp.cumsum(x, 0), lambda x: np.cumsum(x, 0), (rows,)),
         ("median of 1000 rows of 1000", lambda x: jnp.median(x, 1), lambda x: np.median(x, 1), (rows,)),
+        ("median of 2^20", jnp.median, np.median, (line,)),
+        ("top 10 of 2^20", lambda x: weft.lax.top_k(x, 10), lambda x: np.argpartition(-x, 10)[:10], (line,)),
+        (
+            "top 10 of 1000 rows of 1000",
+            lambda x: weft.lax.top_k(x, 10),
+            lambda x: np.argpartition(-x, 10)[:, :10],
+            (rows,),
+        ),
+        ("cumsum of 1000 rows of 1000", lambda x: jnp.cumsum(x, 1), lambda x: np.cumsum(x, 1), (rows,)),
         ("fft 2^16", jnp.fft.fft, np.fft.fft, (spectrum,)),
         ("rfft 1000 rows of 1024", jnp.fft.rfft, np.fft.rfft, (signals,)),
     ]
@@ -51,8 +60,8 @@ def main(device: str = "wasm") -> None:
     for name, mine, numpys, operands in cases:
         placed = [jnp.asarray(x) for x in operands]
         compiled = weft.jit(mine)
-        np.asarray(compiled(*placed))
-        ours, theirs = best(lambda: np.asarray(compiled(*placed))), best(lambda: numpys(*operands))  # noqa: B023
+        weft.block_until_ready(compiled(*placed))
+        ours, theirs = best(lambda: weft.block_until_ready(compiled(*placed))), best(lambda: numpys(*operands))  # noqa: B023
         print(f"{name:30}{ours:10.2f}{theirs:10.2f}{ours / theirs:8.2f}")
 
 

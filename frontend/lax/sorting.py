@@ -1,4 +1,6 @@
-"""Operators that put elements in order. There is one primitive, the order (`array.argsort`); what is sorted is gathered by it, and so are its derivatives."""
+"""Operators that put elements in order. Primitives give places: the order of all (`array.argsort`), of the least (`array.argleast`); what is sorted is gathered by them, and
+so are its derivatives.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,9 @@ from typing import Any
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
+from weft.dialects.array.op import move_axis
 from weft.lax.base import ArrayLike, axis_index, constant
-from weft.lax.shape import expand_dims, rev, slice_in_dim
+from weft.lax.shape import expand_dims
 
 __all__ = ["approx_max_k", "approx_min_k", "order", "sort", "sort_key_val", "take_along", "top_k"]
 
@@ -75,19 +78,19 @@ def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> tuple[Array, Array]:
         raise ValueError(
             f"k argument to top_k must be no larger than size along axis; got {k=} with shape={x.shape} and axis={axis}"
         )
-    return _first(x, descending(x, axis), k, axis)
+    return _least(x, backwards(x), k, axis)
 
 
-def descending(x: Array, axis: int) -> Array:
-    """The order with the greatest (and NaN) first and equals as they stand: the ascending order of the reversed line, read backwards."""
-    backwards = order([rev(x, (axis,))], axis)
-    last = x.shape[axis] - 1
-    return rev(last - backwards, (axis,))
+def backwards(x: Array) -> Array:
+    """Integers that compare the other way round: the greatest element (and NaN) is the least of them."""
+    return wrap(ops.NotOp.bind(ops.ordered(x._node)))
 
 
-def _first(x: Array, places: Array, k: int, axis: int) -> tuple[Array, Array]:
-    chosen = slice_in_dim(places, 0, k, 1, axis)
-    return take_along(x, chosen, axis), chosen
+def _least(x: Array, key: Array, k: int, axis: int) -> tuple[Array, Array]:
+    """The elements with the k least keys along an axis, and where they stand."""
+    last = x.ndim - 1
+    places = wrap(move_axis(ops.ArgleastOp.bind(move_axis(key._node, axis, last), count=k), last, axis))
+    return take_along(x, places, axis), places
 
 
 def approx_max_k(
@@ -101,7 +104,7 @@ def approx_max_k(
     """The k greatest elements along a dimension, exactly, the greatest first, and where they stand."""
     x = _approximated(operand, k, reduction_dimension, "approx_max_k")
     axis = axis_index(reduction_dimension, x.ndim)
-    return _first(x, descending(x, axis), k, axis)
+    return _least(x, backwards(x), k, axis)
 
 
 def approx_min_k(
@@ -115,7 +118,7 @@ def approx_min_k(
     """The k least elements along a dimension, exactly, the least first, and where they stand."""
     x = _approximated(operand, k, reduction_dimension, "approx_min_k")
     axis = axis_index(reduction_dimension, x.ndim)
-    return _first(x, order([x], axis), k, axis)
+    return _least(x, x, k, axis)
 
 
 def _approximated(operand: ArrayLike, k: int, dimension: int, name: str) -> Array:

@@ -7,12 +7,13 @@ from typing import Any
 
 from weft import lax
 from weft.array import Array, lift, wrap
+from weft.dialects.array import ops
 from weft.dialects.array.node import Node
 from weft.dialects.dtypes import int32
 from weft.lax.base import ArrayLike, Axis, axis_indices, convert
 from weft.lax.sorting import take_along
 from weft.numpy.elementwise import clip, isnan, where
-from weft.numpy.manipulation import broadcast_to
+from weft.numpy.manipulation import broadcast_to, stack
 from weft.numpy.promotion import promote_arrays, same_dtype, to_inexact
 from weft.numpy.reductions import any as any_of
 from weft.numpy.reductions import sum as sum_of
@@ -162,41 +163,33 @@ def _of_lines(x: Array, part: Array, method: str, mass: Array | None, ignore_nan
     last, size = x.ndim - 1, x.shape[-1]
     if not ignore_nan:
         x = where(any_of(isnan(x), last, keepdims=True), math.nan, x)
-    if mass is None:
-        x = lax.sort(x, last)
-    else:
-        x, mass = lax.sort_key_val(x, mass, last)
-    lines = x.shape[:-1]
     count: Any = sum_of(~isnan(x), last, part.dtype) if ignore_nan else wrap(lift(float(size))).astype(part.dtype)
     if method == "inverted_cdf":
+        x, mass = (lax.sort(x, last), None) if mass is None else lax.sort_key_val(x, mass, last)
         return _inverted(x, part, mass, count, ignore_nan)
-    place = lax.expand_dims(part, range(part.ndim, part.ndim + len(lines))) * (count - 1)
+    place = lax.expand_dims(part, range(part.ndim, x.ndim - 1 + part.ndim)) * (count - 1)
     low, high = lax.floor(place), lax.ceil(place)
     above = place - low
-
-    def at(index: Array) -> Array:
-        inside = clip(index, 0, lax.max(count - 1, count * 0))
-        return _picked(x, inside.astype(int32), part.ndim)
-
-    if method == "lower":
-        return at(low)
-    if method == "higher":
-        return at(high)
-    if method == "nearest":
-        return where(above <= 0.5, at(low), at(high))
+    chosen = {"lower": low, "higher": high, "nearest": where(above <= 0.5, low, high)}.get(method, stack([low, high]))
+    inside = clip(chosen, 0, lax.max(count - 1, count * 0)).astype(int32)
+    found = _picked(x, inside, chosen.ndim - (x.ndim - 1), ranks=True)
     if method == "midpoint":
-        return (at(low) + at(high)) * 0.5
-    return at(low).astype(part.dtype) * (1 - above) + at(high).astype(part.dtype) * above
+        return (found[0] + found[1]) * 0.5
+    if method == "linear":
+        return found[0].astype(part.dtype) * (1 - above) + found[1].astype(part.dtype) * above
+    return found
 
 
-def _picked(x: Array, index: Array, front: int) -> Array:
-    """From each line of x the elements at indices, whose `front` first axes are the results'."""
-    shape = (*index.shape[:front], *x.shape[:-1])
-    index = broadcast_to(index, shape)
-    if not front:
-        return lax.squeeze(take_along(x, lax.expand_dims(index, (index.ndim,)), x.ndim - 1), (x.ndim - 1,))
-    found = take_along(x, lax.transpose(index, (*range(1, index.ndim), 0)), x.ndim - 1)
-    return lax.transpose(found, (x.ndim - 1, *range(x.ndim - 1)))
+def _picked(x: Array, index: Array, front: int, ranks: bool = False) -> Array:
+    """From each line of x the elements at indices (or of such ranks), whose `front` first axes are the results'."""
+    outer = x.ndim - 1
+    index = broadcast_to(index, (*index.shape[:front], *x.shape[:-1]))
+    behind = lax.transpose(index, (*range(front, index.ndim), *range(front)))
+    places = lax.reshape(behind, (*x.shape[:-1], math.prod(index.shape[:front])))
+    if ranks:
+        places = wrap(ops.ArgselectOp.bind(x._node, places._node))
+    found = lax.reshape(take_along(x, places, outer), behind.shape)
+    return lax.transpose(found, (*range(outer, found.ndim), *range(outer)))
 
 
 def _inverted(x: Array, part: Array, mass: Array | None, count: Array, ignore_nan: bool) -> Array:

@@ -9,9 +9,8 @@ from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.dtypes import complex64, int32, promote_types
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, constant, convert, default_int
-from weft.lax.sorting import descending as descending_order
+from weft.lax.sorting import backwards, take_along
 from weft.lax.sorting import order as ascending_order
-from weft.lax.sorting import take_along
 from weft.numpy.creation import array as make_array
 from weft.numpy.elementwise import where
 from weft.numpy.manipulation import ravel
@@ -70,7 +69,8 @@ def argsort(
     if not descending:
         found = ascending_order([x], axis)
     elif stable:
-        found = descending_order(x, axis)
+        parts = [lax.real(x), lax.imag(x)] if x.dtype.kind == "c" else [x]
+        found = ascending_order([backwards(p) for p in parts], axis)
     else:
         found = lax.rev(ascending_order([x], axis), (axis,))
     return found.astype(default_int() if dtype is None else dtype)

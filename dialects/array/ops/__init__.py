@@ -22,6 +22,7 @@ from weft.dialects.array.ops.lu import *
 from weft.dialects.array.ops.qr import *
 from weft.dialects.array.ops.reduction import *
 from weft.dialects.array.ops.scan import *
+from weft.dialects.array.ops.selection import *
 from weft.dialects.array.ops.shape import *
 from weft.dialects.array.ops.slicing import *
 from weft.dialects.array.ops.sorting import *

@@ -284,11 +284,18 @@ class CumulateOp(ArrayOp):
         if x.shape[axis] <= BLOCK:
             lined = _masked(move_axis(wide, axis, x.ndim - 1), kind, reverse)
             return convert(move_axis(lined, x.ndim - 1, axis), x.dtype)
-        totals = reduce(_chunks(wide, kind, axis, BLOCK), kind, [axis + 1])
+        chunk = chunk_of(x.shape[axis])
+        totals = reduce(_chunks(wide, kind, axis, chunk), kind, [axis + 1])
         running = cls.bind(totals, kind=kind, axis=axis, reverse=reverse)
         low = tuple((-1 if reverse else 1) if k == axis else 0 for k in range(x.ndim))
         start = pad(running, literal(identity(kind, wide.dtype), wide.dtype), low, [-n for n in low])
-        return convert(RunningOp.bind(wide, start, kind=kind, axis=axis, reverse=reverse, chunk=BLOCK), x.dtype)
+        return convert(RunningOp.bind(wide, start, kind=kind, axis=axis, reverse=reverse, chunk=chunk), x.dtype)
+
+
+def chunk_of(n: int) -> int:
+    """Elements of a chunk of a line of n: about BLOCK, and all chunks full if that can be, for what may lie beyond the end is looked at one by one."""
+    sizes = sorted(range(BLOCK // 2, BLOCK * 3 // 2 + 1), key=lambda size: abs(size - BLOCK))
+    return next((size for size in sizes if n % size == 0), BLOCK)
 
 
 def _chunks(x: Node, kind: str, axis: int, chunk: int) -> Node:

@@ -135,7 +135,7 @@ def _order(keys: list[Node]) -> Node:
     """The order of each row of integer keys of shape (lines, n)."""
     if len(keys) > MOST:  # by the last ones first, then, stably, by those before them
         by_last = _order(keys[-MOST:])
-        return _take(by_last, _order([_take(k, by_last) for k in keys[:-MOST]]))
+        return elements_at(by_last, _order([elements_at(k, by_last) for k in keys[:-MOST]]))
     n = keys[0].shape[1]
     run = min(n, BLOCK)
     size = -(-n // run) * run
@@ -143,14 +143,14 @@ def _order(keys: list[Node]) -> Node:
         keys = [pad(k, emit.extreme(k.dtype)[1], (0, 0), (0, size - n)) for k in keys]
     place = order = _within_runs(keys, run)
     while run < size:
-        keys = [_take(k, place) for k in keys]
+        keys = [elements_at(k, place) for k in keys]
         length, path, within = _datum(run), [], 0
         if run > STRIDE:
             path = [MergePathOp.bind(length, *keys, chunk=STRIDE, steps=size.bit_length())]
             within = STRIDE
         path = MergePathOp.bind(length, *path, *keys, chunk=CHUNK, steps=STRIDE.bit_length(), within=within)
         place = MergeOp.bind(length, path, *keys, chunk=CHUNK)
-        order = _take(order, place)
+        order = elements_at(order, place)
         run *= 2
     return slice_axis(order, 1, 0, n)
 
@@ -182,7 +182,7 @@ def _put(target: Node, values: Node, shape: Ints) -> Node:
     return reshape(flat, shape)
 
 
-def _take(x: Node, place: Node) -> Node:
+def elements_at(x: Node, place: Node) -> Node:
     """The elements of each row at places in it."""
     return GatherOp.bind(
         x, reshape(place, (*place.shape, 1)), offset_dims=(), collapsed_slice_dims=(1,), start_index_map=(1,), operand_batching_dims=(0,),

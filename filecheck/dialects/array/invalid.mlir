@@ -906,6 +906,22 @@ func.func @argsort(%k : tensor<8xf32>, %l : tensor<7xi32>) {
 
 // -----
 
+// CHECK: argselect: the ranks must be int32 of shape (4, n), got int32[3,2].
+func.func @argselect(%x : tensor<4x300xf32>, %r : tensor<3x2xi32>) {
+  %0 = array.argselect %x, %r : tensor<4x300xf32>, tensor<3x2xi32> -> tensor<3x2xi32>
+  func.return
+}
+
+// -----
+
+// CHECK: argleast: count must be between 0 and 8, got 9.
+func.func @argleast(%x : tensor<8xf32>) {
+  %0 = array.argleast %x count 9 : tensor<8xf32> -> tensor<9xi32>
+  func.return
+}
+
+// -----
+
 // CHECK: merge_path: chunk must be positive, got 0.
 func.func @merge_path(%length : tensor<1xi32>, %k : tensor<4x96xi32>) {
   %0 = array.merge_path %length, %k chunk 0 steps 7 within 0 : tensor<1xi32>, tensor<4x96xi32> -> tensor<4x6xi32>

@@ -611,6 +611,20 @@ func.func @argsort(%k : tensor<8xf32>, %l : tensor<8xi32>) -> tensor<8xi32> {
   func.return %i : tensor<8xi32>
 }
 
+// CHECK-LABEL: @argselect(
+// CHECK: %i = array.argselect %x, %r : tensor<4x300xf32>, tensor<4x2xi32> -> tensor<4x2xi32>
+func.func @argselect(%x : tensor<4x300xf32>, %r : tensor<4x2xi32>) -> tensor<4x2xi32> {
+  %i = array.argselect %x, %r : tensor<4x300xf32>, tensor<4x2xi32> -> tensor<4x2xi32>
+  func.return %i : tensor<4x2xi32>
+}
+
+// CHECK-LABEL: @argleast(
+// CHECK: %i = array.argleast %x count 3 : tensor<4x300xf32> -> tensor<4x3xi32>
+func.func @argleast(%x : tensor<4x300xf32>) -> tensor<4x3xi32> {
+  %i = array.argleast %x count 3 : tensor<4x300xf32> -> tensor<4x3xi32>
+  func.return %i : tensor<4x3xi32>
+}
+
 // CHECK-LABEL: @butterfly(
 // CHECK: %y = array.butterfly %x, %w inverse false over 1 : tensor<2x3x1x4x8x1xf32>, tensor<2x3x8xf32> -> tensor<2x3x4x1x8x1xf32>
 func.func @butterfly(%x : tensor<2x3x1x4x8x1xf32>, %w : tensor<2x3x8xf32>) -> tensor<2x3x4x1x8x1xf32> {

@@ -51,6 +51,23 @@ def _argsort(d: Draw):
     return tuple(keys), {"axis": d.int(0, len(shape) - 1)}
 
 
+def _lines(d: Draw) -> np.ndarray:
+    """Lines of numbers with equals among them, some of them long enough to be searched."""
+    return d.array((*d.ints(d.int(0, 2), 1, 3), d.of(1, 2, 7, 70, 133)), d.dtype("iufb"))
+
+
+@samples(ops.ArgselectOp)
+def _argselect(d: Draw):
+    x = _lines(d)
+    return (x, d.random.integers(-1, x.shape[-1] + 1, (*x.shape[:-1], d.int(0, 5)), np.int32)), {}
+
+
+@samples(ops.ArgleastOp)
+def _argleast(d: Draw):
+    x = _lines(d)
+    return (x,), {"count": d.of(0, 1, x.shape[-1] // 5, x.shape[-1])}
+
+
 def _runs(d: Draw) -> tuple[int, list[np.ndarray]]:
     """A length, and keys whose runs of it are in order."""
     length, shape = 1 << d.int(2, 4), (d.int(1, 3), 4 * d.int(1, 9))
