@@ -10,7 +10,6 @@ A copy staged at "entry" is made by a function of its own before the kernel, so 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,11 +17,6 @@ from math import prod
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import (
-    BFloat16Type,
-    Float16Type,
-    Float32Type,
-    Float64Type,
-    IntegerType,
     MemRefType,
     ModuleOp,
     i32,
@@ -31,7 +25,6 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from weft.dialects.dtypes import bfloat16_bits
 from weft.dialects.kernel.affine import Expr
 from weft.dialects.kernel.host import (
     AllocOp,
@@ -224,7 +217,7 @@ class Lowering:
         b = self.main
         with b.if_(b.inst("i32.eqz", b.args[1])), b.if_(b.inst("i32.eqz", b.load("i32.load", barrier, FILLED_OFFSET))):
             for op in constants:
-                contents = constant_bytes(op)
+                contents = op.contents(bool_size=1)
                 self.module.data(contents)
                 b.inst(
                     "memory.init", address[op.result], b.const_i32(0), b.const_i32(len(contents)), imm=(self.segments,)
@@ -349,22 +342,6 @@ def nbytes(type: Attribute) -> int:
     """Bytes of a buffer."""
     assert isinstance(type, MemRefType)
     return buffer_bytes(type, "wasm")
-
-
-def constant_bytes(op: ConstantOp) -> bytes:
-    """The contents of a constant as they lie in memory."""
-    type = op.value.get_element_type()
-    values = list(op.value.get_values())
-    if isinstance(type, IntegerType):
-        size = element_bytes(type)
-        mask = (1 << size * 8) - 1
-        if type.bitwidth == 1:
-            return bytes(abs(int(v)) for v in values)  # type: ignore[arg-type]
-        return b"".join((int(v) & mask).to_bytes(size, "little") for v in values)  # type: ignore[arg-type]
-    if isinstance(type, BFloat16Type):
-        return b"".join(bfloat16_bits(float(v)).to_bytes(2, "little") for v in values)  # type: ignore[arg-type]
-    code = {Float16Type(): "e", Float32Type(): "f", Float64Type(): "d"}[type]  # type: ignore[index]
-    return struct.pack(f"<{len(values)}{code}", *values)
 
 
 @deep_recursion()

@@ -6,7 +6,6 @@ a bind group as long as the same buffers come again, which the pool makes the ru
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from math import prod
@@ -14,11 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects import gpu
 from xdsl.dialects.builtin import (
-    BFloat16Type,
     DenseArrayBase,
-    DenseIntOrFPElementsAttr,
-    Float32Type,
-    IntegerType,
     MemRefType,
     ModuleOp,
 )
@@ -28,7 +23,7 @@ from weft.backends.base import Executable as BaseExecutable
 from weft.backends.webgpu.memory import Buffer, Pool
 from weft.backends.webgpu.player import BindGroups, Guards, Player
 from weft.backends.webgpu.steps import Copy, Grid, Kernel, Launch, Program, Region, Repeat, Step, Switch, While, walk
-from weft.dialects.dtypes import bfloat16_bits, from_type
+from weft.dialects.dtypes import from_type
 from weft.dialects.gpu.ops import BindingOp
 from weft.dialects.gpu.wgsl import print_func
 from weft.dialects.kernel.host import (
@@ -50,20 +45,6 @@ def stored_size(type: MemRefType) -> int:
     """Bytes of a buffer on the device."""
     element = from_type(type.element_type)
     return prod(type.get_shape()) * (4 if element.kind == "b" else element.itemsize)
-
-
-def constant_bytes(value: DenseIntOrFPElementsAttr) -> bytes:
-    """The bytes of a constant as they lie on the device."""
-    element = value.get_element_type()
-    if element == IntegerType(1):
-        return b"".join(struct.pack("<i", int(bool(v))) for v in value.get_values())
-    if isinstance(element, IntegerType):
-        size = element.bitwidth // 8
-        return b"".join((int(v) % (1 << 8 * size)).to_bytes(size, "little") for v in value.get_values())  # type: ignore[arg-type]
-    if isinstance(element, BFloat16Type):
-        return b"".join(bfloat16_bits(float(v)).to_bytes(2, "little") for v in value.get_values())  # type: ignore[arg-type]
-    code = "<f" if isinstance(element, Float32Type) else "<e"
-    return b"".join(struct.pack(code, v) for v in value.get_values())
 
 
 def kernel_of(module: gpu.ModuleOp) -> Kernel:
@@ -98,7 +79,7 @@ def read_program(module: ModuleOp) -> Program:
     constants = [op for op in ops if isinstance(op, ConstantOp)]
     for op in constants:
         number[op.result] = len(args) + len(program.constants)
-        program.constants.append(constant_bytes(op.value))
+        program.constants.append(op.contents(bool_size=4))
     first = len(args) + len(constants)
     for op in ops:
         if isinstance(op, AllocOp):

@@ -72,7 +72,8 @@ class ConstantOp(ArrayOp):
     @staticmethod
     def reference(np: Any, *, value: Any, shape: tuple[int, ...], dtype: DType, weak_type: bool = False) -> Any:
         if isinstance(value, DenseIntOrFPElementsAttr):
-            return np.array(value.get_values()).astype(dtype.name).reshape(shape)
+            found = np.frombuffer(value.data.data, "uint8" if dtype.kind == "b" else dtype.name)
+            return found.astype(dtype.name).reshape(shape)  # a true bool has all its bits
         return np.full(shape, np.array(value).astype(dtype.name))
 
     @classmethod

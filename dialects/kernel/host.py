@@ -195,6 +195,13 @@ class ConstantOp(IRDLOperation):
     traits = traits_def(Pure())
     assembly_format: ClassVar = "$value attr-dict `->` type($result)"
 
+    def contents(self, bool_size: int) -> bytes:
+        """The elements as they lie in memory, little-endian; a bool takes so many bytes."""
+        data = self.value.data.data
+        if self.value.get_element_type() != i1:
+            return data
+        return b"".join(bool(v).to_bytes(bool_size, "little") for v in data)
+
 
 class _LaunchesKernel(SymbolUserOpInterface):
     """A launch names a kernel that is there, and gives it as many elements as it takes. (Of a kernel in another dialect, which has taken the place of a `kernel.func`, only that it is there.)"""

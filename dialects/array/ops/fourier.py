@@ -8,10 +8,10 @@ convolution and correlation", 1966), each round takes a factor off the end and p
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from math import cos, prod, sin, tau
+from math import cos, lcm, prod, sin, tau
 from typing import Any, ClassVar
 
 from xdsl.dialects.builtin import BytesAttr, DenseIntOrFPElementsAttr, TensorType
@@ -219,9 +219,7 @@ def _from_half(z: Node, n: int) -> Node:
 def _half_turns(n: int, start: int, like: Node) -> tuple[Node, Node]:
     """The n-th roots of unity to the powers of -start, -start - 1, … along the last axis."""
     size = like.shape[-1]
-    table = roots(n)[start : start + size]
-    c = _data([v for v, _ in table], (size,), like.dtype)
-    s = _data([-v for _, v in table], (size,), like.dtype)
+    c, s = (_data(part[start : start + size], (size,), like.dtype) for part in roots(n, -1.0))
     return broadcast(c, like.shape, (like.ndim - 1,)), broadcast(s, like.shape, (like.ndim - 1,))
 
 
@@ -292,10 +290,8 @@ def _chirped(y: Node, n: int, inverse_: bool) -> Node:
     turns = [k * k % (2 * n) for k in range(n)]
     chirp = _roots_data(2 * n, turns, inverse_, z.dtype)
     spread = [turns[min(k, size - k)] if min(k, size - k) < n else None for k in range(size)]
-    table = roots(2 * n)
-    sign = -1 if inverse_ else 1  # the other way round
-    kernel = [0.0 if k is None else table[k][0] for k in spread]
-    kernel += [0.0 if k is None else sign * table[k][1] for k in spread]
+    parts = roots(2 * n, -1.0 if inverse_ else 1.0)  # the other way round
+    kernel = [0.0 if k is None else part[k] for part in parts for k in spread]
     other = _along(_data(kernel, (2, 1, size), z.dtype), 2, False)
     product = _product(_along(pad(_product_with(z, chirp), 0.0, (0, 0, 0), (0, 0, size - n)), 2, False), other)
     found = _product_with(slice_axis(_along(product, 2, True), 2, 0, n), chirp)
@@ -333,56 +329,57 @@ def _times_roots(y: Node, table: Node) -> Node:
 # -- numbers -------------------------------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
-def roots(n: int) -> list[tuple[float, float]]:
-    """cos and sin of k n-ths of a turn, for each k."""
-    found = []
-    for k in range(n):
-        quarter, rest = divmod(4 * k, n)
-        if 2 * rest <= n:
-            angle = tau / 4 * rest / n
-            c, s = cos(angle), sin(angle)
-        else:
-            angle = tau / 4 * (n - rest) / n
-            c, s = sin(angle), cos(angle)
-        for _ in range(quarter):
-            c, s = -s, c
-        found.append((c, s))
-    return found
+@lru_cache(maxsize=8)
+def roots(n: int, sign: float = 1.0) -> tuple[array[float], array[float]]:
+    """cos and `sign` sin of k n-ths of a turn, for each k. An eighth of a turn is computed, the others are its mirror images."""
+    if sign < 0:
+        c, s = roots(n)
+        return c, s[:1] + s[:0:-1]
+    whole = lcm(n, 8)
+    if whole != n:
+        c, s = roots(whole)
+        return c[:: whole // n], s[:: whole // n]
+    eighth = n // 8
+    angles = [tau * k / n for k in range(eighth + 1)]
+    c, s = array("d", map(cos, angles)), array("d", map(sin, angles))
+    c, s = c + s[eighth - 1 : 0 : -1], s + c[eighth - 1 : 0 : -1]  # a quarter
+    minus_c, minus_s = (array("d", map(float.__neg__, v)) for v in (c, s))
+    return c + minus_s + minus_c + s, s + c + minus_s + minus_c
 
 
 def _roots_data(n: int, turns: Sequence[int], inverse_: bool, dtype: DType) -> tuple[Node, Node]:
     """The cosines of `turns` n-ths of a turn, and their sines, once with either sign, so that (c + is)(x + iy) is c (x, y) + s (y, x)."""
-    table, sign = roots(n), 1.0 if inverse_ else -1.0
-    sines = [sign * table[k][1] for k in turns]
-    c = _data([table[k][0] for k in turns], (len(turns),), dtype)
-    return c, _data([*(-v for v in sines), *sines], (2, len(turns)), dtype)
+    c, s = roots(n, 1.0 if inverse_ else -1.0)
+    sines = [s[k] for k in turns]
+    cosines = _data([c[k] for k in turns], (len(turns),), dtype)
+    return cosines, _data([*(-v for v in sines), *sines], (2, len(turns)), dtype)
 
 
 def _roots_table(radix: int, rest: int, inverse_: bool, dtype: DType) -> Node:
     """For q from 1 to radix and k < rest the root of unity that a round multiplies by, as parts: (2, radix - 1, rest)."""
-    n, sign = radix * rest, 1.0 if inverse_ else -1.0
-    table = roots(n)
-    turns = [q * k for q in range(1, radix) for k in range(rest)]
-    return _data([*(table[t][0] for t in turns), *(sign * table[t][1] for t in turns)], (2, radix - 1, rest), dtype)
+    values = array("d")
+    for part in roots(radix * rest, 1.0 if inverse_ else -1.0):
+        for q in range(1, radix):
+            values += part[: q * rest : q]
+    return _data(values, (2, radix - 1, rest), dtype)
 
 
 def _matrix(n: int, inverse_: bool, dtype: DType) -> Node:
     """The Fourier matrix between parts: (2, n, 2, n)."""
-    table, sign = roots(n), 1.0 if inverse_ else -1.0
+    c, s = roots(n, 1.0 if inverse_ else -1.0)
     values = []
     for row in range(2):
         for q in range(n):
             for column in range(2):
                 for j in range(n):
-                    c, s = table[q * j % n]
-                    values.append(c if row == column else sign * s * (1 if row else -1))
+                    k = q * j % n
+                    values.append(c[k] if row == column else s[k] if row else -s[k])
     return _data(values, (2, n, 2, n), dtype)
 
 
-def _data(values: Sequence[float], shape: Ints, dtype: DType) -> Node:
+def _data(values: Iterable[float], shape: Ints, dtype: DType) -> Node:
     """Floats as an array of the program's own."""
-    data = struct.pack(f"<{len(values)}{'d' if dtype.bits == 64 else 'f'}", *values)
+    data = array("d" if dtype.bits == 64 else "f", values).tobytes()
     element: Any = dtype.type
     value: Any = DenseIntOrFPElementsAttr(TensorType(element, shape), BytesAttr(data))
     return ConstantOp.bind(value=value, shape=tuple(shape), dtype=dtype)
