@@ -171,11 +171,12 @@ def _root(n: Node) -> Node:
 def _forget(n: Node) -> bool:
     """Makes a computed node a leaf, unless a transform still has to see where it comes from.
 
-    A node without inputs holds on to nothing, and stays what it is: a graph may have it inside (`close` takes constants and the like for no captures), and must not find a leaf there.
+    What a function's graph has inside stays what it is: the graph must not find a leaf there. So does a node without inputs, which holds on to nothing, and which any graph may have inside (`close`
+    takes constants and the like for no captures).
     """
     if n.mark and mark_of((n,)):
         return False
-    if not n.inputs:
+    if n.inside or not n.inputs:
         return True
     n.op, n.inputs, n.params = LeafOp, (), {}
     return True

@@ -98,7 +98,8 @@ def close(ins: Sequence[Node], outs: Sequence[Node], since: int = 0) -> tuple[Gr
     """The graph from `ins` to `outs`, with what it captures as further inputs, and these captures.
 
     Captured are leaves, what is computed already, and whatever is older than `since`, except constants and the like: what has no inputs can be made again. Captures come in the order of their
-    first use, which does not change when a loop replaces some of them by newer values.
+    first use, which does not change when a loop replaces some of them by newer values. What is inside a function's graph is marked so: somebody who still holds it may have it computed, and it must
+    stay what it is.
     """
     seen = set(ins)
     inside: list[Node] = []
@@ -117,6 +118,7 @@ def close(ins: Sequence[Node], outs: Sequence[Node], since: int = 0) -> tuple[Gr
         ):
             captured.add(n)
         else:
+            n.inside = n.inside or since > 0
             inside.append(n)
             stack.extend(n.inputs)
     inside.sort(key=by_serial)

@@ -67,10 +67,23 @@ class Node:
     """One operation that was applied: `op` (a class), `inputs`, `params`, and the `aval` of its result (a tuple of them if it has several).
 
     `value` is the device's buffer once it is computed (a Python scalar for one that the user wrote; a tuple of buffers for a call of the host that was made), `device` the name of the device that it is committed to: the one where
-    the user put it, or an operand of it (None: whichever; it is computed on the default device, or follows what it meets), `holders` counts the user-facing arrays that stand for the node, `loc` is the place in the user's program.
+    the user put it, or an operand of it (None: whichever; it is computed on the default device, or follows what it meets), `holders` counts the user-facing arrays that stand for the node, `inside` says that a function's graph has it among its nodes, `loc` is the place in the user's program.
     """
 
-    __slots__ = ("__weakref__", "aval", "device", "holders", "inputs", "loc", "mark", "op", "params", "serial", "value")
+    __slots__ = (
+        "__weakref__",
+        "aval",
+        "device",
+        "holders",
+        "inputs",
+        "inside",
+        "loc",
+        "mark",
+        "op",
+        "params",
+        "serial",
+        "value",
+    )
 
     def __init__(
         self,
@@ -87,6 +100,7 @@ class Node:
         self.serial, self.mark, self.loc, self.device = serial, mark, loc, device
         self.value: Any = None
         self.holders = 0
+        self.inside = False
 
     @property
     def avals(self) -> tuple[Aval, ...]:

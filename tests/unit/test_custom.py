@@ -7,7 +7,7 @@ import pytest
 
 import weft
 import weft.numpy as jnp
-from weft import checkpoint, custom_jvp, custom_vjp, grad, jit, jvp, linearize, vmap
+from weft import checkpoint, custom_jvp, custom_vjp, grad, jit, jvp, lax, linearize, vmap
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
 
@@ -219,3 +219,21 @@ def test_a_constant_that_is_read_stays_inside_a_graph():
         return jnp.sum(y)
 
     close(weft.value_and_grad(loss)(jnp.ones(3)), (6.0, np.ones(3)))
+
+
+def test_a_value_that_is_read_stays_inside_a_graph():
+    """The same of what a call computes from captured arrays alone (`double`)."""
+    c, seen = jnp.arange(3.0), []
+
+    @checkpoint
+    def f(x):
+        double = c * 2
+        seen.append(double)
+        return jnp.sum(x * double)
+
+    def loss(x):
+        y = lax.stop_gradient(f(x))
+        np.testing.assert_array_equal(seen[0], [0, 2, 4])
+        return y * jnp.sum(x)
+
+    close(weft.value_and_grad(loss)(jnp.ones(3)), (18.0, np.full(3, 6.0)))
