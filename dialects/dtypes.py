@@ -195,6 +195,10 @@ def as_dtype(spec: object) -> DType:
                 return d
     if getattr(spec, "names", None) == ("float0",):
         return float0
+    if hasattr(spec, "__array__") and hasattr(spec, "dtype"):
+        raise ValueError(
+            "Passing an array as a dtype argument is not supported; instead of dtype=arr use dtype=arr.dtype."
+        )
     raise TypeError(f"Cannot interpret {spec!r} as a data type")
 
 

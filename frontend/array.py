@@ -154,19 +154,23 @@ class Array:
         eager.flush()  # what waits may need it
         node = self._node
         node.value = eager.value(node)
-        node.value.delete()
+        if not node.value.is_deleted:
+            node.value.delete()
 
     # -- its value
 
-    def _bytes(self, what: str, kind: type[errors.ConcretizationTypeError]) -> memoryview:
+    def _bytes(self, what: str, kind: type[errors.JAXTypeError]) -> memoryview:
         node = self._node
+        if node.mark:
+            eager.refuse_differentiated(node, what, kind)
         return eager.host_bytes(eager.value(node, what, kind), node.aval)
 
-    def _scalar(self, what: str, kind: type[errors.ConcretizationTypeError]) -> Any:
-        value = self._node.value
+    def _scalar(self, what: str, kind: type[errors.JAXTypeError]) -> Any:
+        node = self._node
+        value = node.value
         if value.__class__ in _avals:
             return value
-        return unpack(self._bytes(what, kind), self.aval)[0]
+        return unpack(eager.host_bytes(eager.value(node, what, kind), node.aval), node.aval)[0]
 
     def item(self, *index: int) -> Any:
         """The element (of an array of one) or the one at an index, as a Python scalar."""
@@ -191,7 +195,10 @@ class Array:
     def _number(self, kind: str) -> Any:
         if self.shape:
             raise TypeError(f"Only scalar arrays can be converted to Python scalars; got {self.aval}")
-        return self._scalar(f"Attempted conversion to {kind}", errors.ConcretizationTypeError)
+        what = f"Attempted conversion to {kind}"
+        if kind != "int" and self._node.mark:
+            eager.refuse_differentiated(self._node, what, errors.ConcretizationTypeError)
+        return self._scalar(what, errors.ConcretizationTypeError)
 
     def __float__(self) -> float:
         return float(self._number("float"))
@@ -216,16 +223,23 @@ class Array:
         return bool(self._scalar("Attempted boolean conversion", errors.TracerBoolConversionError))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        what, kind = "Attempted conversion to a NumPy array", errors.TracerArrayConversionError
+        if self._node.mark:
+            eager.refuse_differentiated(self._node, what, kind)
+        array = self._on_host(what, kind)
+        if dtype is not None and dtype != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def _on_host(self, what: str, kind: type[errors.JAXTypeError]) -> Any:
         import numpy as np
 
         if self.dtype is float0:
             return np.zeros(self.shape, float0.dtype)
-        data = self._bytes("Attempted conversion to a NumPy array", errors.TracerArrayConversionError)
+        data = eager.host_bytes(eager.value(self._node, what, kind), self.aval)
         array = np.frombuffer(data, self.dtype.dtype).reshape(self.shape)
         array.flags.writeable = False
-        if dtype is not None and dtype != array.dtype:
-            return array.astype(dtype)
-        return array.copy() if copy else array
+        return array
 
     def tobytes(self, order: str = "C") -> bytes:
         """The bytes of its elements, in row-major order ("C") or column-major order ("F")."""
@@ -283,7 +297,7 @@ class Array:
             import numpy as np
         except ImportError:
             return str(self.tolist())
-        array = self.__array__()
+        array = self._on_host("Printing", errors.ConcretizationTypeError)
         return np.array2string(array, separator=", ", prefix="Array(") + (
             "" if array.size else f", shape={array.shape}"
         )
@@ -292,12 +306,18 @@ class Array:
         if eager.is_traced(self._node):
             return repr(self)
         try:
-            return str(self.__array__())
+            return str(self._on_host("Printing", errors.ConcretizationTypeError))
         except ImportError:
             return str(self.tolist())
 
     def __format__(self, spec: str) -> str:
-        return format(str(self) if self.shape or eager.is_traced(self._node) else self.item(), spec)
+        if self.shape or eager.is_traced(self._node):
+            if spec:
+                raise TypeError(
+                    f"unsupported format string {spec!r} for an array of type {self.aval}: only scalars that are known have one"
+                )
+            return str(self)
+        return format(self.item(), spec)
 
     # -- elements
 

@@ -102,7 +102,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     count, out_tree = run.count, run.out_tree
 
     def pull_back(tangents_out: Sequence[Node], cotangent: Any) -> tuple[Any, ...]:
-        cts = same_structure(out_tree, cotangent, "vjp: cotangent")
+        cts = same_structure(out_tree, cotangent, "vjp: cotangent", ValueError)
         given = [_fitting(lift(ct), o.aval, "cotangent", "vjp") for ct, o in zip(cts, outs[:count], strict=True)]
         found = dict(zip(ins, transpose_walk(tangents_out, [ct for ct, on in zip(given, active, strict=True) if on], ins), strict=True))  # fmt: skip
         return tree.unflatten(
@@ -120,12 +120,10 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, (tuple, list)):
             raise TypeError(f"jvp: {name} must be a tuple or list, got {type(given).__name__}")
-    leaves, tree = tree_flatten(tuple(primals))
+    leaves, tree = tree_flatten(primals)
     nodes = [lift(x) for x in leaves]
-    directions = [
-        _direction(x, n) for x, n in zip(same_structure(tree, tuple(tangents), "jvp: tangents"), nodes, strict=True)
-    ]
-    run = _WithAux(fun, tree, has_aux, "jvp")
+    directions = [_direction(x, n) for x, n in zip(same_structure(tree, tangents, "jvp: tangents"), nodes, strict=True)]
+    run = _WithAux(fun, tree_structure(tuple(primals)), has_aux, "jvp")
     outs, found = jvp_call(run, nodes, directions)
     _refuse_custom_vjp(found, directions)
     pushed = run.out_tree.unflatten([wrap(_instantiated(t, o)) for t, o in zip(found[: run.count], outs, strict=False)])
@@ -407,12 +405,14 @@ def _scalar_output(out: Any, fun: Callable[..., Any], holomorphic: bool) -> Node
 
 
 def _fitting(x: Node, a: Aval, name: str, what: str) -> Node:
-    """A tangent or cotangent for an array. Raises TypeError if its shape or dtype is another."""
+    """A tangent or cotangent for an array. Raises ValueError if its shape or dtype is another (of jvp's dtypes TypeError)."""
     if x.shape != a.shape:
-        raise TypeError(f"{what}: the {name} has shape {x.shape}, but the array that it belongs to {a.shape}")
+        raise ValueError(f"{what}: the {name} has shape {x.shape}, but the array that it belongs to {a.shape}")
     if x.dtype is not a.dtype and a.dtype.kind in "fc":
-        if not x.aval.weak_type:
-            raise TypeError(f"{what}: the {name} has dtype {x.dtype}, but the array that it belongs to {a.dtype}")
+        if not x.aval.weak_type or x.dtype.kind != a.dtype.kind:
+            raise (TypeError if what == "jvp" else ValueError)(
+                f"{what}: the {name} has dtype {x.dtype}, but the array that it belongs to {a.dtype}"
+            )
         from weft.dialects.array.ops import ConvertOp
 
         return ConvertOp.bind(x, dtype=a.dtype)
@@ -425,7 +425,7 @@ def _direction(x: Any, primal: Node, what: str = "jvp") -> Node | None:
     if primal.dtype.kind in "fc":
         return _fitting(tangent, primal.aval, "tangent", what)
     if tangent.dtype is not float0:
-        raise TypeError(
+        raise (TypeError if what == "jvp" else ValueError)(
             f"primal and tangent arguments to {what} do not match; dtypes must be equal, or in case of int/bool primal dtype the tangent dtype must be float0. "
             f"Got primal dtype {primal.dtype} and so expected tangent dtype float0, but got tangent dtype {tangent.dtype} instead."
         )

@@ -18,7 +18,8 @@ from weft.config import config
 from weft.devices import Device, current_device, get_device
 from weft.dialects.array.graph import Graph, close, programs
 from weft.dialects.array.node import STATE, Aval, IdentityOp, LeafOp, Node, mark_of
-from weft.errors import ConcretizationTypeError, concretization, leaked, place
+from weft.dialects.array.walks import differentiable
+from weft.errors import ConcretizationTypeError, JAXTypeError, concretization, differentiated, leaked, place
 from weft.host import pack, unpack
 from weft.programs import recent_program
 
@@ -29,9 +30,7 @@ SCALARS = frozenset({bool, int, float, complex})
 _history: list[Node] = []  # computed while a transform lived: their inputs are let go later
 
 
-def value(
-    node: Node, what: str = "Attempted reading", kind: type[ConcretizationTypeError] = ConcretizationTypeError
-) -> Any:
+def value(node: Node, what: str = "Attempted reading", kind: type[JAXTypeError] = ConcretizationTypeError) -> Any:
     """The device's buffer of a node, computed now if it has not been. Raises `kind` or UnexpectedTracerError for a traced node, RuntimeError for a deleted one."""
     found = node.value
     if found is None:
@@ -72,6 +71,20 @@ def argument(node: Node) -> Node | None:
 def is_traced(node: Node) -> bool:
     """Whether the node has no value that could be computed now."""
     return node.value is None and argument(node) is not None
+
+
+def refuse_differentiated(node: Node, what: str, kind: type[JAXTypeError]) -> None:
+    """Raises `kind` if a derivative that is being taken goes through the node. Its value is there, but who computes with it outside of weft computes with a constant."""
+    seen = {node}
+    way = [node]
+    while way:
+        n = way.pop()
+        if n.mark not in STATE.live or not differentiable(n):
+            continue
+        if n.op is IdentityOp:  # an argument of a transform
+            raise differentiated(kind, what, node)
+        way += [i for i in n.inputs if i not in seen]
+        seen.update(n.inputs)
 
 
 def gathered() -> None:

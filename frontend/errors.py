@@ -28,7 +28,7 @@ class ConcretizationTypeError(JAXTypeError):
     """A number was needed where there is only a traced value."""
 
 
-class TracerArrayConversionError(ConcretizationTypeError):
+class TracerArrayConversionError(JAXTypeError):
     """NumPy (or another library) asked a traced value for its elements."""
 
 
@@ -36,7 +36,7 @@ class TracerBoolConversionError(ConcretizationTypeError):
     """A traced value decides a branch: `if`, `while`, `and`, `or`, `not`, `assert`."""
 
 
-class TracerIntegerConversionError(ConcretizationTypeError):
+class TracerIntegerConversionError(JAXTypeError):
     """A traced value was used as an integer of Python: an index of a list, the bound of a `range`, a shape."""
 
 
@@ -52,7 +52,7 @@ class UnexpectedTracerError(JAXTypeError):
     """A traced value outlived the function that it was traced in: it leaked through a global, an attribute or a closure."""
 
 
-_ADVICE = {
+_ADVICE: dict[type[JAXTypeError], str] = {
     ConcretizationTypeError: "Make the argument static (static_argnums, static_argnames), or compute with arrays instead of Python numbers.",
     TracerArrayConversionError: "Use weft.numpy instead of NumPy inside the function.",
     TracerBoolConversionError: "Use weft.numpy.where or lax.select, or make the argument static (static_argnums, static_argnames).",
@@ -72,11 +72,20 @@ def place(loc: Location | None) -> str:
     return f"{file}:{line}\n    {text}"
 
 
-def concretization(kind: type[ConcretizationTypeError], what: str, node: Node, source: Node) -> ConcretizationTypeError:
+def concretization(kind: type[JAXTypeError], what: str, node: Node, source: Node) -> JAXTypeError:
     """The error for `what` being asked of a node that depends on the argument `source`."""
     return kind(
         f"{what} of a traced array with shape {node.aval}. The value was made at {place(node.loc)}\n"
         f"It has no concrete value, because it depends on {_argument(source)}.\n{_ADVICE[kind]}"
+    )
+
+
+def differentiated(kind: type[JAXTypeError], what: str, node: Node) -> JAXTypeError:
+    """The error for `what` being asked of a node that a derivative is being taken of: what is computed from a Python number would be a constant to it."""
+    return kind(
+        f"{what} of an array with shape {node.aval} that is being differentiated. The value was made at {place(node.loc)}\n"
+        "What is computed from a Python number or a NumPy array counts as a constant, and its derivative is lost. "
+        "Compute with weft.numpy instead, or take lax.stop_gradient(x) first if a constant is what you want."
     )
 
 

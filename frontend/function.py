@@ -116,11 +116,13 @@ class Aux:
         return self.tree.unflatten(self.leaves)
 
 
-def same_structure(expected: PyTreeDef, tree: Any, what: str) -> list[Any]:
-    """The leaves of `tree`. Raises TypeError if its structure is not the expected one."""
+def same_structure(
+    expected: PyTreeDef, tree: Any, what: str, error: type[TypeError | ValueError] = TypeError
+) -> list[Any]:
+    """The leaves of `tree`. Raises `error` if its structure is not the expected one."""
     leaves, found = tree_flatten(tree)
     if found != expected:
-        raise TypeError(f"{what}: expected the structure {expected}, got {found}")
+        raise error(f"{what}: expected the structure {expected}, got {found}")
     return leaves
 
 

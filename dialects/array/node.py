@@ -296,6 +296,7 @@ class LeafOp:
     """A value that was given: an argument, an array that the user made, a Python scalar. No inputs; `node.value` holds it."""
 
     name = "leaf"
+    NOT_DIFFERENTIABLE = False
 
 
 class IdentityOp:
@@ -329,6 +330,7 @@ class ResultOp:
     """One of the results of a node that has several: `params["index"]` says which. Walks treat it themselves."""
 
     name = "result"
+    NOT_DIFFERENTIABLE = False
 
 
 # -- where in the user's program ----------------------------------------------------------------------------------------------------------

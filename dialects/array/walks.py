@@ -84,7 +84,7 @@ def jvp_walk(outs: Sequence[Node], ins: Sequence[Node], tangents: Sequence[Maybe
             here = n
             if replaced and any(i in replaced for i in n.inputs):
                 here = replaced[n] = _again(n, [replaced.get(i, i) for i in n.inputs])
-            if all(t is None for t in incoming) or not _differentiable(n):
+            if all(t is None for t in incoming) or not differentiable(n):
                 continue
             STATE.loc = n.loc
             several = n.aval.__class__ is not Aval
@@ -109,7 +109,7 @@ def _varies(a: Aval) -> bool:
     return a.dtype.kind in "fc"
 
 
-def _differentiable(n: Node) -> bool:
+def differentiable(n: Node) -> bool:
     """Whether tangents go through: not if the derivative is zero everywhere, nor to results that do not vary."""
     return not n.op.NOT_DIFFERENTIABLE and any(map(_varies, n.avals))
 

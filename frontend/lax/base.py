@@ -15,6 +15,7 @@ from weft.dialects.array import ops
 from weft.dialects.array.node import LeafOp, Node, aval
 from weft.dialects.array.op import ArrayOp, broadcast, literal, op_name
 from weft.dialects.dtypes import DType
+from weft.errors import ConcretizationTypeError, TracerIntegerConversionError
 from weft.host import canonical, clamped
 
 ArrayLike: TypeAlias = Any
@@ -133,9 +134,19 @@ def binary(op: type[ArrayOp], name: str | None = None, **params: Any) -> Callabl
 # -- axes and shapes ----------------------------------------------------------------------------------------------------------------------
 
 
+def concrete(x: Any, name: str) -> int:
+    """The argument `name` as Python's integer. Raises TypeError if it is none, ConcretizationTypeError if it is traced."""
+    try:
+        return operator.index(x)
+    except TracerIntegerConversionError as error:
+        raise ConcretizationTypeError(
+            f"The argument `{name}` must be known while a function is traced. {error}"
+        ) from None
+
+
 def axis_index(axis: Any, ndim: int) -> int:
     """A non-negative axis. Raises ValueError if it is out of range, TypeError if it is no integer."""
-    index = operator.index(axis)
+    index = axis if axis.__class__ is int else concrete(axis, "axis")
     if not -ndim <= index < ndim:
         raise ValueError(f"axis {index} is out of bounds for array of dimension {ndim}")
     return index % ndim

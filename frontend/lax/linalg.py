@@ -25,14 +25,20 @@ __all__ = [
 
 
 def _matrix(name: str, x: ArrayLike, square: bool = False) -> Node:
-    """The operand. Raises ValueError unless it holds (square) matrices, TypeError unless their dtype is one that is computed with."""
+    """The operand. Raises TypeError unless it holds matrices of a dtype that is computed with, ValueError unless they are as square as is asked for."""
     node = lift(x)
     matrices.check_matrix(name, node.aval, square)
     return node
 
 
-def _symmetrized(x: Node) -> Node:
-    return mul(plus(x, matrices.adjoint(x)), 0.5)
+def _hermitian(name: str, x: ArrayLike, symmetrize: bool) -> Node:
+    """The operand, or half its sum with its adjoint. Raises TypeError where there is no such sum."""
+    node = _matrix(name, x, square=not symmetrize)
+    if not symmetrize:
+        return node
+    if node.shape[-1] != node.shape[-2]:
+        raise TypeError(f"{name} expects square matrices in the last two dimensions, got shape {node.shape}.")
+    return mul(plus(node, matrices.adjoint(node)), 0.5)
 
 
 class EigImplementation(Enum):
@@ -63,8 +69,7 @@ class SvdAlgorithm(Enum):
 
 def cholesky(x: ArrayLike, *, symmetrize_input: bool = True) -> Array:
     """The lower triangular factor l of a positive definite matrix x = l lᴴ, NaN for any other matrix. Reads the lower triangle of (x + xᴴ) / 2, or of x."""
-    node = _matrix("cholesky", x, square=True)
-    return wrap(ops.CholeskyOp.bind(_symmetrized(node) if symmetrize_input else node))
+    return wrap(ops.CholeskyOp.bind(_hermitian("cholesky", x, symmetrize_input)))
 
 
 def cholesky_update(r_matrix: ArrayLike, w_vector: ArrayLike) -> Array:
@@ -189,10 +194,8 @@ def eigh(
     implementation: Any = None,
 ) -> tuple[Array, Array]:
     """Eigenvectors (columns) and ascending eigenvalues of a Hermitian matrix: of (x + xᴴ) / 2, or of the matrix with x's lower (or upper) triangle."""
-    node = _matrix("eigh", x, square=True)
-    if symmetrize_input:
-        node = _symmetrized(node)
-    elif not lower:
+    node = _hermitian("eigh", x, symmetrize_input)
+    if not symmetrize_input and not lower:
         node = matrices.adjoint(node)
     start, stop = _subset(subset_by_index, node.shape[-1])
     v, w = ops.EighOp.bind(node)

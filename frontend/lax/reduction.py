@@ -209,7 +209,7 @@ def _reduced_together(
     """Several arrays reduced at once, by a function of two trees."""
     xs = [wrap(lift(x)) for x in operands]
     if any(x.shape != xs[0].shape for x in xs):
-        raise TypeError(f"reduce operands must have one shape, got {', '.join(str(x.shape) for x in xs)}.")
+        raise ValueError(f"reduce operands must have one shape, got {', '.join(str(x.shape) for x in xs)}.")
     axes = _axes(xs[0]._node, dimensions, "reduce")
     starts = [_initial(i, x._node, "reduce") for i, x in zip(inits, xs, strict=True)]
 
@@ -307,7 +307,7 @@ def reduce_window(
     if not nodes:
         raise ValueError("reduce_window must have at least one operand.")
     if any(n.shape != nodes[0].shape for n in nodes):
-        raise TypeError(f"reduce_window operands must have one shape, got {', '.join(str(n.shape) for n in nodes)}.")
+        raise ValueError(f"reduce_window operands must have one shape, got {', '.join(str(n.shape) for n in nodes)}.")
     sizes = window_dimensions, window_strides, padding, base_dilation, window_dilation
     starts = [_initial(i, n, "reduce_window") for i, n in zip(inits, nodes, strict=True)]
     views, counts = zip(*(_windows(n, i, *sizes) for n, i in zip(nodes, starts, strict=True)), strict=True)

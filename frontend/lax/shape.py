@@ -236,6 +236,10 @@ def stack(operands: Sequence[ArrayLike], axis: int = 0) -> Array:
     """Arrays of one shape side by side along a new axis."""
     if not len(operands):
         raise IndexError("stack expects at least one operand, got 0.")
+    if len({lift(x).ndim for x in operands}) > 1:
+        raise ValueError(
+            f"stack expects arrays of one rank, got shapes {', '.join(str(lift(x).shape) for x in operands)}."
+        )
     place = axis_index(axis, lift(operands[0]).ndim + 1)
     return concatenate([expand_dims(x, (place,)) for x in operands], place)
 

@@ -66,7 +66,7 @@ def custom_linear_solve(
 
     def traced(name: str, fun: Callable[[Any], Any], aux: bool) -> Traced:
         made = trace(fun, one, avals, "custom_linear_solve")
-        _check_tree(name, "b", made.out_tree, tree, aux)
+        _check_tree(name, "b", made.out_tree, tree, aux, ValueError)
         shapes = [o.shape for o in made.graph.outs[: len(avals)]]
         if shapes != [a.shape for a in avals]:
             raise ValueError(f"{name}() output shapes must match b, got {shapes} and {[a.shape for a in avals]}")
@@ -97,12 +97,19 @@ def _transposed(fun: Callable[[Any], Any], like: Any) -> Callable[[Any], Any]:
     return lambda x: turned(x)[0]
 
 
-def _check_tree(name: str, expected: str, found: PyTreeDef, tree: PyTreeDef, has_aux: bool = False) -> None:
-    """Raises TypeError, in JAX's words, unless a function gives the structure that it takes."""
+def _check_tree(
+    name: str,
+    expected: str,
+    found: PyTreeDef,
+    tree: PyTreeDef,
+    has_aux: bool = False,
+    error: type[TypeError | ValueError] = TypeError,
+) -> None:
+    """Raises `error`, in JAX's words, unless a function gives the structure that it takes."""
     if has_aux:
         parts = found.children()
         if len(parts) != 2:
             raise ValueError(f"{name}() must produce a pair (result, aux) with has_aux=True, got structure {found}")
         found = parts[0]
     if found != tree:
-        raise TypeError(f"{name}() output pytree structure must match {expected}, got {found} and {tree}.")
+        raise error(f"{name}() output pytree structure must match {expected}, got {found} and {tree}.")

@@ -13,15 +13,18 @@ from weft.array import Array, lift, put, wrap
 from weft.devices import current_device, get_device
 from weft.dialects.array.node import aval, leaf
 from weft.dialects.dtypes import DType
+from weft.errors import ConcretizationTypeError
 from weft.host import canonical, pack
 from weft.lax.base import (
     ArrayLike,
     DTypeLike,
     axis_index,
+    concrete,
     constant,
     convert,
     default_float,
     default_int,
+    integers,
     number,
     shape_of,
 )
@@ -68,10 +71,8 @@ def asarray(
         return _placed(_from_nested(a, wanted), device)
     if isinstance(a, range):
         return _placed(_from_nested(list(a), wanted), device)
-    if isinstance(a, str):
-        raise TypeError(
-            f"Value {a!r} with dtype str is not a valid array type. Only arrays of numeric types are supported."
-        )
+    if a is None or isinstance(a, str):
+        raise _no_number(a)
     if wanted is not None and (value := number(a)) is not None:
         if wanted.is_integer:
             pack(int(value), wanted)  # raises OverflowError for what the dtype cannot hold
@@ -100,6 +101,11 @@ def _scalars(x: Any) -> Iterator[Any]:
         yield x
 
 
+def _no_number(value: str | bytes | None) -> Exception:
+    text = f"Value {value!r} with type {type(value)} is not a valid array type. Only arrays of numeric types are supported."
+    return ValueError(text) if value is None else TypeError(text)
+
+
 def _from_nested(x: Any, dtype: DType | None) -> Array:
     shape = _shape_of_nested(x)
     leaves = list(_scalars(x))
@@ -115,11 +121,9 @@ def _from_nested(x: Any, dtype: DType | None) -> Array:
         device = current_device()
         a = aval(shape, found)
         return wrap(leaf(a, device.backend.put(memoryview(packed), a), device=device))
-    if any(isinstance(v, (str, bytes)) or v is None for v in leaves):
-        bad = next(v for v in leaves if isinstance(v, (str, bytes)) or v is None)
-        raise TypeError(
-            f"Value {bad!r} with type {type(bad)} is not a valid array type. Only arrays of numeric types are supported."
-        )
+    for v in leaves:
+        if v is None or isinstance(v, (str, bytes)):
+            raise _no_number(v)
     from weft.numpy.manipulation import stack
 
     stacked = stack([v if not isinstance(v, (list, tuple)) else _from_nested(v, dtype) for v in x])
@@ -244,14 +248,18 @@ def arange(
 
 
 def _known(value: Any, name: str) -> Any:
-    """A bound as a Python number. Raises the tracer's error if it is traced."""
+    """A bound as a Python number. Raises ConcretizationTypeError if it is traced, ValueError for an array with axes or a complex number, TypeError for anything else."""
     if isinstance(value, (bool, int, float)):
         return value
+    if getattr(value, "shape", ()) != ():
+        raise ValueError(f"{name} requires scalar arguments, got an array of shape {value.shape}.")
+    if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
+        raise ValueError(f"{name} requires real arguments, got {value!r}.")
     try:
-        return operator.index(value)
+        return concrete(value, "start, stop or step")
+    except ConcretizationTypeError:
+        raise
     except TypeError:
-        if getattr(value, "shape", ()) != ():
-            raise TypeError(f"{name} requires scalar arguments, got an array of shape {value.shape}.") from None
         if isinstance(value, str) or not hasattr(value, "__float__"):
             raise TypeError(f"{name} requires numbers as arguments, got {value!r}.") from None
         if getattr(getattr(value, "dtype", None), "kind", "f") in "iu":
@@ -271,7 +279,7 @@ def linspace(
     device: Any = None,
 ) -> Any:
     """`num` evenly spaced numbers from start to stop."""
-    num = operator.index(num)
+    num = concrete(num, "num")
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     from weft.numpy.elementwise import floor
@@ -363,7 +371,9 @@ def _offset(rows: int, columns: int) -> Array:
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None, *, device: Any = None) -> Array:
     """Ones on the k-th diagonal of an N x M matrix, zeros elsewhere."""
-    rows, columns = shape_of((N, N if M is None else M), "eye")
+    rows, columns = integers((N, N if M is None else M))
+    if rows < 0 or columns < 0:
+        raise ValueError(f"eye: negative dimensions are not allowed, got N={N} and M={M}")
     offset = _offset(rows, columns)
     found = lax.eq(offset, constant(k, (), offset.dtype))
     return _placed(wrap(convert(found._node, canonical(float if dtype is None else dtype))), device)

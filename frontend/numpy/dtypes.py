@@ -86,7 +86,7 @@ _KINDS = {"bool": "b", "signed integer": "i", "unsigned integer": "u", "integral
 
 def issubdtype(arg1: DTypeLike, arg2: Any) -> bool:
     """Whether a dtype is another, or belongs to a family (`floating`, `integer`, …; NumPy's abstract types are understood by their names)."""
-    found = as_dtype(arg1)
+    found = as_dtype(getattr(arg1, "dtype", arg1))
     if isinstance(arg2, Kind):
         return found.kind in arg2.letters
     name = getattr(arg2, "__name__", arg2 if isinstance(arg2, str) else "")
@@ -122,7 +122,7 @@ def weak_result_type(*args: Any) -> tuple[DType, bool]:
     for a in args:
         try:
             one = as_dtype(a), any(a is python for python in (int, float, complex))
-        except TypeError:
+        except (TypeError, ValueError):  # no dtype: an array, or a number
             known = aval_of(a)
             one = known.dtype, known.weak_type
         found = one if found is None else dtypes.promote_types(found[0], one[0], found[1], one[1])

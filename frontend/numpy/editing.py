@@ -89,7 +89,7 @@ def _within(index: Array, size: int, axis: int) -> Array:
     """A computed index, counted from the beginning."""
     value = index._node.value
     if value.__class__ is int and not -size <= value < size:
-        raise IndexError(f"index {value} is out of bounds for axis {axis} with size {size}")
+        raise ValueError(f"index {value} is out of bounds for axis {axis} with size {size}")
     return where(index < 0, index + size, index)
 
 

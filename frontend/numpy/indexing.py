@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.dtypes import bool_
-from weft.errors import ConcretizationTypeError, NonConcreteBooleanIndexError
+from weft.errors import ConcretizationTypeError, NonConcreteBooleanIndexError, TracerIntegerConversionError
 from weft.lax.base import ArrayLike, constant, convert, default_int, size_of
 from weft.lax.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers, wrapped
 from weft.numpy.creation import array as make_array
@@ -121,11 +121,11 @@ def _parsed(entry: Any) -> list[Any]:
     try:
         array = wrap(lift(entry))
     except TypeError:
-        raise TypeError(
+        raise IndexError(
             f"Indexer must be an integer, slice, ellipsis, None, or an array of integers or booleans, got {entry!r}"
         ) from None
     if array.dtype is bool_:
-        return _parsed(bool(array)) if array.ndim == 0 else [*map(_Mask, places_of(array), array.shape)]
+        return _parsed(bool(array)) if array.ndim == 0 else [*map(_Mask, _places_of_mask(array), array.shape)]
     if not array.dtype.is_integer:
         raise TypeError(f"Indexer must have integer or boolean type, got indexer with type {array.dtype}")
     return [int(array) if array.ndim == 0 and not isinstance(entry, Array) else array]
@@ -134,25 +134,32 @@ def _parsed(entry: Any) -> list[Any]:
 def _range(entry: slice, size: int) -> _Range:
     try:
         start, stop, step = entry.indices(size)
-    except TypeError as error:
+    except TracerIntegerConversionError as error:
         raise IndexError(
             f"Array slice indices must have static start/stop/step to be used with NumPy indexing syntax. Found {entry}. "
             "To index a statically sized array at a dynamic position, try lax.dynamic_slice/dynamic_update_slice."
         ) from error
+    except TypeError as error:
+        raise TypeError(f"Array slice indices must be integers or None, got {entry}") from error
     count = len(range(start, stop, step))
     if not count:
         return _Range(0, 0)
     return _Range(start, count, step) if step > 0 else _Range(start + (count - 1) * step, count, -step, down=True)
 
 
-def places_of(condition: Array) -> list[Array]:
+def _places_of_mask(mask: Array) -> list[Array]:
     """Index vectors of the true elements. Raises NonConcreteBooleanIndexError for a traced array."""
     try:
-        flags = ravel(condition).tolist()
+        return places_of(mask)
     except ConcretizationTypeError as error:
         raise NonConcreteBooleanIndexError(
-            f"Array boolean indices must be concrete; got {condition.aval}. Use weft.numpy.where with three arguments, or nonzero with `size`."
+            f"Array boolean indices must be concrete; got {mask.aval}. Use weft.numpy.where with three arguments, or nonzero with `size`."
         ) from error
+
+
+def places_of(condition: Array) -> list[Array]:
+    """Index vectors of the true elements. Raises ConcretizationTypeError for a traced array: how many there are is the shape of the result."""
+    flags = ravel(condition).tolist()
     places = list(compress(product(*map(range, condition.shape)), flags))
     return [make_array([p[k] for p in places], int) for k in range(condition.ndim)]
 
@@ -243,7 +250,7 @@ class At:
 
 
 class Updates:
-    """`x.at[index]`: methods that give a new array with the elements there changed.
+    """`x.at[index]`: methods that give a new array with the elements there changed. The index may also be a traced mask of all elements (JAX refuses it), if the values are a scalar.
 
     `mode` says what happens to indices out of range: "drop" (default), "clip", or "promise_in_bounds".
     """

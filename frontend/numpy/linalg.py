@@ -206,13 +206,13 @@ def lstsq(
     Singular values up to `rcond` times the greatest count as zero (default: the dtype's eps times a's greater side). With `numpy_resid` no residuals where a has not full rank or is not tall.
     """
     x, y = inexact(a, b)
+    if x.shape[:1] != y.shape[:1]:
+        raise ValueError(f"Leading dimensions of input arrays must match, got {x.shape} and {y.shape}")
     if x.ndim != 2:
         raise TypeError(f"{x.ndim}-dimensional array given. Array must be two-dimensional")
     if y.ndim not in (1, 2):
         raise TypeError(f"{y.ndim}-dimensional array given. Array must be one or two-dimensional")
     n, m = x.shape
-    if n != y.shape[0]:
-        raise ValueError(f"Leading dimensions of input arrays must match, got {x.shape} and {y.shape}")
     vector = y.ndim == 1
     y = y[:, None] if vector else y
     if not x.size:

@@ -190,7 +190,9 @@ def where(
     if size is not None or fill_value is not None:
         raise ValueError("size and fill_value arguments cannot be used in three-term where function.")
     if x is None or y is None:
-        raise ValueError("Either both or neither of the x and y arguments should be provided to where, got one.")
+        raise TypeError(
+            f"Either both or neither of the x and y arguments should be provided to where, got None for {'x' if x is None else 'y'}."
+        )
     return wrap(ops.SelectOp.bind(*_where_operands(condition, x, y)))
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import builtins
 import itertools
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from weft import lax
 from weft.array import Array, aval_of, lift, wrap
 from weft.host import canonical
-from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, constant, convert, integers, shape_of, size_of
+from weft.lax.base import (
+    ArrayLike,
+    DTypeLike,
+    axis_index,
+    axis_indices,
+    concrete,
+    constant,
+    convert,
+    integers,
+    shape_of,
+    size_of,
+)
 from weft.lax.shape import broadcast_shapes as _broadcast_shapes
 from weft.numpy.promotion import same_dtype
 
@@ -81,10 +91,10 @@ def transpose(a: ArrayLike, axes: Any = None) -> Array:
     node = lift(a)
     if axes is None:
         return lax.transpose(a, tuple(range(node.ndim))[::-1])
-    order = integers(axes, "axes")
+    order = tuple([axis_index(k, node.ndim) for k in integers(axes, "axes")])
     if len(order) != node.ndim:
-        raise ValueError(f"axes don't match array: got axes {order} for an array of shape {node.shape}")
-    return lax.transpose(a, [axis_index(k, node.ndim) for k in order])
+        raise TypeError(f"axes don't match array: got axes {order} for an array of shape {node.shape}")
+    return lax.transpose(a, order)
 
 
 def permute_dims(a: ArrayLike, /, axes: Sequence[int]) -> Array:
@@ -263,7 +273,7 @@ def split(ary: ArrayLike, indices_or_sections: Any, axis: int = 0) -> list[Array
     x = wrap(lift(ary))
     total = x.shape[axis_index(axis, x.ndim)]
     if not isinstance(indices_or_sections, (tuple, list)) and getattr(indices_or_sections, "shape", ()) == ():
-        rest = total % operator.index(indices_or_sections)
+        rest = total % concrete(indices_or_sections, "indices_or_sections")
         if rest:
             raise ValueError(f"array split does not result in an equal division: rest is {rest}")
     return array_split(x, indices_or_sections, axis)
@@ -275,13 +285,14 @@ def array_split(ary: ArrayLike, indices_or_sections: Any, axis: int = 0) -> list
     axis = axis_index(axis, x.ndim)
     total = x.shape[axis]
     if not isinstance(indices_or_sections, (tuple, list)) and getattr(indices_or_sections, "shape", ()) == ():
-        sections = operator.index(indices_or_sections)
+        sections = concrete(indices_or_sections, "indices_or_sections")
         part, more = builtins.divmod(total, sections)
         bounds = [0]
         for k in range(sections):
             bounds.append(bounds[-1] + part + (k < more))
     else:
-        bounds = [builtins.slice(0, i).indices(total)[1] for i in integers(indices_or_sections, "indices")]
+        places = (concrete(i, "indices_or_sections") for i in indices_or_sections)
+        bounds = [builtins.slice(0, i).indices(total)[1] for i in places]
         bounds = [0, *bounds, total]
     return [lax.slice_in_dim(x, a, builtins.max(a, b), 1, axis) for a, b in itertools.pairwise(bounds)]
 
@@ -324,7 +335,7 @@ def repeat(
     extent = x.shape[axis]
     counts = lift(repeats)
     if counts.ndim == 0 or counts.shape == (1,):
-        times = operator.index(lax.reshape(repeats, ()) if counts.ndim else repeats)
+        times = concrete(lax.reshape(repeats, ()) if counts.ndim else repeats, "repeats")
         if times < 0:
             raise ValueError(f"repeats may not contain negative values, got {times}.")
         wide = lax.broadcast_in_dim(

@@ -57,7 +57,10 @@ def spread(nodes: list[Node]) -> list[Node]:
     shapes = {n.shape for n in nodes if n.shape}
     if len(shapes) < 2:
         return nodes
-    shape = broadcast_shapes(*(n.shape for n in nodes))
+    try:
+        shape = broadcast_shapes(*(n.shape for n in nodes))
+    except ValueError as error:
+        raise (TypeError if len({len(s) for s in shapes}) == 1 else ValueError)(str(error)) from None  # as JAX has it
     rank = len(shape)
     if config.numpy_rank_promotion != "allow" and any(len(s) != rank for s in shapes):
         text = f"arrays of different ranks are broadcast, of shapes {', '.join(str(n.shape) for n in nodes)}, and the option numpy_rank_promotion is {config.numpy_rank_promotion!r}"

@@ -63,7 +63,7 @@ def bits(key: Any, shape: Sequence[int] = (), dtype: Any = None, *, out_sharding
     words, shape = single(key, "bits"), shape_of(shape)
     dtype = canonical(uint32 if dtype is None else dtype)
     if dtype.kind != "u":
-        raise TypeError(f"dtype argument to `bits` must be an unsigned int dtype, got {dtype}")
+        raise ValueError(f"dtype argument to `bits` must be an unsigned int dtype, got {dtype}")
     if dtype.bits == 64:
         x, y = enciphered(words, shape)
         return (x.astype(dtype) << wnp.array(32, dtype)) | y.astype(dtype)

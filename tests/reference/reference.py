@@ -195,6 +195,39 @@ def describe(value: Any) -> tuple[str, list[Any]]:
 DIFFERENT = {
     "optimise(optim.rprop(0.1))": "Optax 0.2.8 gives the step before the last; ours takes the step that the paper takes",
 }
+PUBLIC = frozenset(
+    [
+        "TypeError",
+        "ValueError",
+        "IndexError",
+        "NotImplementedError",
+        "OverflowError",
+        "ZeroDivisionError",
+        "FloatingPointError",
+        "StopIteration",
+        "ConcretizationTypeError",
+        "NonConcreteBooleanIndexError",
+        "TracerArrayConversionError",
+        "TracerBoolConversionError",
+        "TracerIntegerConversionError",
+        "UnexpectedTracerError",
+        "TypePromotionError",
+        "KeyReuseError",
+    ]
+)
+"""What a refusal may be. Where JAX raises something else (AssertionError, KeyError, AttributeError, errors of XLA and MLIR), weft chooses from these."""
+
+# Refusals of another type than JAX's, and why.
+OTHER_TYPES = {
+    "jit(lambda v: scipy.special.bessel_jn(A, v=v))(1)": "JAX cannot hash what is static inside",
+    "jnp.add.reduce(A, out=A)": "JAX cannot hash what is static inside; its other functions refuse `out` as weft does",
+    "jnp.histogram(A, bins='auto')": "JAX takes the string for an array; its histogram_bin_edges refuses it as weft does",
+    "lax.linalg.qdwh(V3)": "JAX unpacks a shape that is too short",
+    "optim.contrib.momo(0.1).update(A, optim.contrib.momo(0.1).init(A), value=1.0)": "Optax adds None",
+    "optim.losses.triplet_margin_loss(I, A, B)": "Optax fails within; its other losses refuse integers as weft does",
+    "optim.per_example_layer_norm_clip([V3[0]], 1.0)": "Optax takes the shape of a scalar to be longer",
+    "random.uniform(random.key(0), (2,), minval=V3)": "in JAX an operation within fails",
+}
 TOLERANCE = {
     "bfloat16": 1.6e-2,
     "float16": 2e-3,
@@ -219,6 +252,21 @@ def check(expression: str, expected: dict[str, Any], found: dict[str, Any], slac
             continue
         tolerance = slack * TOLERANCE.get(kind.partition("[")[0], 0)
         np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance, err_msg=expression)
+
+
+def check_refusal(expression: str, expected: dict[str, Any], found: dict[str, Any]) -> None:
+    """Raises AssertionError unless an answer is a refusal with a message, of JAX's type unless there is a reason."""
+    assert "error" in found, f"{expression}: JAX raises {expected['error']}"
+    kind = found["error"]
+    assert found["message"], f"{expression}: {kind} does not say what is wrong"
+    if expected["error"] in PUBLIC and expression not in OTHER_TYPES:
+        assert kind == expected["error"], (
+            f"{expression}: JAX raises {expected['error']}, got {kind}: {found['message']}"
+        )
+    else:
+        assert kind in PUBLIC | {"RuntimeError", "JaxRuntimeError", "ImportError"}, (
+            f"{expression}: {kind}: {found['message']}"
+        )
 
 
 def write(files: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import weft
 import weft.numpy as jnp
-from weft import grad, hessian, jacfwd, jacrev, jit, jvp, linear_transpose, linearize, value_and_grad, vjp, vmap
+from weft import grad, hessian, jacfwd, jacrev, jit, jvp, lax, linear_transpose, linearize, value_and_grad, vjp, vmap
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
 
@@ -89,11 +89,21 @@ def test_a_concrete_value_may_be_read_within():
 
     def loss(x):
         y = jnp.sum(x * x)
-        seen.append(float(y))
+        seen.append(y.item())
         return y * y
 
     close(grad(loss)(X), 4 * np.sum(X * X) * X)
     assert seen == [5.25]
+
+
+@pytest.mark.parametrize("read", [float, complex, np.asarray, lambda y: y.tolist(), np.sin], ids=str)
+def test_what_would_lose_a_derivative_is_refused(read):
+    """A Python number or a NumPy array is a constant to whoever computes with it; `lax.stop_gradient` says that it shall be one."""
+    with pytest.raises(
+        (weft.errors.ConcretizationTypeError, weft.errors.TracerArrayConversionError), match="derivative is lost"
+    ):
+        grad(lambda x: x * read(jnp.sum(x * x)))(2.0)
+    close(grad(lambda x: x * np.real(read(lax.stop_gradient(jnp.sum(x * x)))))(2.0), np.real(read(jnp.float32(4))))
 
 
 def test_vjp_gives_all_cotangents_and_may_be_called_twice():
@@ -205,12 +215,12 @@ def test_weak_scalars_broadcast_back():
         (lambda: grad(lambda x: x, argnums=1)(1.0), TypeError, "argnums=1 requires at least 2 positional arguments"),
         (lambda: grad(lambda x: x, has_aux=True)(1.0), TypeError, "pair"),
         (lambda: grad(3), TypeError, "callable"),
-        (lambda: jvp(lambda x: x, (X,), (X[:2],)), TypeError, r"jvp: the tangent has shape \(2,\)"),
+        (lambda: jvp(lambda x: x, (X,), (X[:2],)), ValueError, r"jvp: the tangent has shape \(2,\)"),
         (lambda: jvp(lambda x: x, X, X), TypeError, "primals must be a tuple or list"),
         (lambda: jvp(lambda x: x, (X,), ((X, X),)), TypeError, "structure"),
         (lambda: jvp(lambda x: x, (X,), (np.int32([1, 2, 3]),)), TypeError, "dtype int32"),
-        (lambda: vjp(lambda x: x, X)[1](X[:2]), TypeError, "cotangent has shape"),
-        (lambda: vjp(lambda x: (x, x), X)[1](X), TypeError, "structure"),
+        (lambda: vjp(lambda x: x, X)[1](X[:2]), ValueError, "cotangent has shape"),
+        (lambda: vjp(lambda x: (x, x), X)[1](X), ValueError, "structure"),
     ],
 )
 def test_wrong_calls(call, kind, message):

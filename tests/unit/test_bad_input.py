@@ -180,8 +180,8 @@ CASES: dict[str, tuple[type[BaseException] | tuple[type[BaseException], ...], st
         r"in_axes",
         lambda: weft.vmap(lambda x: x, in_axes=(0, 0))(ones(3)),
     ),
-    "jvp of structures that differ": (
-        TypeError,
+    "jvp of shapes that differ": (
+        ValueError,
         r"jvp|tangent|tree",
         lambda: weft.jvp(lambda x: x, (ones(2),), (ones(3),)),
     ),

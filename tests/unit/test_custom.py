@@ -215,7 +215,7 @@ def test_a_constant_that_is_read_stays_inside_a_graph():
     def loss(x):
         y = f(x)
         np.testing.assert_array_equal(c, [0, 1, 2])
-        np.testing.assert_array_equal(y, [1, 2, 3])
+        np.testing.assert_array_equal(lax.stop_gradient(y), [1, 2, 3])
         return jnp.sum(y)
 
     close(weft.value_and_grad(loss)(jnp.ones(3)), (6.0, np.ones(3)))

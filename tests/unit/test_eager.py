@@ -126,7 +126,7 @@ def test_history_is_let_go_when_the_transform_is_over():
     def loss(x):
         y = jnp.sum(jnp.sin(x))
         kept.append(y)
-        float(y)  # computed, while grad still needs to see where it comes from
+        y.item()  # computed, while grad still needs to see where it comes from
         return y * y
 
     for _ in range(5):
@@ -139,7 +139,7 @@ def test_history_is_let_go_when_the_transform_is_over():
 def test_values_read_under_grad_do_not_cut_it():
     def loss(x):
         y = jnp.sin(x)
-        if float(jnp.sum(y)) > 0:
+        if jnp.sum(y) > 0:
             return jnp.sum(y * x)
         return jnp.sum(y)
 

@@ -54,15 +54,15 @@ class MatrixOp(ArrayOp):
 
 
 def check_matrix(name: str, x: Aval, square: bool = False) -> None:
-    """Raises TypeError or ValueError unless `x` holds matrices of a dtype that is computed with."""
+    """Raises TypeError unless `x` holds matrices of a dtype that is computed with, ValueError unless they are as square as is asked for."""
+    if x.ndim < 2:
+        raise TypeError(f"{name} expects an array with at least 2 dimensions, got shape {x.shape}.")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"{name} expects square matrices in the last two dimensions, got shape {x.shape}.")
     if not x.dtype.is_inexact or x.dtype.part.bits < 32:
         raise TypeError(
             f"{name} does not accept dtype {x.dtype}. Accepted dtypes are: float32, float64, complex64, complex128."
         )
-    if x.ndim < 2:
-        raise ValueError(f"{name} expects an array with at least 2 dimensions, got shape {x.shape}.")
-    if square and x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"{name} expects square matrices in the last two dimensions, got shape {x.shape}.")
 
 
 # -- formulas --------------------------------------------------------------------------------------------------------------------------------

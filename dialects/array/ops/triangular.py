@@ -106,7 +106,7 @@ class TriangularSolveOp(MatrixOp):
             )
         if a.shape[-1] != b.shape[-2 if left_side else -1]:
             side = "rows" if left_side else "columns"
-            raise TypeError(f"Incompatible shapes for {name}: a {a.shape} needs as many {side} in b, got {b.shape}.")
+            raise ValueError(f"Incompatible shapes for {name}: a {a.shape} needs as many {side} in b, got {b.shape}.")
         return aval(b.shape, b.dtype)
 
     @classmethod

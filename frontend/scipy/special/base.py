@@ -11,7 +11,7 @@ from typing import Any
 
 import weft.numpy as wnp
 from weft import lax
-from weft.array import Array
+from weft.array import Array, lift, wrap
 from weft.custom import custom_jvp
 from weft.dialects.dtypes import float32
 from weft.numpy.promotion import promote_arrays
@@ -19,11 +19,32 @@ from weft.numpy.promotion import promote_arrays
 Derivative = Callable[..., Any] | None
 
 
+_BY_VALUE = frozenset(
+    [
+        "beta",
+        "betainc",
+        "dawsn",
+        "entr",
+        "exp1",
+        "expi",
+        "expn",
+        "gammasgn",
+        "hyp1f1",
+        "kl_div",
+        "poch",
+        "polygamma",
+        "rel_entr",
+        "sici",
+    ]
+)
+"""What JAX refuses complex arguments of by ValueError; of the others by TypeError."""
+
+
 def real(name: str, *xs: Any) -> list[Array]:
-    """Arguments in one real floating dtype, each in its own shape. Raises ValueError for complex ones."""
-    arrays = [wnp.asarray(x) for x in xs]
+    """Arguments in one real floating dtype, each in its own shape. Raises TypeError or ValueError (as JAX does) for complex ones."""
+    arrays = [wrap(lift(x)) for x in xs]
     if any(a.dtype.kind == "c" for a in arrays):
-        raise ValueError(f"{name} does not support complex-valued inputs.")
+        raise (ValueError if name in _BY_VALUE else TypeError)(f"{name} does not support complex-valued inputs.")
     return promote_arrays(*arrays, inexact=True)
 
 
