@@ -8,18 +8,21 @@ known how long they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import TypeAlias
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, SymbolRefAttr
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, MemRefType, ModuleOp, SymbolRefAttr, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from weft.dialects.gpu.wgsl_types import PACKINGS
-from weft.dialects.kernel.host import AllocOp, FuncOp, LaunchOp, ProgramOp, RepeatOp, SwitchOp, WhileOp
+from weft.dialects.kernel.host import AllocOp, FuncOp, LaunchOp, ProgramOp, RepeatOp, SwitchOp, WhileOp, moves_home
 from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp, segments
+from weft.passes.memory.kernels import copying, outline
 from weft.passes.memory.steps import same_index
 
 THREADS = 256
@@ -82,8 +85,12 @@ class _Candidate:
     """A loop or a branch of launches in a program, and a copy of it to work on."""
 
     def __init__(self, source: Course, funcs: dict[str, FuncOp], program: ProgramOp):
-        self.source, self.funcs, self.program = source, funcs, program
+        self.source, self.program = source, program
+        self.funcs = dict(funcs)
+        self.left: list[LaunchOp] = []
         self.course = source.clone()
+        for loop in [op for op in self.course.walk() if isinstance(op, (RepeatOp, WhileOp)) and op.rotated]:
+            self._stay(loop)
         for copy in [op for op in self.course.walk() if isinstance(op, LaunchOp) and copies(self.nest(op))]:
             self._in_place(copy)
         inside = list(self.course.walk())
@@ -97,7 +104,39 @@ class _Candidate:
 
     def erase(self) -> None:
         """The program stays as it is: nothing is left of the copy."""
-        self.course.erase()
+        for op in (self.course, *self.left):
+            op.erase()
+
+    def _stay(self, loop: RepeatOp | WhileOp) -> None:
+        """Buffers of a kernel do not change places: at the end of a round each of a cycle takes the contents of the next. After fixed rounds, they go where they are looked for."""
+        after: list[LaunchOp] = []
+        for cycle in loop.cycles:
+            for target, source in pairwise(cycle):
+                loop.body.block.add_op(self._copying(source, target))
+            if isinstance(loop, RepeatOp):
+                shift = loop.times.value.data % len(cycle)
+                if any(self._looked_at(v, loop) for v in (cycle[shift:] + cycle[:shift])[:-1]):
+                    moves = moves_home(len(cycle), shift)
+                    after += [self._copying(cycle[there], cycle[here]) for here, there in reversed(moves)]
+        loop.operands = [loop.condition] if isinstance(loop, WhileOp) else []
+        loop.lengths = DenseArrayBase.from_list(i64, [])
+        if loop is self.course:
+            self.left = after
+        elif after:
+            assert loop.parent is not None
+            loop.parent.insert_ops_after(after, loop)
+
+    def _looked_at(self, buffer: SSAValue, loop: Operation) -> bool:
+        """Whether anybody outside of the loop uses a buffer."""
+        inside = {*loop.walk(), *self.source.walk()} if loop is self.course else set(loop.walk())
+        return not isinstance(buffer.owner, AllocOp) or any(u.operation not in inside for u in buffer.uses)
+
+    def _copying(self, source: SSAValue, target: SSAValue) -> LaunchOp:
+        assert isinstance(source.type, MemRefType)
+        name = f"copy_{source.type}"
+        if name not in self.funcs:
+            self.funcs[name] = outline(copying(source.type), name)
+        return _launch(name, [source], [target])
 
     def _in_place(self, copy: LaunchOp) -> None:
         """What is copied to its place at the end of a round is written there at once, if nobody looks at the old contents from then on but at the very point that is written."""
@@ -168,7 +207,7 @@ class _Candidate:
     # -- making it one ----------------------------------------------------------------------------------------------------------------------
 
     def fuse(self, number: int) -> list[FuncOp]:
-        """Puts launches of kernels in the place of the source, and gives the kernels: one, or two where the rounds of the last launch are fewer."""
+        """Puts launches of kernels in the place of the source, and gives the kernels: one, or two where the rounds of the last launch are fewer, and those that copy afterwards."""
         course = self.course
         self._apart()
         if isinstance(course, RepeatOp):
@@ -182,6 +221,13 @@ class _Candidate:
                 first if whole == 1 else RepeatOp.make(whole, Region(Block([first]))),
                 *map(self._launch, made[1:]),
             ]
+            for copy in self.left:
+                type = copy.outs[0].type
+                assert isinstance(type, MemRefType)
+                made.append(outline(copying(type), f"k{number + len(made)}"))
+                copy.kernel = SymbolRefAttr(made[-1].sym_name)
+            placed += self.left
+            self.left = []
         else:
             made = [self._kernel(f"k{number}", course)]
             placed = [self._launch(made[0])]
@@ -206,13 +252,7 @@ class _Candidate:
                 taken.add(op.slot.value.data)
 
     def _launch(self, func: FuncOp) -> LaunchOp:
-        return LaunchOp.create(
-            operands=[*self.read, *self.written],
-            properties={
-                "kernel": SymbolRefAttr(func.sym_name.data),
-                "operandSegmentSizes": segments(len(self.read), len(self.written)),
-            },
-        )
+        return _launch(func.sym_name.data, self.read, self.written)
 
     def _kernel(self, name: str, course: Course, times: int = 0) -> FuncOp:
         """A kernel that does what the course does; of a loop with fixed rounds, so many of them."""
@@ -236,6 +276,13 @@ class _Candidate:
             properties=dict(op.properties),
             regions=[Region(Block([self._copy(o, buffers) for o in r.block.ops])) for r in op.regions],
         )
+
+
+def _launch(name: str, ins: Sequence[SSAValue], outs: Sequence[SSAValue]) -> LaunchOp:
+    return LaunchOp.create(
+        operands=[*ins, *outs],
+        properties={"kernel": SymbolRefAttr(name), "operandSegmentSizes": segments(len(ins), len(outs))},
+    )
 
 
 def steps(nest: NestOp) -> int:

@@ -10,16 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, MemRefType, ModuleOp, TensorType, i64
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, ModuleOp, i64
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from weft.dialects.kernel.builder import NestBuilder, Operand
 from weft.dialects.kernel.host import CopyOp, LaunchOp, ProgramOp, RepeatOp, SwitchOp, WhileOp
-from weft.dialects.kernel.ops import NestOp, segments
-from weft.passes.memory.kernels import Kernels, memref
+from weft.dialects.kernel.ops import segments
+from weft.passes.memory.kernels import Kernels, copying, memref
 from weft.passes.memory.places import place
 from weft.passes.memory.steps import Mark, Step
 from weft.passes.memory.values import Values
@@ -99,11 +98,12 @@ class _Writer:
                     read = mark
                 bodies.append(Block())
             regions = [Region(b) for b in bodies]
+            cycles = [[s.place for s in cycle] for cycle in step.cycles]
             match step.kind:
                 case "repeat":
-                    block.add_op(RepeatOp.make(step.times, regions[0]))
+                    block.add_op(RepeatOp.make(step.times, regions[0], cycles))
                 case "while":
-                    block.add_op(WhileOp.create(operands=[read.ins[0].place], regions=regions))
+                    block.add_op(WhileOp.make(read.ins[0].place, regions[0], regions[1], cycles))
                 case _:  # a switch: before its first case there is nothing
                     block.add_op(SwitchOp.create(operands=[step.ins[0].place], regions=regions[1:]))
         return None
@@ -112,20 +112,10 @@ class _Writer:
         ins, outs = [s.place for s in step.ins], [s.place for s in step.outs]
         nest = step.nest
         if nest is None and inside and self.target == "webgpu":
-            nest = _copying(step.outs[0].type)  # a copy by a kernel can be left out without asking the host
+            nest = copying(step.outs[0].type)  # a copy by a kernel can be left out without asking the host
         if nest is None:
             return CopyOp.create(operands=[*ins, *outs])
         return LaunchOp.create(
             operands=[*ins, *outs],
             properties={"kernel": self.kernels.name(nest), "operandSegmentSizes": segments(len(ins), len(outs))},
         )
-
-
-def _copying(type: MemRefType) -> NestOp:
-    """A nest that copies a buffer."""
-    tensor = TensorType(type.element_type, type.shape)
-    source, target = Block(arg_types=[tensor, tensor]).args
-    b = NestBuilder()
-    point = b.parallel(type.get_shape())
-    b.store(target, b.read(Operand.of(source), point), point)
-    return b.finish()

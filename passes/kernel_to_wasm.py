@@ -36,6 +36,7 @@ from weft.dialects.kernel.host import (
     RepeatOp,
     SwitchOp,
     WhileOp,
+    moves_home,
 )
 from weft.dialects.kernel.ops import LoadOp, NestOp
 from weft.dialects.wasm.abi import BARRIER_BYTES, FILLED_OFFSET, MAX_THREADS, Program, add_barrier, program_module
@@ -306,23 +307,49 @@ class _Course:
     def _repeat(self, op: RepeatOp) -> None:
         b, times = self.b, op.times.value.data
         steps = [each for each in op.body.block.ops if isinstance(each, STEPS)]
-        if not times or not steps:
+        if not times or not (steps or op.rotated):
             return
-        with b.loop(b.const_i32(times)) as loop:
-            self.pending = max(self.pending, ALL if self.lowering.shared(steps[-1]) else ONE)  # what a round leaves
+        home = [self.address[v] for v in op.rotated]
+        with b.loop(b.const_i32(times), *home) as loop:
+            self.address.update(zip(op.rotated, loop.args[1:], strict=True))
+            if steps:  # what a round leaves
+                self.pending = max(self.pending, ALL if self.lowering.shared(steps[-1]) else ONE)
             self.run(op.body.block)
             left = b.inst("i32.sub", loop.args[0], b.const_i32(1))
-            b.continue_if(left, left)
+            b.continue_if(left, left, *self._rotated(op))
+        self.address.update(zip(op.rotated, home, strict=True))
 
     def _while(self, op: WhileOp) -> None:
         b = self.b
-        with b.loop():
+        home = [self.address[v] for v in op.rotated]
+        with b.loop(*home) as loop:
+            self.address.update(zip(op.rotated, loop.args, strict=True))
             self.pending = ALL  # nobody writes the condition before all have read it
             self.run(op.before.block)
-            b.break_if(b.inst("i32.eqz", self._read("i32.load8_u", op.condition)))
+            b.break_if(b.inst("i32.eqz", self._read("i32.load8_u", op.condition)), *loop.args)
             self.run(op.body.block)
-            b.continue_()
+            b.continue_(*self._rotated(op))
+        left = dict(zip(op.rotated, loop.results, strict=True))
+        self.address.update(zip(op.rotated, home, strict=True))
         self.pending = ALL
+        for cycle in op.cycles:
+            self._bring_home(cycle, left[cycle[0]])
+
+    def _rotated(self, op: RepeatOp | WhileOp) -> list[Value]:
+        """The addresses of the buffers that rotate, in the next round."""
+        return [self.address[v] for cycle in op.cycles for v in (*cycle[1:], cycle[0])]
+
+    def _bring_home(self, cycle: Sequence[SSAValue], first: Value) -> None:
+        """Copies what a loop has left in the buffers of a cycle. `first`: where the first of them is."""
+        b, tid = self.b, self.common[2]
+        self._wait(ALL)
+        with b.if_(b.inst("i32.eqz", tid)):
+            for rounds in range(1, len(cycle)):
+                with b.if_(b.inst("i32.eq", first, self.address[cycle[rounds]])):
+                    for source, target in moves_home(len(cycle), rounds):
+                        size = b.const_i32(nbytes(cycle[0].type))
+                        b.inst("memory.copy", self.address[cycle[target]], self.address[cycle[source]], size)
+        self.pending = ONE
 
     def _switch(self, op: SwitchOp, k: int, index: Value) -> None:
         """The cases from k on."""

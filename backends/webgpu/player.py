@@ -6,7 +6,8 @@
 - A `while` is recorded some rounds at a time, 4, 8, 16, …; only then the host reads its guard, to learn whether it is over. Rounds too many find their guard closed. So n rounds cost about
   log n round trips and at most as many superfluous (empty) rounds as needed ones. A `while` in a `while` is asked in each round of the outer one, which is then recorded round by round.
 
-The guard is the condition's copy: a round's own condition is computed anew by launches that are not guarded, on what the last true round has left, and stays false.
+What changes places between rounds changes places in the table of buffers. Rounds too many do that as well, and then ask about the buffers of an earlier round: so a guard that has
+closed stays closed, and counts the rounds for which it was open, which tell the host what lies where.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import wgpu
 
 from weft.backends.webgpu.native import Recorder
-from weft.backends.webgpu.steps import Copy, Kernel, Launch, Region, Repeat, Step, Switch, While, padded
+from weft.backends.webgpu.steps import Copy, Cycles, Kernel, Launch, Region, Repeat, Step, Switch, While, padded
+from weft.dialects.kernel.host import moves_home
 
 if TYPE_CHECKING:
     from weft.backends.webgpu.backend import WebGpuBackend
@@ -37,21 +40,26 @@ _LEAST, _MOST = -(1 << 31), (1 << 31) - 1
 GUARD = Kernel(
     "guard",
     """\
-// Whether a region runs: the region around it does, and its selector lies in a range. Writes that, and then the
-// sizes of the region's dispatches, or zeros.
+// Whether a region runs: the region around it does (of a further round: the last round has run), and its selector
+// lies in a range. Writes that, the number of rounds that ran, and then the sizes of the region's dispatches, or zeros.
 @group(0) @binding(0) var<storage, read> selector: array<i32>;
 @group(0) @binding(1) var<storage, read> outer: array<u32>;
-@group(0) @binding(2) var<storage, read> plan: array<i32>; // how many sizes, the range, the sizes
+@group(0) @binding(2) var<storage, read> plan: array<i32>; // whether it is a further round, the range, how many sizes, the sizes
 @group(0) @binding(3) var<storage, read_write> guard: array<u32>;
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let runs = outer[0] != 0u && selector[0] >= plan[1] && selector[0] <= plan[2];
-  if (id.x == 0u) {
+fn main(@builtin(local_invocation_index) li: u32) {
+  let again = plan[0] != 0;
+  let around = select(outer[0], guard[0], again);
+  let runs = around != 0u && selector[0] >= plan[1] && selector[0] <= plan[2];
+  let rounds = select(0u, guard[1], again) + u32(runs);
+  storageBarrier();
+  if (li == 0u) {
     guard[0] = u32(runs);
+    guard[1] = rounds;
   }
-  if (id.x < u32(plan[0])) {
-    guard[1u + id.x] = select(0u, u32(plan[3u + id.x]), runs);
+  for (var k: u32 = li; k < u32(plan[3]); k += 64u) {
+    guard[2u + k] = select(0u, u32(plan[4u + k]), runs);
   }
 }
 """,
@@ -62,11 +70,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
 @dataclass(eq=False)
 class Guard:
-    """The buffers of one guarded region: `state`, one word that says whether it runs and the sizes of its dispatches, and the `plan` that it is made from."""
+    """The buffers of one guarded region: `state` says whether it runs, how often it has, and the sizes of its dispatches; `plans` is what it is made from, first and in further rounds."""
 
     state: Any
-    plan: Any
-    workgroups: int
+    plans: tuple[Any, Any]
+
+    @staticmethod
+    def place(launch: int) -> int:
+        """Where the size of a launch stands, in bytes."""
+        return 8 + 12 * launch
 
 
 class Guards:
@@ -82,9 +94,10 @@ class Guards:
         guard = self._guards.get(id(region))
         if guard is None:
             sizes = [n for grid in region.grids for n in grid]
-            plan = self._state(struct.pack(f"<{3 + len(sizes)}i", len(sizes), least, most, *sizes))
-            state = self._state(bytes(4 + 4 * len(sizes)))
-            guard = self._guards[id(region)] = Guard(state, plan, max(1, -(-len(sizes) // 64)))
+            plan = struct.pack(f"<{3 + len(sizes)}i", least, most, len(sizes), *sizes)
+            first, further = (self._state(struct.pack("<i", again) + plan) for again in (False, True))
+            guard = Guard(self._state(bytes(Guard.place(len(region.grids)))), (first, further))
+            self._guards[id(region)] = guard
         return guard
 
     def _state(self, data: bytes) -> Any:
@@ -100,7 +113,7 @@ class Player:
     """Plays steps over one table of buffers. `borrowed` are buffers of the pool that are free again when everything is handed to the queue."""
 
     def __init__(self, program: Executable, table: Sequence[Any], encoder: Any = None):
-        self.backend, self.program, self.table = program.backend, program, table
+        self.backend, self.program, self.table = program.backend, program, list(table)
         self.groups, self.pipelines = program.groups, program.pipelines
         self.borrowed: list[Any] = []
         self.encoder = encoder
@@ -116,8 +129,7 @@ class Player:
                 case Copy():
                     self._copy(step)
                 case Repeat():
-                    for _ in range(step.times):
-                        self.play(step.steps, guard)
+                    self._repeat(step, guard)
                 case Switch():
                     self._switch(step, guard)
                 case While():
@@ -175,7 +187,7 @@ class Player:
             self._pass().launch(pipeline.pipeline, group, kernel.grid)
         else:
             assert step.place is not None
-            self._pass().launch_indirect(pipeline.pipeline, group, guard.state, 4 + 12 * step.place)
+            self._pass().launch_indirect(pipeline.pipeline, group, guard.state, Guard.place(step.place))
 
     def _apart(self, access: Sequence[str], bound: list[Any]) -> list[Any]:
         """One dispatch may not both read and write a buffer through two bindings: what is read of it is copied first."""
@@ -190,15 +202,32 @@ class Player:
             result.append(buffer)
         return result
 
-    # -- conditions
+    # -- loops and branches
 
-    def _decide(self, region: Region, selector: int, least: int, most: int, outer: Guard | None) -> Guard:
+    def _repeat(self, step: Repeat, guard: Guard | None) -> None:
+        table = list(self.table)
+        for _ in range(step.times):
+            self.play(step.steps, guard)
+            self._rotate(step.cycles)
+        self.table = table
+
+    def _rotate(self, cycles: Cycles) -> None:
+        table = self.table
+        for cycle in cycles:
+            first = table[cycle[0]]
+            for this, following in pairwise(cycle):
+                table[this] = table[following]
+            table[cycle[-1]] = first
+
+    def _decide(
+        self, region: Region, selector: int, least: int, most: int, outer: Guard | None, again: bool = False
+    ) -> Guard:
         guards = self.program.guards
         guard = guards.of(region, least, most)
         around = outer.state if outer is not None else guards.open
         pipeline = self.backend.pipeline(GUARD)
-        group = self.groups.of(pipeline.layout, [self.table[selector], around, guard.plan, guard.state])
-        self._pass().launch(pipeline.pipeline, group, (guard.workgroups, 1, 1))
+        group = self.groups.of(pipeline.layout, [self.table[selector], around, guard.plans[again], guard.state])
+        self._pass().launch(pipeline.pipeline, group, GUARD.grid)
         return guard
 
     def _switch(self, step: Switch, outer: Guard | None) -> None:
@@ -211,20 +240,27 @@ class Player:
             self.play(case.steps, guard)
 
     def _while(self, step: While, outer: Guard | None) -> None:
-        rounds = FIRST_ROUNDS
+        table = list(self.table)
+        guard = self._round(step, outer, again=False)
+        more = 0 if step.asks else FIRST_ROUNDS - 1
         while True:
-            guard = self._round(step, outer)
-            for _ in range(0 if step.asks else rounds - 1):
+            for _ in range(more):
                 self._round(step, outer)
             self.submit()
-            if not self.backend.queue.read_buffer(guard.state, 0, 4).cast("I")[0]:
-                return
-            rounds = min(2 * rounds, MOST_ROUNDS)
+            runs, rounds = self.backend.queue.read_buffer(guard.state, 0, 8).cast("I")
+            if not runs:
+                break
+            more = 1 if step.asks else min(2 * more + 2, MOST_ROUNDS)
+        self.table = table
+        for cycle, nbytes in zip(step.cycles, step.sizes, strict=True):
+            for source, target in moves_home(len(cycle), rounds):
+                self._copy_buffer(table[cycle[source]], table[cycle[target]], padded(nbytes))
 
-    def _round(self, step: While, outer: Guard | None) -> Guard:
+    def _round(self, step: While, outer: Guard | None, again: bool = True) -> Guard:
         self.play(step.before, outer)
-        guard = self._decide(step.body, step.condition, 1, _MOST, outer)
+        guard = self._decide(step.body, step.condition, 1, _MOST, outer, again)
         self.play(step.body.steps, guard)
+        self._rotate(step.cycles)
         return guard
 
 

@@ -22,7 +22,20 @@ from xdsl.ir import Block, Operation, SSAValue
 from weft.backends.base import Executable as BaseExecutable
 from weft.backends.webgpu.memory import Buffer, Pool
 from weft.backends.webgpu.player import BindGroups, Guards, Player
-from weft.backends.webgpu.steps import Copy, Grid, Kernel, Launch, Program, Region, Repeat, Step, Switch, While, walk
+from weft.backends.webgpu.steps import (
+    Copy,
+    Cycles,
+    Grid,
+    Kernel,
+    Launch,
+    Program,
+    Region,
+    Repeat,
+    Step,
+    Switch,
+    While,
+    walk,
+)
 from weft.dialects.dtypes import from_type
 from weft.dialects.gpu.ops import BindingOp
 from weft.dialects.gpu.wgsl import print_func
@@ -116,16 +129,20 @@ class _Reader:
                     raise ValueError("a copy under a condition: it is to be a kernel, which can be left out")
                 return Copy(number[op.source], number[op.target], stored_size(op.source.type))  # type: ignore[arg-type]
             case RepeatOp():
-                return Repeat(op.times.value.data, self.steps(op.body.block, grids))
+                return Repeat(op.times.value.data, self.steps(op.body.block, grids), self._cycles(op))
             case WhileOp():
                 before = self.steps(op.before.block, grids)
                 body = self._region(op.body.block)
                 asks = any(isinstance(s, While) for s in walk((*before, *body.steps)))
-                return While(number[op.condition], before, body, asks)
+                sizes = tuple(stored_size(c[0].type) for c in op.cycles)  # type: ignore[arg-type]
+                return While(number[op.condition], before, body, asks, self._cycles(op), sizes)
             case SwitchOp():
                 return Switch(number[op.index], tuple(self._region(r.block) for r in op.cases))
             case _:
                 return None
+
+    def _cycles(self, op: RepeatOp | WhileOp) -> Cycles:
+        return tuple(tuple(self.number[v] for v in cycle) for cycle in op.cycles)
 
     def _region(self, block: Block) -> Region:
         grids: list[Grid] = []

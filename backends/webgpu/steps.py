@@ -42,12 +42,17 @@ class Copy:
     nbytes: int
 
 
+Cycles: TypeAlias = tuple[tuple[int, ...], ...]
+"""Buffers that change places after each round of a loop: the first of a cycle names then what the second did, and the last what the first did."""
+
+
 @dataclass(frozen=True)
 class Repeat:
-    """Runs steps a fixed number of times."""
+    """Runs steps a fixed number of times. What the rounds have left in the buffers of a cycle stays where it is."""
 
     times: int
     steps: tuple[Step, ...]
+    cycles: Cycles = ()
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,17 @@ class Region:
 
 @dataclass(frozen=True)
 class While:
-    """Runs `before`, which writes the condition (a buffer of one word), then, if it is not 0, `body`, and so again. `asks`: there is a `While` in it."""
+    """Runs `before`, which writes the condition (a buffer of one word), then, if it is not 0, `body`, and so again. What is left in the buffers of a cycle comes home.
+
+    `asks`: there is a `While` in it. `sizes`: bytes of the buffers of each cycle.
+    """
 
     condition: int
     before: tuple[Step, ...]
     body: Region
     asks: bool
+    cycles: Cycles = ()
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ in it (Wasm: an address relative to the arena's base) and a slot (WebGPU: one wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from itertools import islice
+from math import gcd, prod
 from typing import ClassVar
 
 from xdsl.dialects.builtin import (
+    DenseArrayBase,
     DenseIntOrFPElementsAttr,
     FunctionType,
     IntegerAttr,
@@ -19,8 +21,9 @@ from xdsl.dialects.builtin import (
     SymbolRefAttr,
     i1,
     i32,
+    i64,
 )
-from xdsl.ir import Attribute, Block, Operation, Region
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -296,13 +299,79 @@ def _parse_steps(parser: Parser) -> Region:
     return region
 
 
+class _Loop(IRDLOperation):
+    """What both loops share: buffers that change places between rounds.
+
+    `rotating (%a, %b, %t : …)`: after a round `%a` names in the body what `%b` named in it, `%b` what `%t` named, and `%t` what `%a` named. So what a round has written to `%t` is the next
+    one's `%b`, and nothing is copied. The last of a cycle is spare: its contents do not outlive a round.
+    """
+
+    rotated = var_operand_def(MemRefType)
+    lengths = prop_def(DenseArrayBase.constr(i64))
+
+    @property
+    def cycles(self) -> list[tuple[SSAValue, ...]]:
+        """The buffers that change places."""
+        values = iter(self.rotated)
+        return [tuple(islice(values, int(n))) for n in self.lengths.get_values()]
+
+    def verify_cycles(self) -> None:
+        """Raises VerifyException unless each cycle is of different buffers of one type."""
+        sizes = [int(n) for n in self.lengths.get_values()]
+        if sum(sizes) != len(self.rotated) or any(n < 2 for n in sizes):
+            raise VerifyException(f"{len(self.rotated)} buffers are no cycles of lengths {sizes}")
+        if len(set(self.rotated)) < len(self.rotated):
+            raise VerifyException("a buffer stands twice among those that rotate")
+        for cycle in self.cycles:
+            if len({v.type for v in cycle}) > 1:
+                raise VerifyException(f"buffers of one cycle differ: {', '.join(str(v.type) for v in cycle)}")
+
+    def _print_cycles(self, printer: Printer) -> None:
+        def one(cycle: Sequence[SSAValue]) -> None:
+            printer.print_string("(")
+            printer.print_list(cycle, printer.print_ssa_value)
+            printer.print_string(" : ")
+            printer.print_attribute(cycle[0].type)
+            printer.print_string(")")
+
+        if cycles := self.cycles:
+            printer.print_string("rotating ")
+            printer.print_list(cycles, one)
+            printer.print_string(" ")
+
+    @staticmethod
+    def _parse_cycles(parser: Parser) -> list[list[SSAValue]]:
+        def one() -> list[SSAValue]:
+            parser.parse_punctuation("(")
+            names = [parser.parse_unresolved_operand()]
+            while parser.parse_optional_punctuation(","):
+                names.append(parser.parse_unresolved_operand())
+            parser.parse_punctuation(":")
+            type = parser.parse_type()
+            parser.parse_punctuation(")")
+            return [parser.resolve_operand(n, type) for n in names]
+
+        cycles: list[list[SSAValue]] = []
+        if parser.parse_optional_keyword("rotating"):
+            cycles.append(one())
+            while parser.parse_optional_punctuation(","):
+                cycles.append(one())
+        return cycles
+
+
+def _lengths(cycles: Sequence[Sequence[SSAValue]]) -> DenseArrayBase:
+    return DenseArrayBase.from_list(i64, [len(c) for c in cycles])
+
+
 @irdl_op_definition
-class RepeatOp(IRDLOperation):
+class RepeatOp(_Loop):
     """Runs what it holds a fixed number of times: launches in a program, nests in a kernel.
 
-    kernel.repeat 10 {
-      kernel.launch @k0 ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)
+    kernel.repeat 10 rotating (%y, %t : memref<8xf32>) {
+      kernel.launch @k0 ins(%y : memref<8xf32>) outs(%t : memref<8xf32>)
     }
+
+    What the rounds have left stays where it is: after an odd number of them, `%t` has here what `%y` would have after an even number.
     """
 
     name = "kernel.repeat"
@@ -312,23 +381,32 @@ class RepeatOp(IRDLOperation):
 
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
 
+    def verify_(self) -> None:
+        self.verify_cycles()
+
     @classmethod
     def parse(cls, parser: Parser) -> RepeatOp:
         times = parser.parse_integer(allow_negative=False)
-        return cls.make(times, _parse_steps(parser))
+        cycles = cls._parse_cycles(parser)
+        return cls.make(times, _parse_steps(parser), cycles)
 
     @classmethod
-    def make(cls, times: int, body: Region) -> RepeatOp:
+    def make(cls, times: int, body: Region, cycles: Sequence[Sequence[SSAValue]] = ()) -> RepeatOp:
         """One from its body."""
-        return cls.create(properties={"times": IntegerAttr(times, 64)}, regions=[body])
+        return cls.create(
+            operands=[v for c in cycles for v in c],
+            properties={"times": IntegerAttr(times, 64), "lengths": _lengths(cycles)},
+            regions=[body],
+        )
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.times.value.data} ")
+        self._print_cycles(printer)
         printer.print_region(self.body, print_empty_block=False)
 
 
 @irdl_op_definition
-class WhileOp(IRDLOperation):
+class WhileOp(_Loop):
     """Runs the first region, which writes the condition, and then, if it holds, the second one, and so again.
 
     kernel.while {
@@ -336,6 +414,8 @@ class WhileOp(IRDLOperation):
     } holds %p : memref<i1> do {
       kernel.launch @next ins(%i : memref<i32>) outs(%i : memref<i32>)
     }
+
+    Before `do` may stand what rotates. How many rounds there were nobody knows afterwards: what is in the buffers of a cycle comes home, each to the first name that it had.
     """
 
     name = "kernel.while"
@@ -349,6 +429,18 @@ class WhileOp(IRDLOperation):
     def verify_(self) -> None:
         if self.condition.type != MemRefType(i1, []):
             raise VerifyException(f"the condition must be a memref<i1>, got {self.condition.type}")
+        self.verify_cycles()
+
+    @classmethod
+    def make(
+        cls, condition: SSAValue, before: Region, body: Region, cycles: Sequence[Sequence[SSAValue]] = ()
+    ) -> WhileOp:
+        """One from its regions."""
+        return cls.create(
+            operands=[condition, *(v for c in cycles for v in c)],
+            properties={"lengths": _lengths(cycles)},
+            regions=[before, body],
+        )
 
     @classmethod
     def parse(cls, parser: Parser) -> WhileOp:
@@ -357,8 +449,9 @@ class WhileOp(IRDLOperation):
         name = parser.parse_unresolved_operand()
         parser.parse_punctuation(":")
         condition = parser.resolve_operand(name, parser.parse_type())
+        cycles = cls._parse_cycles(parser)
         parser.parse_keyword("do")
-        return cls.create(operands=[condition], regions=[before, _parse_steps(parser)])
+        return cls.make(condition, before, _parse_steps(parser), cycles)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -367,8 +460,29 @@ class WhileOp(IRDLOperation):
         printer.print_ssa_value(self.condition)
         printer.print_string(" : ")
         printer.print_attribute(self.condition.type)
-        printer.print_string(" do ")
+        printer.print_string(" ")
+        self._print_cycles(printer)
+        printer.print_string("do ")
         printer.print_region(self.body, print_empty_block=False)
+
+
+def moves_home(length: int, rounds: int) -> list[tuple[int, int]]:
+    """The copies (from, to) that bring the buffers of a cycle home after some rounds. The last one is spare: a copy into it makes room for the next, and so on."""
+    shift, spare = rounds % length, length - 1
+    moves: list[tuple[int, int]] = []
+    free = (spare + shift) % length
+    while free != spare:
+        source = (free + shift) % length
+        moves.append((source, free))
+        free = source
+    for start in range(gcd(shift, length) - 1 if shift else 0):  # those that change places without the spare one
+        moves.append((start, spare))
+        free = start
+        while (source := (free + shift) % length) != start:
+            moves.append((source, free))
+            free = source
+        moves.append((spare, free))
+    return moves
 
 
 @irdl_op_definition

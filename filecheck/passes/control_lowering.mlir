@@ -19,20 +19,19 @@
 // NESTS:        } case {
 // NESTS-NEXT:     array.yield [[V]] : tensor<64xf32>
 
-// What is carried stays in one buffer: rounds write into it where nobody needs the old contents any more.
-// WASM:      kernel.repeat 10 {
+// What is carried stays in one buffer where rounds may write into it; else two change places.
+// WASM:      kernel.repeat 10 rotating (%{{.*}}, %{{.*}} : memref<f32>)
 // WASM-NOT:    kernel.copy {{.*}} memref<10xf32>
 // WASM:      }
 // WASM:      kernel.while {
 // WASM-NEXT:   kernel.launch @[[LESS:.*]] ins({{.*}}) outs([[P:%.*]] : memref<i1>)
-// WASM-NEXT: } holds [[P]] : memref<i1> do {
+// WASM-NEXT: } holds [[P]] : memref<i1> rotating ([[X:%.*]], [[T:%.*]] : memref<64xf32>) do {
 // WASM-NEXT:   kernel.switch [[I:%.*]] : memref<i32> case {
-// WASM-NEXT:     kernel.launch @{{.*}} ins([[X:%.*]] : memref<64xf32>) outs([[T:%.*]] : memref<64xf32>)
+// WASM-NEXT:     kernel.launch @{{.*}} ins([[X]] : memref<64xf32>) outs([[T]] : memref<64xf32>)
 // WASM-NEXT:   } case {
 // WASM-NEXT:     kernel.copy [[X]] to [[T]] : memref<64xf32>
 // WASM-NEXT:   }
 // WASM-NEXT:   kernel.launch @{{.*}} ins([[I]] : memref<i32>) outs([[I]] : memref<i32>)
-// WASM-NEXT:   kernel.copy [[T]] to [[X]] : memref<64xf32>
 
 // A copy in a loop is a kernel on WebGPU, which can be left out without asking the host.
 // WEBGPU:      kernel.while {

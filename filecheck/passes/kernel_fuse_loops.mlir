@@ -21,11 +21,21 @@
 // CHECK-NEXT:     }
 // CHECK-NEXT:     kernel.nest [] ins(%{{.*}} = %[[J]] : memref<i32>) outs(%{{.*}} = %[[J]] : memref<i32>)
 
+// In a kernel buffers do not change places: the contents do, and go where they are looked for after the last round.
+// CHECK:      kernel.func @k7(%{{.*}}: memref<64xf32>) -> (%[[B:.*]]: memref<64xf32>, %[[A:.*]]: memref<64xf32>) {
+// CHECK-NEXT:   kernel.repeat 9 {
+// CHECK-NEXT:     kernel.nest [i: par 64] ins(%{{.*}} = %[[A]] : memref<64xf32>, {{.*}}) outs(%{{.*}} = %[[B]] : memref<64xf32>)
+// CHECK:          kernel.nest [i: par 64] ins(%{{.*}} = %[[B]] : memref<64xf32>) outs(%{{.*}} = %[[A]] : memref<64xf32>)
+// CHECK:      kernel.func @k8(
+
 // CHECK:      kernel.program @main
 // CHECK-NOT:    kernel.repeat
 // CHECK:        kernel.launch @k5
 // CHECK:      kernel.program @search
 // CHECK:        kernel.launch @k6
+// CHECK:      kernel.program @turns
+// CHECK:        kernel.launch @k7
+// CHECK-NEXT:   kernel.launch @k8 ins(%a : memref<64xf32>) outs(%b : memref<64xf32>)
 
 // A kernel that would have too many buffers stays a loop of launches.
 // MANY:       kernel.program @main
@@ -112,5 +122,11 @@ kernel.program @search() -> (%x : memref<64xf32>, %j : memref<i32>) {
     } case {
     }
     kernel.launch @next ins(%j : memref<i32>) outs(%j : memref<i32>)
+  }
+}
+kernel.program @turns(%w : memref<64xf32>) -> (%b : memref<64xf32>) {
+  %a = kernel.alloc at 0 slot 0 : memref<64xf32>
+  kernel.repeat 9 rotating (%a, %b : memref<64xf32>) {
+    kernel.launch @shift ins(%a, %w : memref<64xf32>, memref<64xf32>) outs(%b : memref<64xf32>)
   }
 }

@@ -81,3 +81,40 @@ func.func @data(%a: tensor<2xf32>) -> tensor<2xf32> {
   %c = array.constant dense<[1.0, 2.0]> : tensor<2xf32>
   func.return %c : tensor<2xf32>
 }
+
+// -----
+
+// What a round computes from all of the last one has a buffer of its own, and the two change places; after an odd number of rounds the other one is the result.
+// Of a recurrence of two steps, three take turns.
+// CHECK:      kernel.program @turns(%x: memref<64xf32>) -> (%0: memref<64xf32>)
+// CHECK:        [[X:%.*]] = kernel.alloc at {{.*}} slot {{.*}} : memref<64xf32>
+// CHECK:        kernel.copy %x to [[X]] : memref<64xf32>
+// CHECK:        kernel.repeat 7 rotating ([[X]], %0 : memref<64xf32>) {
+// CHECK-NEXT:     kernel.launch @{{.*}} ins([[X]] : memref<64xf32>) outs(%0 : memref<64xf32>)
+// CHECK-NEXT:   }
+// CHECK:      kernel.program @recurrence(
+// CHECK:        kernel.repeat 6 rotating ([[A:%.*]], [[B:%.*]], [[C:%.*]] : memref<64xf32>) {
+// CHECK-NEXT:     kernel.launch @{{.*}} ins([[B]] : memref<64xf32>) outs([[C]] : memref<64xf32>)
+// CHECK-NEXT:   }
+func.func @turns(%x: tensor<64xf32>) -> tensor<64xf32> {
+  %y = array.scan length 7 carry(%c = %x : tensor<64xf32>) over() {
+    %e = kernel.empty : tensor<64xf32>
+    %n = kernel.nest [i: par 64] ins(%a = %c : tensor<64xf32>) outs(%o = %e : tensor<64xf32>) {
+      %v = kernel.load %a[-i + 63] : tensor<64xf32>
+      kernel.store %v, %o[i] : tensor<64xf32>
+    }
+    array.yield %n : tensor<64xf32>
+  }
+  func.return %y : tensor<64xf32>
+}
+func.func @recurrence(%x: tensor<64xf32>, %z: tensor<64xf32>) -> tensor<64xf32> {
+  %y, %w = array.scan length 6 carry(%b = %x : tensor<64xf32>, %c = %z : tensor<64xf32>) over() {
+    %e = kernel.empty : tensor<64xf32>
+    %n = kernel.nest [i: par 64] ins(%a = %c : tensor<64xf32>) outs(%o = %e : tensor<64xf32>) {
+      %v = kernel.load %a[-i + 63] : tensor<64xf32>
+      kernel.store %v, %o[i] : tensor<64xf32>
+    }
+    array.yield %c, %n : tensor<64xf32>, tensor<64xf32>
+  }
+  func.return %w : tensor<64xf32>
+}

@@ -66,3 +66,45 @@ kernel.program @main(%x : memref<65536xf32>) -> (%y : memref<65536xf32>) {
 // CHECK-NEXT:        wasm.call @small
 // CHECK-NOT:         wasm.call @barrier
 // CHECK:         wasm.func @large
+
+// -----
+
+// Buffers that change places between rounds are addresses that do; what a `while` leaves elsewhere comes home.
+kernel.func @less(%a : memref<64xf32>) -> (%p : memref<i1>) {
+  kernel.nest [] ins(%x = %a : memref<64xf32>) outs(%o = %p : memref<i1>) {
+    %c = arith.constant 2.0 : f32
+    %0 = kernel.load %x[0] : memref<64xf32>
+    %1 = arith.cmpf olt, %0, %c : f32
+    kernel.store %1, %o[] : memref<i1>
+  }
+}
+kernel.func @flip(%a : memref<64xf32>) -> (%r : memref<64xf32>) {
+  kernel.nest [i: par 64] ins(%x = %a : memref<64xf32>) outs(%o = %r : memref<64xf32>) {
+    %0 = kernel.load %x[-i + 63] : memref<64xf32>
+    kernel.store %0, %o[i] : memref<64xf32>
+  }
+}
+kernel.program @main() -> (%y : memref<64xf32>) {
+  %t = kernel.alloc at 0 slot 0 : memref<64xf32>
+  %p = kernel.alloc at 256 slot 1 : memref<i1>
+  kernel.repeat 10 rotating (%y, %t : memref<64xf32>) {
+    kernel.launch @flip ins(%y : memref<64xf32>) outs(%t : memref<64xf32>)
+  }
+  kernel.while {
+    kernel.launch @less ins(%y : memref<64xf32>) outs(%p : memref<i1>)
+  } holds %p : memref<i1> rotating (%y, %t : memref<64xf32>) do {
+    kernel.launch @flip ins(%y : memref<64xf32>) outs(%t : memref<64xf32>)
+  }
+}
+// CHECK:       wasm.func @main({{.*}}) export "main"
+// CHECK:         %[[TIMES:.*]] = wasm.const 10 : i32
+// CHECK-NEXT:    wasm.loop (%{{.*}} = %[[TIMES]] : i32, %[[Y:.*]] = %[[HOME:.*]] : i32, %[[T:.*]] = %[[OTHER:.*]] : i32) {
+// CHECK-NEXT:      wasm.call @flip(%[[Y]], %[[T]]
+// CHECK:           wasm.continue_if %{{.*}}, %{{.*}}, %[[T]], %[[Y]]
+// CHECK:         %[[LEFT:.*]], %{{.*}} = wasm.loop (%[[A:.*]] = %[[HOME]] : i32, %[[B:.*]] = %[[OTHER]] : i32)
+// CHECK-NEXT:      wasm.call @less(%[[A]]
+// CHECK:           wasm.break_if %{{.*}}, %[[A]], %[[B]]
+// CHECK-NEXT:      wasm.call @flip(%[[A]], %[[B]]
+// CHECK-NEXT:      wasm.continue %[[B]], %[[A]]
+// CHECK:         wasm.inst i32.eq %[[LEFT]], %[[OTHER]]
+// CHECK:         wasm.inst memory.copy %[[HOME]], %[[OTHER]]

@@ -8,6 +8,7 @@ from typing import Any
 from xdsl.dialects.builtin import MemRefType, SymbolRefAttr, TensorType
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
+from weft.dialects.kernel.builder import NestBuilder, Operand
 from weft.dialects.kernel.host import FuncOp
 from weft.dialects.kernel.ops import NestOp
 
@@ -67,3 +68,13 @@ def memref(type: Attribute) -> MemRefType:
     """The buffer type of a tensor type."""
     assert isinstance(type, TensorType)
     return MemRefType(type.element_type, type.shape)
+
+
+def copying(type: MemRefType) -> NestOp:
+    """A nest that copies a buffer."""
+    tensor = TensorType(type.element_type, type.shape)
+    source, target = Block(arg_types=[tensor, tensor]).args
+    b = NestBuilder()
+    point = b.parallel(type.get_shape())
+    b.store(target, b.read(Operand.of(source), point), point)
+    return b.finish()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import SSAValue
@@ -47,13 +49,28 @@ class Step:
 
 
 class Mark(Step):
-    """A place where a loop or a branch begins, goes on in its next region, or ends: regions stand flat among the steps. It may read one storage."""
+    """A place where a loop or a branch begins, goes on in its next region, or ends: regions stand flat among the steps. It may read one storage.
 
-    __slots__ = ("kind", "times")
+    What changes places between the rounds of a loop is written at its beginning and read at its end, so that it lives all the time.
+    """
+
+    __slots__ = ("kind", "lengths", "times")
 
     def __init__(self, kind: str, read: Storage | None = None, times: int = 0):
         super().__init__(None, [] if read is None else [read], [])
         self.kind, self.times = kind, times
+        self.lengths: list[int] = []
+
+    def rotate(self, cycles: Sequence[Sequence[Storage]]) -> None:
+        """Storages that change places after each round of the loop that begins here."""
+        self.outs = [s for c in cycles for s in c]
+        self.lengths = [len(c) for c in cycles]
+
+    @property
+    def cycles(self) -> list[list[Storage]]:
+        """The storages that change places."""
+        values = iter(self.outs)
+        return [list(islice(values, n)) for n in self.lengths]
 
 
 def same_index(nest: NestOp, read: int, written: int) -> bool:

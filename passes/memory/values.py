@@ -1,7 +1,7 @@
 """Which values of a function share a buffer.
 
-A nest that updates its operand keeps its buffer, if nobody else needs the old contents; what a loop carries stays in one buffer; a result is written where the caller wants it, or
-in place of an operand that dies where it is written. What is left are copies.
+A nest that updates its operand keeps its buffer, if nobody else needs the old contents; what a loop carries stays in one buffer, or changes places with what a round has computed; a
+result is written where the caller wants it, or in place of an operand that dies where it is written. What is left are copies.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Values:
     # -- loops and branches -----------------------------------------------------------------------------------------------------------------
 
     def _loop(self, op: ScanOp | WhileOp, dying: set[SSAValue]) -> None:
-        """What is carried lives in one buffer for the whole of the loop: that of the first value, if nobody else needs it."""
+        """What is carried begins in the buffer of the first value, if nobody else needs it. There it stays, or it changes places with what the rounds compute (`_carry_on`)."""
         inner = {v for r in op.regions for v in captured(r)}
         carried: list[Storage] = []
         for value in op.operands:
@@ -151,40 +151,62 @@ class Values:
                 old = new
             carried.append(old)
         begin = len(self.steps)
+        times = 0  # after a `while` they come home
         if isinstance(op, ScanOp):
             if op.xs or len(op.results) > len(op.carry):
                 raise PassFailedException(
                     "kernel-plan-memory: a scan that takes and gives slices is to be decomposed first"
                 )
             (body,) = op.regions
-            self.steps.append(Mark("repeat", times=op.length.value.data))  # type: ignore[attr-defined]
+            times = op.length.value.data  # type: ignore[attr-defined]
+            mark = Mark("repeat", times=times)
+            self.steps.append(mark)
         else:
             before, body = op.regions
-            self.steps.append(Mark("while"))
+            mark = Mark("while")
+            self.steps.append(mark)
             self._enter(before.block, carried, frozen=True)
             self.steps.append(Mark("do", self.storage[_end(before.block).operands[0]]))
         first = len(self.steps)
         self._enter(body.block, carried)
-        self._carry_on(body.block, carried, first)
+        cycles = self._carry_on(body.block, carried, first)
+        mark.rotate(cycles)
         self._loops.append((begin, len(self.steps)))
-        self.steps.append(Mark("end"))
-        self.storage.update(zip(op.results, carried, strict=True))
+        end = Mark("end")
+        end.ins = list(mark.outs)
+        self.steps.append(end)
+        for storage in mark.outs:
+            storage.first = min(storage.first, begin)
+        left = dict(zip(carried, carried, strict=True))
+        for cycle in cycles:
+            shift = times % len(cycle)
+            left |= zip(cycle[:-1], (cycle[shift:] + cycle[:shift])[:-1], strict=True)
+        self.storage.update(zip(op.results, (left[s] for s in carried), strict=True))
 
     def _enter(self, block: Block, args: list[Storage], frozen: bool = False) -> None:
         self.storage.update(zip(block.args, args, strict=True))
         self._ops(block, frozen)
 
-    def _carry_on(self, block: Block, carried: list[Storage], first: int) -> None:
-        """The values for the next round take their places. One that is itself carried is saved before its place is written."""
-        moves: list[tuple[Storage, Storage]] = []
-        for new, place in self._settled(block, carried, first):
+    def _carry_on(self, block: Block, carried: list[Storage], first: int) -> list[list[Storage]]:
+        """The values for the next round take their places: by changing places with what a round has computed where that can be (the cycles are given), else by copies.
+
+        A value that is itself carried is saved before its place is written.
+        """
+        moves = self._settled(block, carried, first)
+        cycles = _cycles(moves, first)
+        rotated = {s for c in cycles for s in c[:-1]}
+        copied: list[tuple[Storage, Storage]] = []
+        for new, place in moves:
+            if place in rotated:
+                continue
             if new is not place and new in carried:
                 saved = Storage(new.type, new.nbytes, len(self.steps), 0)
                 self._copy(new, saved)
                 new = saved
-            moves.append((new, place))
-        for new, place in moves:
+            copied.append((new, place))
+        for new, place in copied:
             self._copy(new, place)
+        return cycles
 
     def _branch(self, op: CondOp) -> None:
         begin = len(self.steps)
@@ -255,6 +277,21 @@ class Values:
         if step.nest is None:
             return step.ins == [arg]
         return self.in_place and step.works_in_place(arg, step.outs.index(out))
+
+
+def _cycles(moves: Sequence[tuple[Storage, Storage]], first: int) -> list[list[Storage]]:
+    """The chains of places of which each is to hold what the next one holds, and the last one what the round has computed. `first`: the round's first step."""
+    goes_to = {new: place for new, place in reversed(moves) if new is not place}
+    places = {place for _, place in moves}
+    cycles: list[list[Storage]] = []
+    for new in goes_to:
+        if new in places or new.buffer is not None or new.first < first or not new.nbytes:
+            continue
+        cycle = [new]
+        while (place := goes_to.get(cycle[0])) is not None:
+            cycle.insert(0, place)
+        cycles.append(cycle)
+    return cycles
 
 
 def _end(block: Block) -> Operation:

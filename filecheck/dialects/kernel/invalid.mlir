@@ -161,6 +161,22 @@ kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
 
 // -----
 
+// CHECK: 1 buffers are no cycles of lengths [1]
+kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
+  kernel.repeat 3 rotating (%b : memref<2xf32>) {
+  }
+}
+
+// -----
+
+// CHECK: a buffer stands twice among those that rotate
+kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
+  kernel.repeat 3 rotating (%b, %b : memref<2xf32>) {
+  }
+}
+
+// -----
+
 // CHECK: the index must be a memref<i32>, got memref<2xf32>
 kernel.program @main(%a : memref<2xf32>) -> (%b : memref<2xf32>) {
   kernel.switch %a : memref<2xf32> case {

@@ -113,17 +113,29 @@ kernel.program @main(%p : memref<10xf32>) -> (%q : memref<10xf32>) attributes {a
 // CHECK-NEXT: } holds %h : memref<i1> do {
 // CHECK-NEXT:   kernel.copy %p to %q : memref<10xf32>
 // CHECK-NEXT: }
+// CHECK-NEXT: kernel.repeat 9 rotating (%q, %u, %v : memref<10xf32>) {
+// CHECK-NEXT:   kernel.copy %u to %v : memref<10xf32>
+// CHECK-NEXT: }
+// CHECK-NEXT: kernel.while {
+// CHECK-NEXT: } holds %h : memref<i1> rotating (%q, %u : memref<10xf32>), (%i, %j : memref<i32>) do {
+// CHECK-NEXT: }
 // CHECK-NEXT: kernel.switch %i : memref<i32> case {
 // CHECK-NEXT: } case {
 // CHECK-NEXT:   kernel.copy %p to %q : memref<10xf32>
 // CHECK-NEXT: }
-kernel.program @course(%p : memref<10xf32>, %h : memref<i1>, %i : memref<i32>) -> (%q : memref<10xf32>) {
+kernel.program @course(%p : memref<10xf32>, %h : memref<i1>, %i : memref<i32>) -> (%q : memref<10xf32>, %u : memref<10xf32>, %v : memref<10xf32>, %j : memref<i32>) {
   kernel.repeat 10 {
     kernel.copy %p to %q : memref<10xf32>
   }
   kernel.while {
   } holds %h : memref<i1> do {
     kernel.copy %p to %q : memref<10xf32>
+  }
+  kernel.repeat 9 rotating (%q, %u, %v : memref<10xf32>) {
+    kernel.copy %u to %v : memref<10xf32>
+  }
+  kernel.while {
+  } holds %h : memref<i1> rotating (%q, %u : memref<10xf32>), (%i, %j : memref<i32>) do {
   }
   kernel.switch %i : memref<i32> case {
   } case {
