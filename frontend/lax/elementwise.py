@@ -91,7 +91,7 @@ def conj(x: ArrayLike) -> Array:
     if node.dtype.kind != "c":
         if node.dtype.kind != "f" or node.dtype.bits < 32:
             raise TypeError(f"conj does not accept dtype {node.dtype}. Accepted dtypes are: complex, float32, float64.")
-        return wrap(convert(node, complex_of(node.dtype)))
+        return wrap(convert(node, complex_of(node.dtype), node.aval.weak_type))
     return wrap(ops.ConjOp.bind(node))
 
 
@@ -116,7 +116,7 @@ def pow(x: ArrayLike, y: ArrayLike) -> Array:
     """x to the power of y. Integer exponents are allowed, as JAX allows them."""
     base, exponent = lift(x), lift(y)
     if exponent.dtype.is_integer and base.dtype.is_inexact:
-        exponent = convert(exponent, base.dtype)
+        exponent = convert(exponent, base.dtype, exponent.aval.weak_type)
     return wrap(ops.PowOp.bind(*agree("pow", wrap(base), wrap(exponent))))
 
 

@@ -401,4 +401,5 @@ def _interleaved(a: Array, b: Array, axis: int) -> Array:
     shape = (*b.shape[: axis + 1], 1, *b.shape[axis + 1 :])
     both = concatenate([reshape(slice_in_dim(x, 0, size, 1, axis), shape) for x in (a, b)], axis + 1)
     merged = reshape(both, (*b.shape[:axis], 2 * size, *b.shape[axis + 1 :]))
-    return concatenate([merged, slice_in_dim(a, size, size + 1, 1, axis)], axis) if more else merged
+    found = concatenate([merged, slice_in_dim(a, size, size + 1, 1, axis)], axis) if more else merged
+    return wrap(convert(found._node, found.dtype))

@@ -121,7 +121,7 @@ def cumlogsumexp(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Ar
     """The running log-sum-exp along an axis: each round combines every element with the one a power of two before it."""
     x = wrap(lift(operand))
     size, step = x.shape[_along(x._node, axis)], 1
-    empty = constant(-inf, (), x.dtype)
+    empty = constant(-inf, (), x.dtype, x.weak_type)
     while step < size:
         shift = (-step, step, 0) if reverse else (step, -step, 0)
         x = _logaddexp(x, pad(x, empty, [shift if k == axis else (0, 0, 0) for k in range(x.ndim)]))

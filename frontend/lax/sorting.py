@@ -10,7 +10,7 @@ from typing import Any
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import move_axis
-from weft.lax.base import ArrayLike, axis_index, constant
+from weft.lax.base import ArrayLike, axis_index, constant, convert
 from weft.lax.shape import expand_dims
 
 __all__ = ["approx_max_k", "approx_min_k", "order", "sort", "sort_key_val", "take_along", "top_k"]
@@ -90,7 +90,7 @@ def _least(x: Array, key: Array, k: int, axis: int) -> tuple[Array, Array]:
     """The elements with the k least keys along an axis, and where they stand."""
     last = x.ndim - 1
     places = wrap(move_axis(ops.ArgleastOp.bind(move_axis(key._node, axis, last), count=k), last, axis))
-    return take_along(x, places, axis), places
+    return take_along(x, places, axis), wrap(convert(places._node, places.dtype, x.weak_type))
 
 
 def approx_max_k(

@@ -8,6 +8,8 @@ from typing import Any
 import weft.numpy as wnp
 from weft import lax
 from weft.array import Array
+from weft.lax.base import constant
+from weft.numpy.promotion import promote_arrays, to_inexact
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "identity", "leaky_relu",
@@ -22,7 +24,7 @@ Axis = int | tuple[int, ...] | None
 
 def _float(x: ArrayLike) -> Array:
     x = wnp.asarray(x)
-    return x if x.dtype.is_inexact else x.astype(float)
+    return x if x.dtype.is_inexact else x.astype(to_inexact(x.dtype))
 
 
 def _weak_float(x: ArrayLike) -> Array:
@@ -55,26 +57,26 @@ def relu6(x: ArrayLike) -> Array:
 
 def sigmoid(x: ArrayLike) -> Array:
     """1 / (1 + exp(-x))."""
-    return lax.logistic(_float(x))
+    return lax.logistic(wnp.asarray(x))
 
 
 def log_sigmoid(x: ArrayLike) -> Array:
     """log(sigmoid(x))."""
-    return -softplus(-_float(x))
+    return -softplus(-wnp.asarray(x))
 
 
 def softplus(x: ArrayLike) -> Array:
     """log(1 + exp(x))."""
-    return wnp.logaddexp(_float(x), 0.0)
+    return wnp.logaddexp(x, 0)
 
 
 def log1mexp(x: ArrayLike) -> Array:
     """log(1 - exp(-x)) for x > 0, exact near 0 and far from it. M. Mächler, "Accurately computing log(1 - exp(-|a|))", 2012."""
-    x = _float(x)
-    near = x < math.log(2)
+    x = wnp.asarray(x)
+    near, one = x < math.log(2), constant(1, (), x.dtype, x.weak_type)
     small, large = (
-        wnp.where(near, x, 1.0),
-        wnp.where(near, 1.0, x),
+        wnp.where(near, x, one),
+        wnp.where(near, one, x),
     )  # keeps the derivative of the branch not taken finite
     return wnp.where(near, wnp.log(-wnp.expm1(-small)), wnp.log1p(-wnp.exp(-large)))
 
@@ -92,13 +94,13 @@ def sparse_sigmoid(x: ArrayLike) -> Array:
 
 def soft_sign(x: ArrayLike) -> Array:
     """x / (1 + |x|)."""
-    x = _float(x)
+    x = wnp.asarray(x)
     return x / (wnp.abs(x) + 1)
 
 
 def silu(x: ArrayLike) -> Array:
     """x * sigmoid(x). Also `swish`."""
-    x = _float(x)
+    x = wnp.asarray(x)
     return x * sigmoid(x)
 
 
@@ -107,7 +109,7 @@ swish = silu
 
 def mish(x: ArrayLike) -> Array:
     """x * tanh(softplus(x))."""
-    x = _float(x)
+    x = wnp.asarray(x)
     return x * wnp.tanh(softplus(x))
 
 
@@ -118,8 +120,8 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
     """
     x = _float(x)
     if approximate:
-        return x * lax.logistic(math.sqrt(8 / math.pi) * (x + 0.044715 * (x * x * x)))
-    return 0.5 * x * lax.erfc(-x * math.sqrt(0.5))
+        return x * lax.logistic(constant(math.sqrt(8 / math.pi), (), x.dtype) * (x + 0.044715 * (x * x * x)))
+    return 0.5 * x * lax.erfc(-x * constant(math.sqrt(0.5), (), x.dtype))
 
 
 def elu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
@@ -148,7 +150,8 @@ def leaky_relu(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Array:
 
 def hard_tanh(x: ArrayLike) -> Array:
     """x clipped to [-1, 1]."""
-    return wnp.clip(wnp.asarray(x), -1, 1)
+    x = wnp.asarray(x)
+    return wnp.where(x > 1, 1, wnp.where(x < -1, -1, x))
 
 
 def hard_sigmoid(x: ArrayLike) -> Array:
@@ -167,13 +170,13 @@ hard_swish = hard_silu
 
 def squareplus(x: ArrayLike, b: ArrayLike = 4.0) -> Array:
     """(x + sqrt(x² + b)) / 2."""
-    x = _float(x)
-    return 0.5 * (x + wnp.sqrt(x * x + b))
+    (x,) = promote_arrays(x, inexact=True)
+    return 0.5 * (x + wnp.sqrt(wnp.square(x) + b))
 
 
 def glu(x: ArrayLike, axis: int = -1) -> Array:
     """The first half along `axis` times the sigmoid of the second. Raises ValueError if the axis has an odd size."""
-    x = _float(x)
+    x = wnp.asarray(x)
     if x.shape[axis] % 2:
         raise ValueError(f"glu: axis {axis} of shape {x.shape} must have an even size")
     first, second = wnp.split(x, 2, axis)
@@ -192,9 +195,10 @@ def logsumexp(
     where: ArrayLike | None = None,
 ) -> Any:
     """log(|sum(b * exp(a))|), without overflow; with `return_sign`, and the sign of the sum. A negative sum is NaN without it. Elements outside of `where` count for nothing."""
-    a = _float(a)
-    if b is not None:
-        a, b = wnp.broadcast_arrays(a, wnp.asarray(b, a.dtype))
+    if b is None:
+        a = _float(a)
+    else:
+        a, b = wnp.broadcast_arrays(*promote_arrays(a, b, inexact=True))
         a = wnp.where(b == 0, -wnp.inf, a)  # 0 times infinity is nothing
     if where is not None:
         a = wnp.where(where, a, -wnp.inf)
@@ -203,12 +207,13 @@ def logsumexp(
     terms = wnp.exp(a - top)
     total = wnp.sum(terms if b is None else wnp.where(terms == 0, 0.0, b * terms), axis=axis, keepdims=True)
     sign = wnp.sign(total)
-    out = wnp.log(wnp.abs(total) if return_sign or b is not None else total) + top
+    ordered = a.dtype.kind != "c"
+    out = wnp.log(wnp.abs(total) if return_sign or ordered else total) + top
     if not keepdims:
         out, sign = wnp.squeeze(out, axis=axis), wnp.squeeze(sign, axis=axis)
     if return_sign:
         return out, sign
-    return out if b is None else wnp.where(sign < 0, wnp.nan, out)
+    return wnp.where(sign < 0, wnp.nan, out) if b is not None and ordered else out
 
 
 def logmeanexp(x: ArrayLike, axis: Axis = None, where: ArrayLike | None = None, keepdims: bool = False) -> Array:
@@ -221,7 +226,7 @@ def logmeanexp(x: ArrayLike, axis: Axis = None, where: ArrayLike | None = None, 
 
 def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Array:
     """exp(x) over its sum along `axis`; elements outside of `where` count for nothing and get 0."""
-    x = _float(x)
+    x = wnp.asarray(x)
     if where is not None:
         x = wnp.where(where, x, -wnp.inf)
     terms = wnp.exp(x - lax.stop_gradient(wnp.max(x, axis=axis, keepdims=True)))
@@ -231,7 +236,7 @@ def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Ar
 
 def log_softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Array:
     """The logarithm of softmax; -inf outside of `where`."""
-    x = _float(x)
+    x = wnp.asarray(x)
     if where is not None:
         x = wnp.where(where, x, -wnp.inf)
     shifted = x - lax.stop_gradient(wnp.max(x, axis=axis, keepdims=True))
@@ -263,7 +268,7 @@ def standardize(
             variance = wnp.mean(wnp.square(x - mean), axis=axis, keepdims=True, where=where)
         else:
             variance = wnp.mean(wnp.square(x), axis=axis, keepdims=True, where=where) - wnp.square(mean)
-            variance = wnp.maximum(variance, 0)  # rounding may take it below
+            variance = wnp.clip(variance, 0)  # rounding may take it below
     return wnp.subtract(x, mean) * lax.rsqrt(variance + epsilon)
 
 
@@ -280,5 +285,5 @@ def one_hot(x: ArrayLike, num_classes: int, *, dtype: Any = None, axis: Any = -1
             )
         return wnp.equal(x, lax.axis_index(axis).astype(x.dtype)).astype(dtype)
     axis = axis % (x.ndim + 1)
-    classes = wnp.arange(num_classes, dtype=x.dtype).reshape((num_classes,) + (1,) * (x.ndim - axis))
+    classes = lax.iota(x.dtype, num_classes).reshape((num_classes,) + (1,) * (x.ndim - axis))
     return wnp.equal(wnp.expand_dims(x, axis), classes).astype(dtype)

@@ -71,6 +71,8 @@ def unwrap(p: ArrayLike, discont: ArrayLike | None = None, axis: int = -1, perio
     from weft.numpy.reductions import cumsum
 
     x, span = promote_arrays(p, period)
+    if x.dtype.kind == "c":
+        raise ValueError("unwrap: p and period must be real, got complex ones")
     x = wrap(convert(x._node, x.dtype))
     axis = axis_index(axis, x.ndim)
     if not x.shape[axis]:

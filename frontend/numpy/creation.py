@@ -187,7 +187,12 @@ empty = zeros
 def full_like(
     a: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None, shape: Any = None, *, device: Any = None
 ) -> Array:
-    """One value in the shape and dtype of an array."""
+    """One value (or one that broadcasts) in the shape and dtype of an array."""
+    if lift(fill_value).ndim:
+        node = lift(a)
+        return full(
+            node.shape if shape is None else shape, fill_value, node.dtype if dtype is None else dtype, device=device
+        )
     return _placed(lax.full_like(a, fill_value, dtype, None if shape is None else shape_of(shape)), device)
 
 

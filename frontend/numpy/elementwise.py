@@ -13,10 +13,11 @@ from weft.array import Array, lift, wrap
 from weft.custom import custom_jvp
 from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
-from weft.dialects.dtypes import bool_
+from weft.dialects.dtypes import bool_, int32
+from weft.host import canonical
 from weft.lax.base import ArrayLike, constant, convert, number, refuse_out
 from weft.numpy.logic import *
-from weft.numpy.promotion import binary, like, named, promote, promote_arrays, spread, unary
+from weft.numpy.promotion import binary, like, named, promote, promote_arrays, promote_numbers, spread, unary
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
@@ -63,7 +64,7 @@ def fabs(x: ArrayLike, /) -> Array:
 
 def floor_divide(x: ArrayLike, y: ArrayLike, /) -> Array:
     """The quotient rounded down."""
-    x, y = promote_arrays(x, y)
+    x, y = promote_numbers(x, y)
     kind = x.dtype.kind
     if kind == "c":
         raise TypeError("floor_divide does not support complex-valued inputs")
@@ -102,8 +103,8 @@ def fmod(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 def _remainder(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array, Array]:
     """The remainder with the sign of x, and the promoted operands, an integer divisor without zeros."""
-    x, y = promote_arrays(x, y)
-    y = where(y == 0, like(1, y), y) if y.dtype.is_integer else y
+    x, y = promote_numbers(x, y)
+    y = where(y == 0, lax.full_like(y, 1), y) if y.dtype.is_integer else y
     return lax.rem(x, y), x, y
 
 
@@ -147,7 +148,8 @@ def clip(arr: ArrayLike, /, min: ArrayLike | None = None, max: ArrayLike | None 
 def heaviside(x: ArrayLike, y: ArrayLike, /) -> Array:
     """0 for negative x, y at 0, 1 above."""
     x, y = promote_arrays(x, y, inexact=True)
-    return where(x < 0, like(0, x), where(x > 0, like(1, x), where(x == 0, y, x)))
+    zero = like(0, x)
+    return where(lax.lt(x, zero), zero, where(lax.gt(x, zero), like(1, x), where(x == zero, y, x)))
 
 
 # -- powers, exponentials, logarithms
@@ -159,7 +161,12 @@ exp2 = unary("exp2", ops.Exp2Op, inexact=True)
 expm1 = unary("expm1", ops.Expm1Op, inexact=True)
 log = unary("log", ops.LogOp, inexact=True)
 log1p = unary("log1p", ops.Log1pOp, inexact=True)
-log2 = unary("log2", ops.Log2Op, inexact=True)
+
+
+def log2(x: ArrayLike, /) -> Array:
+    """The logarithm to base 2."""
+    (node,) = promote(x, inexact=True)
+    return wrap(convert(ops.Log2Op.bind(node), node.dtype))
 
 
 def log10(x: ArrayLike, /) -> Array:
@@ -167,7 +174,8 @@ def log10(x: ArrayLike, /) -> Array:
     (x,) = promote_arrays(x, inexact=True)
     found = lax.log(x)
     if x.dtype.kind == "c":  # part by part: a product of complex numbers makes NaN of infinities
-        return lax.complex(lax.real(found) * (1 / ln(10)), lax.imag(found) * (1 / ln(10)))
+        scale = constant(1 / ln(10), (), lax.real(x).dtype)
+        return lax.complex(lax.real(found) * scale, lax.imag(found) * scale)
     return found * constant(1 / ln(10), (), x.dtype)
 
 
@@ -189,7 +197,7 @@ def power(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 def _not_bool(x: ArrayLike) -> Any:
     node = lift(x)
-    return convert(node, lift(1).dtype) if node.dtype is bool_ else node
+    return convert(node, int32) if node.dtype is bool_ else node
 
 
 def _integer_power(x: Array, y: Array) -> Array:
@@ -213,8 +221,10 @@ def float_power(x: ArrayLike, y: ArrayLike, /) -> Array:
 
 
 def hypot(x: ArrayLike, y: ArrayLike, /) -> Array:
-    """The length of (x, y), without overflow on the way."""
+    """The length of (x, y), without overflow on the way. Raises ValueError for complex numbers."""
     x, y = promote_arrays(x, y, inexact=True)
+    if x.dtype.kind == "c":
+        raise ValueError("hypot is not defined for complex numbers: take their absolute values")
     x, y = lax.abs(x), lax.abs(y)
     large, small = lax.max(x, y), lax.min(x, y)
     ratio = lax.div(small, where(large == 0, like(1, large), large))
@@ -231,6 +241,7 @@ def logaddexp(x: ArrayLike, y: ArrayLike, /) -> Array:
 def _logaddexp(x: Array, y: Array) -> Array:
     if x.dtype.kind == "c":
         most = lax.max(lax.real(x), lax.real(y))
+        most = wrap(convert(most._node, most.dtype, most.weak_type and not most.ndim))
         return most + lax.log(lax.exp(x - most) + lax.exp(y - most))
     difference = lax.sub(x, y)
     smooth = lax.max(x, y) + lax.log1p(lax.exp(lax.neg(lax.abs(difference))))
@@ -252,7 +263,8 @@ def _logaddexp_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) 
 def logaddexp2(x: ArrayLike, y: ArrayLike, /) -> Array:
     """log2(2**x + 2**y), without overflow on the way."""
     x, y = promote_arrays(x, y, inexact=True)
-    return logaddexp(x * ln(2), y * ln(2)) * (1 / ln(2))
+    scale = like(ln(2), x)
+    return logaddexp(x * scale, y * scale) / scale
 
 
 # -- trigonometry
@@ -287,13 +299,13 @@ def sinc(x: ArrayLike, /) -> Array:
 def deg2rad(x: ArrayLike, /) -> Array:
     """Degrees as radians."""
     (x,) = promote_arrays(x, inexact=True)
-    return x * (pi / 180)
+    return x * like(pi / 180, x)
 
 
 def rad2deg(x: ArrayLike, /) -> Array:
     """Radians as degrees."""
     (x,) = promote_arrays(x, inexact=True)
-    return x * (180 / pi)
+    return x * like(180 / pi, x)
 
 
 radians, degrees = deg2rad, rad2deg
@@ -315,10 +327,12 @@ ceil = _rounding("ceil", ops.CeilOp)
 
 def rint(x: ArrayLike, /) -> Array:
     """The nearest integer, as floating; halves go to the even one. Of a complex number, each part by itself."""
-    (x,) = promote_arrays(x, inexact=True)
-    if x.dtype.kind == "c":
+    node = lift(x)
+    if not node.dtype.is_inexact:
+        return wrap(convert(node, canonical(float)))
+    if node.dtype.kind == "c":
         return lax.complex(rint(lax.real(x)), rint(lax.imag(x)))
-    return wrap(ops.RoundOp.bind(x._node))
+    return wrap(ops.RoundOp.bind(node))
 
 
 def trunc(x: ArrayLike) -> Array:
@@ -333,7 +347,9 @@ def round(a: ArrayLike, decimals: int = 0, out: None = None) -> Array:
     refuse_out(out, "round")
     if node.dtype.kind == "c":
         return lax.complex(*(round(wrap(op.bind(node)), decimals) for op in (ops.RealOp, ops.ImagOp)))
-    if node.dtype.is_integer or node.dtype is bool_:
+    if node.dtype is bool_:
+        raise ValueError("round requires numbers, got an array of dtype bool")
+    if node.dtype.is_integer:
         if decimals < 0:
             raise NotImplementedError("integer np.round not implemented for decimals < 0")
         return wrap(node)
@@ -386,8 +402,9 @@ def fmin(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 
 def angle(z: ArrayLike, deg: bool = False) -> Array:
-    """The angle of complex numbers, in radians or degrees."""
-    (z,) = promote_arrays(z, inexact=True)
-    found = lax.atan2(imag(z), real(z))
-    found = wrap(convert(found._node, found.dtype))
+    """The angle of complex numbers, in radians or degrees. Of integers and of a real scalar it has the default float dtype, as in JAX."""
+    node = lift(z)
+    if not node.dtype.is_inexact or (node.dtype.kind == "f" and not node.ndim):
+        node = convert(node, canonical(float))
+    found = wrap(ops.Atan2Op.bind(imag(wrap(node))._node, real(wrap(node))._node))
     return rad2deg(found) if deg else found

@@ -23,6 +23,7 @@ from weft.lax.indexing import GatherDimensionNumbers, GatherScatterMode, Scatter
 from weft.numpy.creation import array as make_array
 from weft.numpy.elementwise import where
 from weft.numpy.manipulation import broadcast_to, ravel
+from weft.numpy.promotion import common_dtype
 
 # -- an index taken apart
 
@@ -315,7 +316,8 @@ class Updates:
     def apply(self, func: Callable[[Array], Array], **options: Any) -> Array:
         """x with a function of each element applied at index."""
         touched = _update(constant(False, self._array.shape, bool_), self._index, True, "set", **options)
-        return where(touched, lax.convert_element_type(func(self._array), self._array.dtype), self._array)
+        new = convert(lift(func(self._array)), self._array.dtype, self._array.weak_type)
+        return where(touched, wrap(new), self._array)
 
 
 _COMBINE: dict[str, Callable[[Array, Array], Array]] = {
@@ -345,8 +347,11 @@ def _update(
     mode: Any = None,
     wrap_negative_indices: bool = True,
 ) -> Array:
-    found = _updated(x, index, values, kind, unique_indices, mode, wrap_negative_indices)
-    return wrap(convert(found._node, x.dtype, True)) if x.weak_type else found
+    values = wrap(lift(values))
+    wide = x.dtype if kind == "set" else common_dtype(x._node, values._node)[0]  # the one in which they are combined
+    wider = x if wide is x.dtype else lax.convert_element_type(x, wide)
+    found = _updated(wider, index, values, kind, unique_indices, mode, wrap_negative_indices)
+    return wrap(convert(found._node, x.dtype, x.weak_type))
 
 
 def _updated(x: Array, index: Any, values: ArrayLike, kind: str, unique: bool, mode: Any, wrap_negative: bool) -> Array:

@@ -11,7 +11,7 @@ from weft.dialects.dtypes import DType, bool_, float32, int32, uint8
 from weft.lax.base import ArrayLike, axis_index, constant, convert
 from weft.numpy.elementwise import isfinite, where
 from weft.numpy.manipulation import moveaxis, ravel
-from weft.numpy.promotion import like, promote_arrays, spread
+from weft.numpy.promotion import like, promote_arrays, promote_numbers, spread
 from weft.numpy.reductions import sum as sum_of
 
 __all__ = ["frexp", "gcd", "lcm", "ldexp", "packbits", "spacing", "unpackbits"]
@@ -87,7 +87,7 @@ def frexp(x: ArrayLike, /) -> tuple[Array, Array]:
 
 def ldexp(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """x1 * 2**x2, rounded once."""
-    exponent = wrap(lift(x2))
+    (exponent,) = promote_numbers(x2)
     if not exponent.dtype.is_integer:
         raise ValueError(f"ldexp not supported for input types {(lift(x1).dtype, exponent.dtype)}")
     (x,) = promote_arrays(x1, inexact=True)

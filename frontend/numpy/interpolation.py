@@ -32,6 +32,8 @@ def interp(
         if isinstance(side, str) and side != "extrapolate":
             raise ValueError(f"the only valid string value of `{name}` is 'extrapolate', but got: {side}")
     nodes = same_dtype(x, xp)
+    if nodes[0].dtype.kind == "c":
+        raise ValueError("interp: the places x and xp must be real, got complex ones, which have no order")
     at, places = (wrap(convert(n, to_inexact(n.dtype), n.aval.weak_type)) for n in nodes)
     (values,) = promote_arrays(fp, inexact=True)
     if places.ndim != 1 or places.shape != values.shape:

@@ -9,7 +9,7 @@ from weft import lax
 from weft.array import Array, wrap
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, axis_indices, convert
-from weft.numpy.elementwise import conj
+from weft.numpy.elementwise import conj, multiply
 from weft.numpy.manipulation import broadcast_to, moveaxis, ravel
 from weft.numpy.promotion import promote_arrays, same_dtype, to_inexact
 
@@ -32,7 +32,7 @@ def dot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_
     """The last axis of a contracted with the last but one of b (or its only one); a product if either is a scalar."""
     x, y = _pair(a, b)
     if x.ndim == 0 or y.ndim == 0:
-        return _typed(lax.mul(x, y), preferred_element_type)
+        return _typed(multiply(x, y), preferred_element_type)
     axes = (((x.ndim - 1,), (max(0, y.ndim - 2),)), ((), ()))
     return lax.dot_general(x, y, axes, precision, preferred_element_type)
 
@@ -111,14 +111,13 @@ def inner(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_elemen
     """The last axes contracted; a product if either is a scalar."""
     x, y = _pair(a, b)
     if x.ndim == 0 or y.ndim == 0:
-        return _typed(lax.mul(x, y), preferred_element_type)
+        return _typed(multiply(x, y), preferred_element_type)
     return lax.dot_general(x, y, (((x.ndim - 1,), (y.ndim - 1,)), ((), ())), precision, preferred_element_type)
 
 
 def outer(a: ArrayLike, b: ArrayLike, out: None = None) -> Array:
     """All products of an element of a with one of b."""
-    x, y = promote_arrays(lax.expand_dims(ravel(a), (1,)), lax.expand_dims(ravel(b), (0,)))
-    return lax.mul(x, y)
+    return multiply(lax.expand_dims(ravel(a), (1,)), lax.expand_dims(ravel(b), (0,)))
 
 
 def tensordot(

@@ -12,7 +12,7 @@ from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.dtypes import bool_, uint8
 from weft.lax.base import ArrayLike, constant, convert, refuse_out
-from weft.numpy.promotion import binary, like, named, promote, promote_arrays, spread, unary
+from weft.numpy.promotion import binary, like, named, promote, promote_arrays, promote_numbers, spread, unary
 
 __all__ = [
     "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
@@ -98,6 +98,8 @@ def signbit(x: ArrayLike, /) -> Array:
     x = wrap(lift(x))
     if not x.dtype.is_inexact:
         return lax.lt(x, like(0, x)) if x.dtype.kind == "i" else constant(False, x.shape, bool_)
+    if x.dtype.kind == "c":
+        raise ValueError(f"signbit is not well defined for {x.dtype}")
     bits = lax.bitcast_convert_type(x, f"int{x.dtype.bits}")
     return lax.lt(bits, like(0, bits))
 
@@ -105,7 +107,10 @@ def signbit(x: ArrayLike, /) -> Array:
 def copysign(x: ArrayLike, y: ArrayLike, /) -> Array:
     """The magnitude of x with the sign of y."""
     x, y = promote_arrays(x, y, inexact=True)
-    return where(signbit(y), lax.neg(lax.abs(x)), lax.abs(x))
+    if x.dtype.kind == "c":
+        raise TypeError("copysign does not support complex-valued inputs")
+    found = where(signbit(y), lax.neg(lax.abs(x)), lax.abs(x))
+    return wrap(convert(found._node, x.dtype, x.weak_type and y.weak_type))
 
 
 def nextafter(x: ArrayLike, y: ArrayLike, /) -> Array:
@@ -150,12 +155,19 @@ bitwise_and = binary("bitwise_and", ops.AndOp)
 bitwise_or = binary("bitwise_or", ops.OrOp)
 bitwise_xor = binary("bitwise_xor", ops.XorOp)
 bitwise_not = bitwise_invert = invert = unary("bitwise_not", ops.NotOp)
-left_shift = bitwise_left_shift = binary("left_shift", ops.ShiftLeftOp)
+
+
+def left_shift(x: ArrayLike, y: ArrayLike, /) -> Array:
+    """The bits shifted left; zeros come in."""
+    return lax.shift_left(*promote_numbers(x, y))
+
+
+bitwise_left_shift = left_shift
 
 
 def right_shift(x: ArrayLike, y: ArrayLike, /) -> Array:
     """The bits shifted right: zeros come in, or copies of the sign bit for signed integers."""
-    x, y = promote_arrays(x, y)
+    x, y = promote_numbers(x, y)
     return (lax.shift_right_logical if x.dtype.kind == "u" else lax.shift_right_arithmetic)(x, y)
 
 

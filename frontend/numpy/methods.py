@@ -87,4 +87,4 @@ def compress(
 def __round__(self: Array, ndigits: int | None = None) -> Array:
     """round(x) is an array of integers, round(x, n) one rounded to n decimals."""
     found = _round(self, ndigits or 0)
-    return found if ndigits is not None or not found.dtype.is_floating else found.astype(int)
+    return found if ndigits is not None else found.astype(int)

@@ -14,7 +14,7 @@ from weft.array import Array, lift, wrap
 from weft.config import config
 from weft.dialects.array.node import Node
 from weft.dialects.array.op import ArrayOp, broadcast
-from weft.dialects.dtypes import DType, bool_, float32, float64, promote_types
+from weft.dialects.dtypes import DType, bool_, float32, float64, int32, promote_types
 from weft.errors import TypePromotionError
 from weft.host import canonical
 from weft.lax.base import ArrayLike, constant, convert
@@ -75,6 +75,12 @@ def promote_arrays(*xs: ArrayLike, inexact: bool = False) -> list[Array]:
     return [wrap(n) for n in promote(*xs, inexact=inexact)]
 
 
+def promote_numbers(*xs: ArrayLike) -> list[Array]:
+    """`promote`, as arrays; truth values become integers."""
+    nodes = promote(*xs)
+    return [wrap(convert(n, int32) if n.dtype is bool_ else n) for n in nodes]
+
+
 def same_dtype(*xs: ArrayLike) -> list[Node]:
     """Operands in one dtype, each in its own shape."""
     nodes = [lift(x) for x in xs]
@@ -83,8 +89,8 @@ def same_dtype(*xs: ArrayLike) -> list[Node]:
 
 
 def like(value: Any, x: Array) -> Array:
-    """A known number in the dtype of x, as weak as x."""
-    return constant(value, (), x.dtype, x.weak_type)
+    """A known number in the dtype of x. It is weak beside a weak scalar only: an array loses its weakness to it, as in JAX."""
+    return constant(value, (), x.dtype, x.weak_type and not x.ndim)
 
 
 def lowest(dtype: DType) -> float | int | bool:

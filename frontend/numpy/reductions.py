@@ -406,7 +406,8 @@ def ediff1d(ary: ArrayLike, to_end: ArrayLike | None = None, to_begin: ArrayLike
     """Differences of neighbours of all elements, with something before and after."""
     from weft.numpy.manipulation import concatenate
 
-    parts = [p for p in (to_begin, diff(ravel(ary)), to_end) if p is not None]
+    flat = ravel(ary)
+    parts = [p for p in (to_begin, lax.sub(flat[1:], flat[:-1]), to_end) if p is not None]
     return concatenate([ravel(p) for p in parts])
 
 

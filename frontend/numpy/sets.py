@@ -6,6 +6,7 @@ Everything is read off one sorted sequence: where a group of equal elements begi
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any, NamedTuple
 
 from weft import lax
@@ -117,6 +118,8 @@ def unique(
     With fewer than `size` of them the rest is `fill_value`, or the least one again.
     """
     given = wrap(lift(ar))
+    if given.dtype.kind == "c":  # NaNs are all alike, whatever their other parts are
+        given = where(isnan(given), constant(nan, (), given.dtype), given)
     x = ravel(given) if axis is None else moveaxis(given, axis, 0)
     axis = 0 if axis is None else axis_index(axis, given.ndim)
     inverse_shape = given.shape if x.ndim == 1 and given.ndim != 1 else (x.shape[0],)

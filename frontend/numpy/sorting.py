@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
-from weft.dialects.dtypes import complex64, int32, promote_types
+from weft.dialects.dtypes import bool_, complex64, int32, promote_types
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, constant, convert, default_int
 from weft.lax.sorting import backwards, take_along
 from weft.lax.sorting import order as ascending_order
 from weft.numpy.creation import array as make_array
 from weft.numpy.elementwise import where
 from weft.numpy.manipulation import ravel
-from weft.numpy.promotion import same_dtype
+from weft.numpy.promotion import same_dtype, to_inexact
 
 __all__ = ["argpartition", "argsort", "digitize", "lexsort", "partition", "searchsorted", "sort", "sort_complex"]
 
@@ -51,7 +51,7 @@ def sort(
 def sort_complex(a: ArrayLike) -> Array:
     """The elements along the last axis in ascending order, as complex numbers: by their real parts, then by the imaginary ones."""
     x = wrap(lift(a))
-    return sort(wrap(convert(x._node, promote_types(x.dtype, complex64)[0])))
+    return sort(wrap(convert(x._node, promote_types(to_inexact(x.dtype), complex64)[0])))
 
 
 def argsort(
@@ -92,6 +92,8 @@ def lexsort(keys: ArrayLike | Sequence[ArrayLike], axis: int = -1) -> Array:
 def _kth(x: Array, kth: int, axis: int, name: str) -> tuple[int, int]:
     if x.dtype.kind == "c":
         raise NotImplementedError(f"{name} for complex dtype is not implemented.")
+    if x.dtype is bool_:
+        raise TypeError(f"{name} does not accept dtype bool. Accepted dtypes are: integer, floating.")
     axis = axis_index(axis, x.ndim)
     return axis_index(kth, x.shape[axis]), axis
 
@@ -111,7 +113,8 @@ def argpartition(a: ArrayLike, kth: int, axis: int = -1) -> Array:
     kth, axis = _kth(x, kth, axis, "jnp.argpartition")
     found = ascending_order([x], axis)
     before, after = lax.slice_in_dim(found, 0, kth + 1, 1, axis), lax.slice_in_dim(found, kth + 1, None, 1, axis)
-    return lax.concatenate([before, lax.sort(after, axis)], axis).astype(default_int())
+    found = lax.concatenate([before, lax.sort(after, axis)], axis)
+    return wrap(convert(found._node, int32, x.weak_type))
 
 
 def searchsorted(
@@ -132,7 +135,21 @@ def searchsorted(
         raise ValueError("a should be 1-dimensional")
     if sorter is not None:
         x = take_along(x, wrap(convert(lift(sorter), int32)), 0)
+    if x.dtype.kind == "c":
+        return _searched(x, values, side)
     return wrap(ops.BisectOp.bind(ops.ordered(x._node), ops.ordered(values._node), side=side))
+
+
+def _searched(x: Array, values: Array, side: str) -> Array:
+    """`searchsorted` of complex numbers, which are two keys: how many of x stand before each value."""
+
+    def key(v: Array, part: Callable[[Array], Array]) -> Array:
+        return wrap(ops.ordered(part(v)._node))
+
+    each = lax.expand_dims(values, (values.ndim,))
+    (xr, xi), (vr, vi) = ((key(v, lax.real), key(v, lax.imag)) for v in (x, each))
+    before = (xr < vr) | ((xr == vr) & ((xi < vi) if side == "left" else (xi <= vi)))
+    return wrap(ops.ReduceOp.bind(convert(before._node, int32), kind="add", axes=(values.ndim,)))
 
 
 def digitize(x: ArrayLike, bins: ArrayLike, right: bool = False, *, method: str | None = None) -> Array:

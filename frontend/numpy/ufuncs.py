@@ -9,6 +9,7 @@ from typing import Any
 from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
+from weft.dialects.dtypes import bool_
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, convert
 from weft.numpy import elementwise, reductions
 from weft.numpy.ufunc import ufunc
@@ -42,6 +43,8 @@ def _running(kind: str) -> Callable[..., Array]:
 
 def _update(method: str) -> Callable[..., Array]:
     def at(x: Array, indices: Any, b: ArrayLike) -> Array:
+        if x.dtype is bool_:  # truth values add up and multiply as numbers
+            return at(x.astype(int), indices, b).astype(bool)
         return getattr(x.at[indices], method)(b)
 
     return at

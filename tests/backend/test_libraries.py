@@ -14,7 +14,7 @@ import reference
 
 ANSWERS = reference.answers()
 FILES = [file for file in ANSWERS if not file.startswith("errors")]
-DOUBLES = {"doubles_x64", "draws_x64", "incomplete_x64", "orders_x64", "special_more_x64", "special_x64"}
+DOUBLES = {"doubles_x64", "draws_x64", "grid_x64", "incomplete_x64", "orders_x64", "special_more_x64", "special_x64"}
 """Files of float64, which WebGPU has not."""
 CASES = [(d, f) for d in ("wasm", "webgpu") for f in FILES if d != "webgpu" or f not in DOUBLES]
 

@@ -59,7 +59,7 @@ class DotOp(ArrayOp):
 
     %c = array.dot %a, %b contract [[1], [0]] batch [[], []] : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
 
-    JAX: `lax.dot_general`; `preferred` is the result's dtype (preferred_element_type).
+    JAX: `lax.dot_general`; `preferred` is the result's dtype (preferred_element_type). Of bool it says whether any product is true.
     """
 
     name = "array.dot"
@@ -88,8 +88,8 @@ class DotOp(ArrayOp):
                     )
         check_axes("dot_general", "lhs dimensions", contract[0] + batch[0], a.ndim)
         check_axes("dot_general", "rhs dimensions", contract[1] + batch[1], b.ndim)
-        if a.dtype is not b.dtype or a.dtype.kind not in "iufc":
-            raise TypeError(f"dot_general requires numeric arguments of equal dtypes, got {a.dtype} and {b.dtype}.")
+        if a.dtype is not b.dtype:
+            raise TypeError(f"dot_general requires arguments of equal dtypes, got {a.dtype} and {b.dtype}.")
         shape = [a.shape[k] for k in (*batch[0], *_free(a.ndim, contract[0], batch[0]))]
         shape += [b.shape[k] for k in _free(b.ndim, contract[1], batch[1])]
         return aval(shape, preferred or a.dtype, a.weak_type and b.weak_type and not preferred)

@@ -103,7 +103,9 @@ def _float_to_integer(b: Any, x: SSAValue, source: DType, target: DType) -> SSAV
 
 
 def accumulator(dtype: DType) -> DType:
-    """The dtype in which sums of a dtype are kept: 16-bit floats add up in float32."""
+    """The dtype in which sums of a dtype are kept: 16-bit floats add up in float32, truth values are counted."""
+    if dtype.kind == "b":
+        return int32
     return float32 if dtype.kind == "f" and dtype.bits == 16 else dtype
 
 

@@ -281,6 +281,10 @@ class ScatterOp(ArrayOp):
         _check("scatter", mode, indices, scatter_dims_to_operand_dims)
         if kind not in ("set", "add", "mul", "min", "max"):
             raise ValueError(f"scatter: kind must be one of set, add, mul, min, max, got '{kind}'")
+        if kind in ("add", "mul") and operand.dtype.kind == "b":
+            raise TypeError(
+                f"scatter_{kind} does not accept dtype bool. Accepted dtypes are: integer, floating, complex."
+            )
         if operand.dtype is not updates.dtype:
             raise TypeError(
                 f"scatter requires the operand and the updates to have equal dtypes, got {operand.dtype} and {updates.dtype}."

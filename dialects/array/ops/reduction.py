@@ -86,7 +86,7 @@ class ReduceOp(ArrayOp):
     def infer(cls, x: Aval, *, kind: str, axes: Ints) -> Aval:
         check_kind("reduce", kind, x)
         check_axes("reduce", "axes", axes, x.ndim)
-        return aval(without(x.shape, axes), x.dtype, x.weak_type)
+        return aval(without(x.shape, axes), x.dtype, x.weak_type and kind not in ("and", "or", "xor"))
 
     @classmethod
     def jvp(

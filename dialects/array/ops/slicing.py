@@ -127,7 +127,7 @@ class DynamicUpdateSliceOp(ArrayOp):
             raise TypeError(
                 f"dynamic_update_slice requires the operand and the update to have equal dtypes, got {x.dtype} and {update.dtype}."
             )
-        return aval(x.shape, x.dtype, x.weak_type and update.weak_type)
+        return aval(x.shape, x.dtype)
 
     @classmethod
     def jvp(cls, primals: Sequence[Node], tangents: Sequence[Maybe], out: Node) -> Maybe:

@@ -13,7 +13,7 @@ import weft.numpy as wnp
 from weft import lax
 from weft.array import Array, lift, wrap
 from weft.custom import custom_jvp
-from weft.dialects.dtypes import float32
+from weft.dialects.dtypes import float32, float64
 from weft.numpy.promotion import promote_arrays
 
 Derivative = Callable[..., Any] | None
@@ -46,6 +46,14 @@ def real(name: str, *xs: Any) -> list[Array]:
     if any(a.dtype.kind == "c" for a in arrays):
         raise (ValueError if name in _BY_VALUE else TypeError)(f"{name} does not support complex-valued inputs.")
     return promote_arrays(*arrays, inexact=True)
+
+
+def wide(name: str, x: Any) -> Array:
+    """An argument in float32 or float64. Raises TypeError for other dtypes, as JAX does."""
+    x = wnp.asarray(x)
+    if x.dtype not in (float32, float64):
+        raise TypeError(f"{name} requires float32 or float64, got {x.dtype}")
+    return x
 
 
 def special(*derivatives: Derivative) -> Callable[[Callable[..., Array]], Callable[..., Array]]:

@@ -19,7 +19,7 @@ __all__ = ["bessel_jn", "i0", "i0e", "i1", "i1e"]
 def _scaled(x: Array, near: tuple[float, ...], far: tuple[float, ...], odd: bool) -> Array:
     a = lax.abs(x)
     close = a <= 8
-    small, large = where_safe(close, a, 4.0), where_safe(~close, a, 16.0)
+    small, large = wnp.where(close, a, 4.0), wnp.where(close, 16.0, a)
     inner = chebyshev(small / 4 - 1, near)
     outer = chebyshev(16 / large - 1, far) * lax.rsqrt(large)
     found = wnp.where(close, small * inner if odd else inner, outer)

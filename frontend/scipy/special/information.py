@@ -7,9 +7,11 @@ from typing import Any
 import weft.numpy as wnp
 from weft import lax
 from weft.array import Array
+from weft.custom import custom_jvp
 from weft.nn.functions import log_softmax as _log_softmax
 from weft.nn.functions import logsumexp
 from weft.nn.functions import softmax as _softmax
+from weft.numpy.promotion import like, promote_arrays
 from weft.scipy.special.base import real, special, where_safe
 
 __all__ = [
@@ -20,14 +22,22 @@ __all__ = [
 
 def expit(x: Any) -> Array:
     """The logistic function."""
-    (x,) = real("expit", x)
+    (x,) = promote_arrays(x, inexact=True)
     return lax.logistic(x)
 
 
-@special(lambda out, x: 1 / (x * (1 - x)))
-def logit(x: Array) -> Array:
+def logit(x: Any) -> Array:
     """log(x / (1 - x))."""
-    return lax.log(x / (1 - x))
+    (x,) = promote_arrays(x, inexact=True)
+    return _logit(x)
+
+
+@custom_jvp
+def _logit(x: Array) -> Array:
+    return lax.log(x / (like(1, x) - x))
+
+
+_logit.defjvps(lambda t, out, x: t / (x * (1 - x)))
 
 
 def softmax(x: Any, /, *, axis: Any = None) -> Array:
@@ -55,8 +65,8 @@ def xlog1py(x: Array, y: Array) -> Array:
 def entr(x: Any) -> Array:
     """-x log(x); 0 at 0, -inf below."""
     (x,) = real("entr", x)
-    safe = where_safe(x > 0, x, 1.0)
-    return wnp.where(x < 0, -wnp.inf, wnp.where(x == 0, 0.0, -where_safe(x != 0, x, 1.0) * lax.log(safe)))
+    safe = wnp.where(x > 0, x, 1.0)
+    return wnp.where(x < 0, -wnp.inf, wnp.where(x == 0, 0.0, -wnp.where(x != 0, x, 1.0) * lax.log(safe)))
 
 
 def rel_entr(p: Any, q: Any) -> Array:

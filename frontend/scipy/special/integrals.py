@@ -10,7 +10,7 @@ from weft import lax
 from weft.array import Array
 from weft.dialects.dtypes import float32
 from weft.scipy.special import tables
-from weft.scipy.special.base import chebyshev, special, where_safe
+from weft.scipy.special.base import chebyshev, special, where_safe, wide
 
 __all__ = ["exp1", "expi", "expn", "fresnel", "sici", "spence"]
 
@@ -142,12 +142,16 @@ def fresnel(x: Any) -> tuple[Array, Array]:
     return _fresnel_s(x), _fresnel_c(x)
 
 
-@special(lambda out, x: wnp.where(x == 1, -1.0, lax.log(x) / (1 - where_safe(x != 1, x, 2.0))))
-def spence(x: Array) -> Array:
+def spence(x: Any) -> Array:
     """The dilogarithm of 1 - x: the integral of log(t) / (1 - t) from 1 to x. NaN below 0.
 
     Reduced to [1/2, 3/2] by its values at 1 / x and at 1 - x.
     """
+    return _spence(wide("spence", x))
+
+
+@special(lambda out, x: wnp.where(x == 1, -1.0, lax.log(x) / (1 - where_safe(x != 1, x, 2.0))))
+def _spence(x: Array) -> Array:
     inside = x > 0
     whole = where_safe(inside & ~wnp.isinf(x), x, 1.0)
     inverse = whole > 1.5

@@ -15,8 +15,9 @@ from weft import lax
 from weft.array import Array
 from weft.custom import custom_jvp
 from weft.dialects.dtypes import complex64, complex128, float64
+from weft.lax.base import constant
 from weft.scipy.special import tables
-from weft.scipy.special.base import chebyshev, polynomial, real, special, where_safe
+from weft.scipy.special.base import chebyshev, polynomial, real, special, where_safe, wide
 
 __all__ = ["dawsn", "erf", "erfc", "erfcx", "erfinv", "log_ndtr", "ndtr", "ndtri", "owens_t", "wofz"]
 
@@ -39,9 +40,14 @@ def erfinv(x: Any) -> Array:
     return lax.erf_inv(x)
 
 
+def erfcx(x: Any) -> Array:
+    """exp(x²) erfc(x); of complex numbers by `wofz`."""
+    x = wnp.asarray(x)
+    return wofz(1j * x) if x.dtype.kind == "c" else _erfcx(x)
+
+
 @special(lambda out, x: 2 * x * out - 2 / math.sqrt(math.pi))
-def erfcx(x: Array) -> Array:
-    """exp(x²) erfc(x)."""
+def _erfcx(x: Array) -> Array:
     a = lax.abs(x)
     t = wnp.where(wnp.isinf(a), 1.0, (a - 3.75) / (where_safe(~wnp.isinf(a), a, 1.0) + 3.75))
     above = chebyshev(t.astype(x.dtype), tables.ERFCX) / (1 + 2 * a)
@@ -64,8 +70,8 @@ def dawsn(x: Array) -> Array:
 
 def ndtr(x: Any) -> Array:
     """The distribution function of the standard normal distribution."""
-    (x,) = real("ndtr", x)
-    return 0.5 * lax.erfc(-x * math.sqrt(0.5))
+    x = wide("ndtr", x)
+    return constant(0.5, (), x.dtype) * lax.erfc(-x * math.sqrt(0.5))
 
 
 def _density_over_distribution(x: Array) -> Array:
@@ -97,7 +103,7 @@ def log_ndtr(x: Any, series_order: int = 3) -> Array:
         raise TypeError("series_order must be a Python integer.")
     if not 0 <= series_order <= 30:
         raise ValueError("series_order must be non-negative and <= 30.")
-    return _log_ndtr(x)
+    return _log_ndtr(wide("log_ndtr", x))
 
 
 _CENTRE = (
@@ -120,9 +126,13 @@ _FAR_TAIL = (
 )  # fmt: skip
 
 
-@special(lambda out, p: math.sqrt(2 * math.pi) * lax.exp(0.5 * out * out))
-def ndtri(p: Array) -> Array:
+def ndtri(p: Any) -> Array:
     """The quantile of the standard normal distribution: the inverse of ndtr. Infinite at 0 and 1, NaN outside."""
+    return _ndtri(wide("ndtri", p))
+
+
+@special(lambda out, p: math.sqrt(2 * math.pi) * lax.exp(0.5 * out * out))
+def _ndtri(p: Array) -> Array:
     q = p - 0.5
     central = lax.abs(q) <= 0.425
     inside = (p > 0) & (p < 1)
@@ -174,8 +184,8 @@ def _(primals: Any, tangents: Any) -> Any:
 def wofz(z: Any) -> Array:
     """Faddeeva's function exp(-z²) erfc(-iz), of complex numbers."""
     x = wnp.asarray(z)
-    wide = x.dtype in (float64, complex128) or (x.dtype.is_integer and x.dtype.bits == 64)
-    return _wofz(x.astype(complex128 if wide else complex64))
+    double = x.dtype in (float64, complex128) or (x.dtype.is_integer and x.dtype.bits == 64)
+    return _wofz(x.astype(complex128 if double else complex64))
 
 
 @cache
