@@ -762,7 +762,7 @@ func.func @dot(%x : tensor<4x8xf32>, %y : tensor<7x2xf32>) {
 
 // -----
 
-// CHECK: dot_general requires numeric arguments of equal dtypes, got float32 and int32.
+// CHECK: dot_general requires arguments of equal dtypes, got float32 and int32.
 func.func @dot(%x : tensor<4x8xf32>, %y : tensor<8x2xi32>) {
   %0 = array.dot %x, %y contract [[1], [0]] batch [[], []] : tensor<4x8xf32>, tensor<8x2xi32> -> tensor<4x2xf32>
   func.return
