@@ -168,8 +168,8 @@ class Array:
     def _scalar(self, what: str, kind: type[errors.JAXTypeError]) -> Any:
         node = self._node
         value = node.value
-        if value.__class__ in _avals:
-            return value
+        if value.__class__ in _avals:  # a Python scalar, which may have more digits than the dtype
+            return unpack(memoryview(pack(value, node.dtype)), node.aval)[0]
         return unpack(eager.host_bytes(eager.value(node, what, kind), node.aval), node.aval)[0]
 
     def item(self, *index: int) -> Any:

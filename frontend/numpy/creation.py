@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from weft import lax
-from weft.array import Array, lift, put, wrap
+from weft.array import Array, lift, put, scalar, wrap
 from weft.devices import current_device, get_device
 from weft.dialects.array.node import aval, leaf
 from weft.dialects.dtypes import DType
@@ -74,9 +74,10 @@ def asarray(
     if a is None or isinstance(a, str):
         raise _no_number(a)
     if wanted is not None and (value := number(a)) is not None:
-        if wanted.is_integer:
-            pack(int(value), wanted)  # raises OverflowError for what the dtype cannot hold
-        return _placed(constant(value, (), wanted), device)
+        kind = next(
+            k for letters, k in (("b", bool), ("iu", int), ("f", float), ("c", complex)) if wanted.kind in letters
+        )
+        return _placed(wrap(scalar(kind(value), wanted)), device)
     node = lift(a)
     return _placed(wrap(node if wanted is None else convert(node, wanted)), device)
 

@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, product
 from typing import Any, NamedTuple, TypeAlias
 
-from weft import lax
+from weft import eager, lax
 from weft.array import Array, lift, wrap
+from weft.devices import get_device
+from weft.dialects.array.node import STATE, aval, computed
 from weft.dialects.dtypes import bool_
+from weft.eager import SCALARS
 from weft.errors import ConcretizationTypeError, NonConcreteBooleanIndexError, TracerIntegerConversionError
 from weft.lax.base import ArrayLike, constant, convert, default_int, size_of
 from weft.lax.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers, wrapped
@@ -97,7 +100,7 @@ def _entries(shape: tuple[int, ...], index: Any, clamped: bool = False, wrap_neg
         elif isinstance(e, slice):
             entries.append(_range(e, size))
         elif isinstance(e, _Mask):
-            if e.size != size:
+            if e.size not in (size, 0):
                 raise IndexError(
                     f"boolean index did not match shape of indexed array: got size {e.size}, expected {size} along axis {axis}"
                 )
@@ -170,13 +173,11 @@ def places_of(condition: Array) -> list[Array]:
 
 def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None, wrap_negative: bool = True) -> Array:
     """x[index]. `mode`, `fill_value` and `wrap_negative` say what indices mean that are out of range, or negative."""
-    if (
-        index.__class__ is int
-        and x.ndim
-        and mode is None
-        and (-x.shape[0] if wrap_negative else 0) <= index < x.shape[0]
-    ):
-        return lax.index_in_dim(x, index, 0, keepdims=False)  # the most common one
+    if index.__class__ is int and x.ndim and (-x.shape[0] if wrap_negative else 0) <= index < x.shape[0]:
+        found = _at_once(x, (index,))
+        return lax.index_in_dim(x, index, 0, keepdims=False) if found is None else found  # the most common one
+    if index.__class__ is tuple and mode is None and wrap_negative and (found := _at_once(x, index)) is not None:
+        return found
     entries = _entries(x.shape, index, mode is None, wrap_negative)
     view = _view(x, entries)
     arrays = {axis: e for axis, e in enumerate(_by_axis(entries)) if isinstance(e, Array)}
@@ -185,18 +186,46 @@ def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None, wrap
     if len(arrays) == 1 and mode is None:
         ((axis, array),) = arrays.items()
         if not array.ndim:
+            if not view.shape[axis]:
+                raise IndexError(f"index is out of bounds for axis {axis} with size 0")
             return _arranged(lax.dynamic_index_in_dim(view, array, axis, keepdims=False), entries, 0)
     columns = [wrap(convert(a._node, default_int())) for a in arrays.values()]
     if wrap_negative:
         columns = [wrapped(c, view.shape[axis]) for c, axis in zip(columns, arrays, strict=True)]
     common = lax.broadcast_shapes(*(c.shape for c in columns))
     rank, axes = len(common), tuple(arrays)
+    rest = [n for k, n in enumerate(view.shape) if k not in arrays]
+    if not size_of((*common, *rest)):  # nothing is read, perhaps of nothing
+        return _arranged(constant(0, (*common, *rest), x.dtype), entries, rank)
     vectors = lax.concatenate([lax.expand_dims(broadcast_to(c, common), (rank,)) for c in columns], rank)
     offset = tuple(range(rank, rank + view.ndim - len(axes)))
     sizes = [1 if k in arrays else n for k, n in enumerate(view.shape)]
     how = GatherScatterMode.from_any(mode, GatherScatterMode.PROMISE_IN_BOUNDS)
     numbers = GatherDimensionNumbers(offset, axes, axes)
     return _arranged(lax.gather(view, vectors, numbers, sizes, mode=how, fill_value=fill_value), entries, rank)
+
+
+_LITTLE = 4096
+"""Bytes that are rather copied by the host than by a program."""
+
+
+def _at_once(x: Array, index: tuple[Any, ...]) -> Array | None:
+    """x[index] for integers in range, if x has been computed and lies in the host's memory: a copy of a few bytes, so that who reads elements one by one compiles nothing."""
+    node = x._node
+    shape, value = x.shape, node.value
+    if value is None or value.__class__ in SCALARS or node.mark or STATE.pending is None or len(index) > len(shape):
+        return None
+    place = 0
+    for i, n in zip(index, shape, strict=False):
+        if i.__class__ is not int or not -n <= i < n:
+            return None
+        place = place * n + i % n
+    part = aval(shape[len(index) :], x.dtype, x.weak_type)
+    backend = get_device(value.device).backend
+    if part.nbytes > _LITTLE or not backend.host_memory:
+        return None
+    data = backend.get(eager.value(node), node.aval)[place * part.nbytes : (place + 1) * part.nbytes]
+    return wrap(computed(part, backend.put(data, part), node.device))
 
 
 def _by_axis(entries: Iterable[Entry]) -> list[_Range | Array]:
@@ -362,6 +391,8 @@ def _updated(x: Array, index: Any, values: ArrayLike, kind: str, unique: bool, m
     entries = _entries(x.shape, index, False, wrap_negative)
     if not any(isinstance(e, Array) for e in entries):
         return _update_view(x, entries, new, kind)
+    if not x.size:
+        return x
     numbered = lax.reshape(lax.iota(default_int(), x.size), x.shape)
     places = getitem(numbered, index, how, x.size, wrap_negative)  # outside: a place outside
     scattered = _SCATTER[kind](

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.array_api import make_strategies_namespace
 
 import weft
 import weft.numpy as xp
@@ -352,3 +355,29 @@ def test_devices_say_which_dtypes_they_have() -> None:
         info.dtypes(device="abacus")
     with pytest.raises(ValueError, match="Unknown device"):
         info.default_dtypes(device="abacus")
+
+
+XPS = make_strategies_namespace(xp, api_version="2024.12")
+
+
+@given(data=st.data())
+@settings(deadline=None)
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_hypothesis_makes(data: st.DataObject) -> None:
+    """Hypothesis's strategies for namespaces of the standard work, without a warning, and what they make is indexed as nested lists are."""
+    with weft.enable_x64():
+        x = data.draw(XPS.arrays(XPS.scalar_dtypes(), XPS.array_shapes(min_dims=0, min_side=0)))
+        key = data.draw(XPS.indices(x.shape, allow_newaxis=True)) if 0 not in x.shape else ()
+        wanted = np.asarray(x)[key]
+        assert x[key].shape == wanted.shape and x[key].dtype == wanted.dtype == x.dtype
+        np.testing.assert_array_equal(x[key], wanted)
+
+
+@given(data=st.data())
+@settings(deadline=None)
+def test_masks_that_hypothesis_makes(data: st.DataObject) -> None:
+    with weft.enable_x64():
+        x = data.draw(XPS.arrays(XPS.numeric_dtypes(), XPS.array_shapes(min_dims=1, min_side=0, max_dims=3)))
+        rank = data.draw(st.integers(0, x.ndim))
+        mask = data.draw(XPS.arrays(xp.bool, x.shape[:rank]))
+        np.testing.assert_array_equal(x[mask], np.asarray(x)[np.asarray(mask)])

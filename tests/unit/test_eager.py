@@ -56,6 +56,37 @@ def test_what_somebody_holds_is_computed_together(runs):
     assert a._node.op is LeafOp and c._node.inputs == ()
 
 
+@pytest.mark.parametrize("device", ["cpu", "wasm"])
+def test_elements_of_what_was_computed_need_no_program(runs, device):
+    with weft.default_device(device):
+        x = jnp.arange(24.0).reshape(2, 3, 4) * 1.5
+        x.block_until_ready()
+        del runs[:]
+        found = [
+            float(x[1, 2, 3]),
+            x[1, -1].tolist(),
+            [float(v) for v in x[0, 0]],
+            float(x[-2][1][2]),
+            x[(0, 0, 0)].shape,
+        ]
+        assert found == [34.5, [30.0, 31.5, 33.0, 34.5], [0.0, 1.5, 3.0, 4.5], 9.0, ()] and runs == []
+        assert x[0, 1].device == device and (jnp.asarray(2)[None] * 1)[0].weak_type
+        assert float(grad(lambda v: v[1, 2, 3] * v[0, 0, 1])(x)[1, 2, 3]) == 1.5
+        assert float(weft.jit(lambda: x[1, 0, 0])()) == 18
+        del runs[:]
+        with pytest.raises(IndexError):
+            x[0, 0, 0, 0]
+        x.delete()
+        with pytest.raises(RuntimeError, match="deleted"):
+            x[0, 0, 0]
+
+
+def test_numbers_are_arguments(runs):
+    for value in (1.0, 2.5):
+        float(jnp.asarray(value, "float32") * 3)
+    assert runs == [1, 1] and float(jnp.asarray(0.1)) == np.float32(0.1)
+
+
 def test_enough_that_waits_runs_by_itself(runs):
     x = put(X)
     for _ in range(3 * eager.GATHER):
