@@ -21,6 +21,7 @@ from weft.dialects.array.node import STATE, Node, computed, leaf, mark_of, trans
 from weft.dialects.array.node import wrap as wrap_node
 from weft.dialects.array.op import zeros
 from weft.function import OnNodes, check_callable, describe_function, lift_result, positional, same_structure
+from weft.symbolic_zeros import CustomVJPPrimal, hidden, shown
 from weft.tree_util import Partial, PyTreeDef, tree_flatten, tree_map
 
 Numbers = int | Sequence[int]
@@ -76,15 +77,12 @@ class custom_jvp(_Custom):
     """
 
     rule: Callable[..., Any] | None = None
+    symbolic = False
 
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
-        """Sets the rule: `jvp(*nondiff, primals, tangents) -> (out, tangent)`. A decorator. Tangents that are zero come as arrays of zeros."""
+        """Sets the rule: `jvp(*nondiff, primals, tangents) -> (out, tangent)`. A decorator. Tangents that are zero come as arrays of zeros, or (`symbolic_zeros`) as `SymbolicZero`, which may be given back, too."""
         check_callable(jvp, "defjvp")
-        if symbolic_zeros:
-            raise NotImplementedError(
-                "defjvp: symbolic_zeros are not supported; tangents that are zero come as arrays of zeros"
-            )
-        self.rule = jvp
+        self.rule, self.symbolic = jvp, symbolic_zeros
         return jvp
 
     def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
@@ -99,7 +97,7 @@ class custom_jvp(_Custom):
                 return out, tree_map(lambda x: x * 0, out)
             return out, reduce(partial(tree_map, operator.add), parts)
 
-        self.rule = rule
+        self.rule, self.symbolic = rule, False
 
     def _check_rules(self) -> None:
         if self.rule is None:
@@ -108,10 +106,13 @@ class custom_jvp(_Custom):
     def _bind(self, graph, nodes, captures, fixed, tree, out_tree):  # type: ignore[no-untyped-def]
         count = len(nodes)
 
-        def rule(primals: Sequence[Node], tangents: Sequence[Node]) -> tuple[list[Node], list[Node]]:
-            given = [tree.unflatten([Array(n) for n in part[:count]]) for part in (primals, tangents)]
+        symbolic = self.symbolic
+
+        def rule(primals: Sequence[Node], tangents: Sequence[Node | None]) -> tuple[list[Node], list[Node | None]]:
+            given = tree.unflatten([Array(n) for n in primals[:count]])
+            moves = tree.unflatten([shown(t, p, symbolic) for p, t in zip(primals[:count], tangents, strict=False)])
             with calling(graph, out_tree, primals) as token:
-                pair = self.rule(*fixed.values(), *given)  # type: ignore[misc]
+                pair = self.rule(*fixed.values(), given, moves)  # type: ignore[misc]
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise TypeError(
                     f"Custom JVP rule {describe_function(self.rule)} for function {describe_function(self.fun)} must produce a pair "
@@ -119,13 +120,13 @@ class custom_jvp(_Custom):
                 )
             outs, found = (
                 [
-                    lift_result(x, self.rule)
+                    None if hidden(x) is None else lift_result(x, self.rule)
                     for x in same_structure(out_tree, part, f"{describe_function(self.rule)}: {what}")
                 ]  # type: ignore[arg-type]
                 for part, what in zip(pair, ("primal outputs", "tangent outputs"), strict=True)
             )
             for out, tangent in zip(outs, found, strict=True):
-                if out.shape != tangent.shape:
+                if tangent is not None and out.shape != tangent.shape:
                     raise TypeError(
                         f"Custom JVP rule {describe_function(self.rule)} must produce primal and tangent outputs with equal shapes, "
                         f"but got {out.aval} and {tangent.aval}."
@@ -144,6 +145,7 @@ class custom_vjp(_Custom):
 
     fwd: Callable[..., Any] | None = None
     bwd: Callable[..., Any] | None = None
+    symbolic = False
 
     def defvjp(
         self,
@@ -152,14 +154,15 @@ class custom_vjp(_Custom):
         symbolic_zeros: bool = False,
         optimize_remat: bool = False,
     ) -> None:
-        """Sets the rules."""
+        """Sets the rules. With `symbolic_zeros`, `fwd` gets each leaf of its arguments as a `CustomVJPPrimal`, and `bwd` a `SymbolicZero` for a cotangent that is zero.
+
+        `optimize_remat` says that `fwd` need not run where only the function's value is wanted; it never does here. Raises NotImplementedError for both.
+        """
         check_callable(fwd, "defvjp")
         check_callable(bwd, "defvjp")
-        if symbolic_zeros:
-            raise NotImplementedError(
-                "defvjp: symbolic_zeros are not supported; cotangents that are zero come as arrays of zeros"
-            )
-        self.fwd, self.bwd = fwd, bwd
+        if symbolic_zeros and optimize_remat:
+            raise NotImplementedError("remat optimization for custom_vjp does not support symbolic zeros")
+        self.fwd, self.bwd, self.symbolic = fwd, bwd, symbolic_zeros
 
     def _check_rules(self) -> None:
         if self.fwd is None:
@@ -167,10 +170,14 @@ class custom_vjp(_Custom):
 
     def _bind(self, graph, nodes, captures, fixed, tree, out_tree):  # type: ignore[no-untyped-def]
         residual_tree: PyTreeDef | None = None
+        symbolic, avals = self.symbolic, graph.out_avals
 
-        def fwd(*args: Node) -> tuple[list[Node], list[Node]]:
+        def fwd(args: Sequence[Node], active: Sequence[bool]) -> tuple[list[Node], list[Node]]:
             nonlocal residual_tree
-            dynamic = tree.unflatten([Array(n) for n in args[: len(nodes)]])
+            leaves: list[Any] = [Array(n) for n in args[: len(nodes)]]
+            if symbolic:
+                leaves = [CustomVJPPrimal(x, on) for x, on in zip(leaves, active, strict=False)]
+            dynamic = tree.unflatten(leaves)
             with calling(graph, out_tree, args) as token:
                 pair = self.fwd(*_merged(fixed, dynamic))  # type: ignore[misc]
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
@@ -182,9 +189,10 @@ class custom_vjp(_Custom):
             residuals, residual_tree = tree_flatten(pair[1])
             return [*(lift_result(x, fwd) for x in outs), *token()], [lift_result(x, fwd) for x in residuals]
 
-        def bwd(residuals: Sequence[Node], cts: Sequence[Node]) -> list[Node | None]:
+        def bwd(residuals: Sequence[Node], cts: Sequence[Node | None]) -> list[Node | None]:
             kept = residual_tree.unflatten([Array(n) for n in residuals])  # type: ignore[union-attr]
-            found = self.bwd(*fixed.values(), kept, out_tree.unflatten([Array(n) for n in cts[: out_tree.num_leaves]]))  # type: ignore[misc]
+            given = [shown(ct, o, symbolic) for ct, o in zip(cts[: out_tree.num_leaves], avals, strict=False)]
+            found = self.bwd(*fixed.values(), kept, out_tree.unflatten(given))  # type: ignore[misc]
             return [*self._cotangents(found, tree, nodes), *(None for _ in captures)]
 
         return CustomVjpCall.bind(*nodes, *captures, graph=graph, fwd=fwd, bwd=bwd)
@@ -203,7 +211,7 @@ class custom_vjp(_Custom):
                 leaves += [None] * part.num_leaves if ct is None else part.flatten_up_to(ct)
             except ValueError as error:
                 raise TypeError(f"{name} must produce cotangents of the arguments' structure: {error}") from error
-        cts = [None if x is None else lift_result(x, self.bwd) for x in leaves]
+        cts = [None if hidden(x) is None else lift_result(x, self.bwd) for x in leaves]
         for ct, n in zip(cts, nodes, strict=True):
             if ct is not None and ct.shape != n.aval.shape and n.dtype.kind in "fc":
                 raise ValueError(

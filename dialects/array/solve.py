@@ -129,14 +129,13 @@ def solve_root(
     counts = [len(c) for c in captured]
     vectors = len(guess)
 
-    def rule(primals: Sequence[Node], tangents: Sequence[Node]) -> tuple[Sequence[Node], list[Node]]:
+    def rule(primals: Sequence[Node], tangents: Sequence[Node | None]) -> tuple[Sequence[Node], list[Node]]:
         from weft.dialects.array.ops import NegOp
 
         of_f, rest = primals[: counts[0]], primals[counts[0] + counts[1] :]
         found = call(*primals)
         x = found[:vectors]
-        given = [t if t.dtype.is_inexact else None for t in tangents[: counts[0]]]
-        _, moved = jvp_call(lambda *args: inline(f, args), [*of_f, *x], [*given, *(None for _ in x)])
+        _, moved = jvp_call(lambda *args: inline(f, args), [*of_f, *x], [*tangents[: counts[0]], *(None for _ in x)])
         y = [NegOp.bind(zeros(n) if m is None else m) for m, n in zip(moved, x, strict=True)]
         dx = inline(tangent_solve, [*rest[: counts[2]], *x, *y])
         return found, [*dx, *(zeros(a) for a in found[vectors:])]

@@ -208,7 +208,7 @@ def custom_vjp(x):
             x,
             *captures,
             graph=graph,
-            fwd=lambda x: ([SinOp.bind(x)], [x]),
+            fwd=lambda args, active: ([SinOp.bind(*args)], args),
             bwd=lambda res, cts: [MulOp.bind(MulOp.bind(cts[0], literal(10.0, cts[0])), res[0])],
         )
     )
@@ -236,7 +236,7 @@ def test_custom_vjp_sums_over_the_batch_for_shared_arguments():
         graph, captures = close([x0 := leaf(F32), y0 := leaf(F32)], [MulOp.bind(x0, y0)])
         assert not captures
         rules = {
-            "fwd": lambda x, y: ([MulOp.bind(x, y)], [x, y]),
+            "fwd": lambda args, active: ([MulOp.bind(*args)], args),
             "bwd": lambda res, cts: [MulOp.bind(cts[0], res[1]), MulOp.bind(cts[0], res[0])],
         }
         return CustomVjpCall.bind(x, y, graph=graph, **rules)

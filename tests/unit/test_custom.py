@@ -8,6 +8,13 @@ import pytest
 import weft
 import weft.numpy as jnp
 from weft import checkpoint, custom_jvp, custom_vjp, grad, jit, jvp, lax, linearize, vmap
+from weft.custom_derivatives import (
+    CustomVJPPrimal,
+    SymbolicZero,
+    custom_vjp_primal_tree_values,
+    linear_call,
+    zero_from_primal,
+)
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
 
@@ -237,3 +244,113 @@ def test_a_value_that_is_read_stays_inside_a_graph():
         return y * jnp.sum(x)
 
     close(weft.value_and_grad(loss)(jnp.ones(3)), (18.0, np.full(3, 6.0)))
+
+
+# -- zeros that are known to be zero ------------------------------------------------------------------------------------------------------
+
+
+def seen_by_forward_rule(seen: list):
+    @custom_jvp
+    def product(x, y):
+        return x * y
+
+    def rule(primals, tangents):
+        seen.append(tuple(type(t) is SymbolicZero for t in tangents))
+        (x, y), (dx, dy) = primals, tangents
+        parts = [t * z for t, z in ((dx, y), (dy, x)) if type(t) is not SymbolicZero]
+        return x * y, sum(parts[1:], parts[0])
+
+    product.defjvp(rule, symbolic_zeros=True)
+    return product
+
+
+@pytest.mark.parametrize("outer", [lambda f: f, jit, lambda f: lambda x: vmap(f)(jnp.stack([x, x]))[1]])
+def test_a_forward_rule_sees_which_tangents_are_zero(outer) -> None:
+    seen: list = []
+    product = seen_by_forward_rule(seen)
+    close(outer(grad(lambda x: product(x, 3.0)))(2.0), 3.0)
+    close(outer(grad(lambda y: product(2.0, y)))(3.0), 2.0)
+    close(outer(grad(lambda x: product(x, x)))(3.0), 6.0)
+    assert set(seen) == {(False, True), (True, False), (False, False)}
+
+
+def test_a_forward_rule_may_give_a_zero() -> None:
+    @custom_jvp
+    def f(x):
+        return jnp.sin(x), x
+
+    f.defjvp(lambda p, t: (f(*p), (SymbolicZero.from_primal_value(p[0]), t[0])), symbolic_zeros=True)
+    close(jvp(f, (X,), (X,))[1], (0 * X, X))
+    close(vmap(grad(lambda x: sum(f(x))))(X), np.ones(3))
+
+
+@pytest.mark.parametrize("outer", [lambda f: f, jit, lambda f: lambda x: vmap(f)(jnp.stack([x, x]))[1]])
+def test_reverse_rules_see_what_is_wanted_and_what_is_zero(outer) -> None:
+    wanted, zero = [], []
+
+    @custom_vjp
+    def both(x, y):
+        return x * y, x + y
+
+    def fwd(x, y):
+        wanted.append((x.perturbed, y.perturbed))
+        return both(x.value, y.value), custom_vjp_primal_tree_values((x, y))
+
+    def bwd(kept, cts):
+        zero.append(tuple(type(ct) is SymbolicZero for ct in cts))
+        product, total = (0.0 if type(ct) is SymbolicZero else ct for ct in cts)
+        return kept[1] * product + total, SymbolicZero.from_primal_value(kept[1])
+
+    both.defvjp(fwd, bwd, symbolic_zeros=True)
+    close(outer(grad(lambda x: both(x, 3.0)[0]))(2.0), 3.0)
+    close(outer(grad(lambda x: both(x, 3.0)[1]))(2.0), 1.0)
+    close(outer(grad(lambda y: sum(both(2.0, y))))(3.0), 0.0)
+    assert set(wanted) == {(True, False), (False, True)}
+    assert set(zero) == {(False, True), (True, False), (False, False)}
+    with pytest.raises(NotImplementedError, match="symbolic zeros"):
+        both.defvjp(fwd, bwd, symbolic_zeros=True, optimize_remat=True)
+
+
+def test_zeros_have_a_type_and_no_arithmetic() -> None:
+    zero = zero_from_primal(jnp.ones((2, 3)), symbolic_zeros=True)
+    assert (zero.shape, zero.ndim, zero.size, str(zero.dtype), repr(zero)) == ((2, 3), 2, 6, "float32", "SymbolicZero")
+    assert SymbolicZero.from_primal_value(3).dtype == weft.float0
+    close(zero_from_primal(jnp.ones(3)), np.zeros(3))
+    with pytest.raises(TypeError):
+        zero + 1
+    with pytest.raises(TypeError, match="unexpected leaf"):
+        custom_vjp_primal_tree_values([CustomVJPPrimal(1.0, True), 2.0])
+
+
+# -- transposes of the user's own ---------------------------------------------------------------------------------------------------------
+
+
+def transposed(f, like):
+    return lambda ct: weft.linear_transpose(f, like)(ct)[0]
+
+
+def same(x):
+    """The identity, whose transpose multiplies by 7, so that one sees whose it is."""
+    return linear_call(lambda _, x: x, lambda _, ct: 7.0 * ct, (), x)
+
+
+@pytest.mark.parametrize("outer", [lambda f: f, jit, lambda f: lambda x: vmap(f)(jnp.stack([x, x]))[1]])
+def test_the_transpose_of_a_linear_call_is_the_users(outer) -> None:
+    once = transposed(same, 1.0)
+    twice = transposed(once, 1.0)
+    found = [outer(f)(2.0) for f in (same, once, twice, transposed(twice, 1.0), grad(same))]
+    close(found, [2.0, 14.0, 2.0, 14.0, 7.0])
+    close(outer(lambda x: jvp(same, (x,), (x,))[1])(2.0), 2.0)
+
+
+def test_a_linear_call_has_residuals_and_captures() -> None:
+    def scaled(r, x, c):
+        return linear_call(lambda r, x: {"a": x[0] / r * c, "b": x[1]}, lambda r, ct: (ct["a"] / r * c, ct["b"]), r, x)
+
+    x, ct = (jnp.ones(2), jnp.ones(3)), {"a": jnp.ones(2), "b": 2 * jnp.ones(3)}
+    back = jit(lambda c: weft.linear_transpose(lambda *x: scaled(4.0, x, c), *x)(ct))
+    close(back(8.0), (np.full(2, 2.0), np.full(3, 2.0)))
+    close(vmap(lambda r: scaled(r, x, 1.0)["a"])(jnp.array([1.0, 2.0])), [[1, 1], [0.5, 0.5]])
+    close(grad(lambda r: scaled(r, x, 1.0)["a"].sum())(2.0), -0.5)
+    with pytest.raises(TypeError, match="transpose output pytree structure"):
+        jit(lambda x: linear_call(lambda _, x: x, lambda _, ct: [ct], (), x))(1.0)
