@@ -12,6 +12,7 @@ from typing import Any
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array.custom import CustomVjpTangent
+from weft.dialects.array.effects import following, handed_on
 from weft.dialects.array.graph import Graph, inline
 from weft.dialects.array.node import Aval, Node, aval, leaf, transform
 from weft.dialects.array.op import literal, zero_tangent, zeros
@@ -194,14 +195,19 @@ class LinearMap:
 def linear_transpose(
     fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()
 ) -> Callable[..., tuple[Any, ...]]:
-    """The transpose of a function that is linear in all arguments: from a cotangent of the result to a tuple of those of `primals`, of which only shapes and dtypes matter."""
+    """The transpose of a function that is linear in all arguments: from a cotangent of the result to a tuple of those of `primals`, of which only shapes and dtypes matter.
+
+    The function itself is not computed, and calls of the host for their effect that see its arguments are not made.
+    """
     check_callable(fun, "linear_transpose")
     _no_axes(reduce_axes, "linear_transpose")
     leaves, tree = tree_flatten(primals)
     run = on_nodes(fun, tree)
-    with transform() as mark:
+    with transform() as mark, following() as effects:
         ins = [leaf(x.aval if hasattr(x, "aval") else lift(x).aval, mark=mark) for x in leaves]
         outs = run(*ins)
+    if effects.made and not dependents(effects.made, ins):
+        handed_on(effects.made, 0)
 
     def transposed(cotangent: Any) -> tuple[Any, ...]:
         cts = same_structure(run.out_tree, cotangent, "linear_transpose: cotangent")

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from xdsl.dialects.builtin import StringAttr, UnregisteredOp
+from xdsl.ir import Attribute, Operation
+
 from weft import eager
 from weft.array import Array, lift, wrap
 from weft.devices import Device, current_device, get_device
@@ -26,7 +29,7 @@ Function = Callable[[Sequence[Array]], Sequence[Any]]
 
 class HostCall:
     """A call of the host. Parameters: `run` (a Function), `outs` (avals of its results), `batching` (how `vmap` is done; None for not at all), `what` (its name for errors), and whether
-    it is made for its `effect`: its last input is a token then, and so is its last result.
+    it is made for its `effect` ("debug", or "once" if it may never be repeated; "" if not): its last input is a token then, and so is its last result.
     """
 
     name = "host_call"
@@ -34,7 +37,7 @@ class HostCall:
 
     @classmethod
     def bind(
-        cls, *args: Node, run: Function, outs: tuple[Aval, ...], batching: str | None, what: str, effect: bool
+        cls, *args: Node, run: Function, outs: tuple[Aval, ...], batching: str | None, what: str, effect: str
     ) -> tuple[Node, ...]:
         params = {"run": run, "outs": outs, "batching": batching, "what": what, "effect": effect}
         node = make(cls, args, params, (*outs, TOKEN) if effect else outs)
@@ -49,9 +52,20 @@ class HostCall:
         return made
 
     @classmethod
-    def create(cls, **_: Any) -> Any:
-        """There is no op of the IR: a program is cut before it is written down."""
-        raise NotImplementedError("a program that calls the host is several programs: there is no one text of it")
+    def properties_of(cls, params: dict[str, Any]) -> dict[str, Attribute]:
+        """What kind of call it is, whom it calls, and whether for the effect."""
+        effect = {"effect": StringAttr(params["effect"])} if params["effect"] else {}
+        return {"what": StringAttr(params["what"]), "callback": StringAttr(params["run"].__name__), **effect}
+
+    @classmethod
+    def create(cls, **parts: Any) -> Operation:
+        """An op to look at, which no dialect has: a program is cut before it is compiled."""
+        return UnregisteredOp.with_name("array.host_call").create(**parts)
+
+    @classmethod
+    def transpose(cls, *_: Any, what: str, **params: Any) -> Any:
+        """There is none: what the host does is not known to be linear."""
+        raise NotImplementedError(f"Transpose rule (for reverse-mode differentiation) for '{what}' not implemented")
 
     @classmethod
     def jvp(cls, primals: Any, tangents: Any, out: Any, *, what: str, **params: Any) -> Any:
@@ -72,7 +86,7 @@ class HostCall:
         outs: Any,
         batching: Any,
         what: str,
-        effect: bool,
+        effect: str,
     ) -> Any:
         if batching is None:
             raise NotImplementedError(
@@ -115,7 +129,7 @@ def _one_by_one(run: Function, mapped: Sequence[bool], size: int, outs: int) -> 
 def call(node: Node, args: Sequence[Array], device: Device) -> list[Any]:
     """Calls the host: the buffers of a node's results. Raises RuntimeError if they are not what was promised."""
     outs, what = node.params["outs"], node.params["what"]
-    tokens = int(node.params["effect"])
+    tokens = 1 if node.params["effect"] else 0
     found = node.params["run"](args[: len(args) - tokens])
     buffers = []
     for given, a in zip(found, outs, strict=True):
@@ -149,7 +163,7 @@ def _avals(shapes: Any) -> tuple[tuple[Aval, ...], PyTreeDef]:
 
 
 def _bind(
-    callback: Callable[..., Any], shapes: Any, args: Any, kwargs: Any, batching: str | None, what: str, effect: bool
+    callback: Callable[..., Any], shapes: Any, args: Any, kwargs: Any, batching: str | None, what: str, effect: str
 ) -> Any:
     """A call on pytrees: its results."""
     check_callable(callback, what)
@@ -168,6 +182,7 @@ def _bind(
             )
         return values
 
+    run.__name__ = getattr(callback, "__name__", type(callback).__name__)
     nodes = [lift(x) for x in leaves]
     if effect:
         nodes.append(current())
@@ -190,7 +205,7 @@ def pure_callback(
     """
     if vmap_method is not None and vmap_method not in METHODS:
         raise ValueError(f"vmap_method must be on of the allowed methods {', '.join(METHODS)}, but got: {vmap_method}")
-    return _bind(callback, result_shape_dtypes, args, kwargs, vmap_method, "pure_callback", effect=False)
+    return _bind(callback, result_shape_dtypes, args, kwargs, vmap_method, "pure_callback", effect="")
 
 
 def io_callback(
@@ -206,7 +221,7 @@ def io_callback(
     Under vmap it is called for each example, or (ordered) refused by ValueError; so is differentiating it.
     """
     batching = "refused" if ordered else "sequential"
-    return _bind(callback, result_shape_dtypes, args, kwargs, batching, "io_callback", effect=True)
+    return _bind(callback, result_shape_dtypes, args, kwargs, batching, "io_callback", effect="once")
 
 
 def effects_barrier() -> None:
@@ -217,7 +232,7 @@ def effects_barrier() -> None:
 def debug_call(callback: Callable[..., Any], args: Any, kwargs: Any, ordered: bool) -> None:
     """A call without results: on the primal values under a derivative, for each example under vmap."""
     args, kwargs = tree_map(_stopped, (args, kwargs))
-    _bind(callback, (), args, kwargs, "refused" if ordered else "sequential", "debug_callback", effect=True)
+    _bind(callback, (), args, kwargs, "refused" if ordered else "sequential", "debug_callback", effect="debug")
 
 
 def _stopped(x: Any) -> Any:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial, reduce, update_wrapper
 from typing import Any
 
-from weft.array import Array, aval_of, lift, wrap
+from weft.array import Array, lift, wrap
 from weft.dialects.array.checkpoint import CheckpointCall
 from weft.dialects.array.custom import CustomJvpCall, CustomVjpCall
 from weft.dialects.array.effects import TOKEN, Chain, current, handed_on
@@ -272,16 +272,19 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
     check_callable(fun, "closure_convert")
     leaves, tree = tree_flatten(example_args)
     run = OnNodes(fun, tree)
-    with transform() as mark:
-        ins = [leaf(aval_of(x), mark=mark) for x in leaves]
-        graph, captures = close(ins, run(*ins), since=mark)
+    with transform() as mark, Chain(leaf(TOKEN, mark=mark)) as effects:
+        ins = [leaf(lift(x).aval, mark=mark) for x in leaves]
+        outs = run(*ins)
+        graph, captures = close([*ins, effects.start], [*outs, *effects.made], since=mark)
     hoisted = [n for n in captures if n.dtype.kind in "fc" and mark_of((n,))]
 
     def converted(*args: Any) -> Any:
         given, consts = args[: len(example_args)], args[len(example_args) :]
         values = dict(zip(hoisted, (lift(x) for x in consts), strict=True))
-        outs = inline(graph, [*(lift(x) for x in tree_flatten(given)[0]), *(values.get(n, n) for n in captures)])
-        return run.out_tree.unflatten([wrap(n) for n in outs])
+        made = inline(
+            graph, [*(lift(x) for x in tree_flatten(given)[0]), current(), *(values.get(n, n) for n in captures)]
+        )
+        return run.out_tree.unflatten([wrap(n) for n in handed_on(made, len(outs))])
 
     return converted, [wrap(n) for n in hoisted]
 

@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from weft.array import lift
+from weft.cut import has_calls
 from weft.devices import Device
 from weft.dialects.array.node import Aval
 from weft.dialects.array.stage import stage as staged
@@ -87,7 +88,12 @@ class Lowered(Stage):
         stage = "array" if stage is None else stage
         if stage not in STAGES:
             raise ValueError(f"unknown stage '{stage}', expected one of {', '.join(STAGES)}")
-        module = staged(flat(self._program.body))
+        body = flat(self._program.body)
+        if stage != "array" and has_calls(body):
+            raise NotImplementedError(
+                f"a program that calls the host is cut there, and compiled as several: it has no text of the stage '{stage}', only of 'array'"
+            )
+        module = staged(body)
         if stage == "array":
             return _with_locations(module) if debug_info else str(module)
         on_gpu = stage == "wgsl" or (stage != "wat" and self.device == "webgpu")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from weft.dialects.array.graph import Graph, inline
+from weft.dialects.array.graph import Graph, inline, programs
 from weft.dialects.array.node import Aval, Node, ResultOp, leaf, make, rebind, results, transform, wrap
 from weft.dialects.array.op import Replace, batch_front, zeros
 from weft.dialects.array.walks import Maybe, batch_call, batch_graph, jvp_call, jvp_walk, transpose_walk
@@ -77,7 +77,16 @@ def _kept_by(policy: Policy | None, graph: Graph) -> tuple[int, ...]:
             asked[n] = bool(n.params.get("effect"))
         else:
             asked[n] = bool(n.params.get("effect") or policy(n.op, *(i.aval for i in n.inputs), **n.params))
+        if any(map(_calls_once, programs(n))):
+            raise NotImplementedError(
+                "io_callback in a loop or a branch within checkpoint cannot be differentiated: what computes it again would call the host again"
+            )
     return tuple(k for k, n in enumerate(graph.nodes) if asked[n] and n.aval.__class__ is Aval)
+
+
+def _calls_once(graph: Graph) -> bool:
+    """Whether a program calls the host for an effect that may not be repeated."""
+    return any(n.params.get("effect") == "once" or any(map(_calls_once, programs(n))) for n in graph.nodes)
 
 
 def _again(graph: Graph, args: Sequence[Node], places: Sequence[int], values: Sequence[Node]) -> list[Node]:

@@ -19,8 +19,8 @@ TOKEN = aval((), bool_)
 """What a token is: nobody reads it."""
 
 PLACES = (
-    "a callback (debug.print, debug.callback, io_callback) stands where a program is written that has no place for it: in a rule of a derivative on values that only a derivative has, "
-    "in a function that is transposed, or in what custom_root and custom_linear_solve are given."
+    "a callback (debug.print, debug.callback, io_callback) stands where a program is written that has no place for it: "
+    "in a rule of a derivative on values that only a derivative has."
 )
 
 

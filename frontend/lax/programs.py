@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from weft.array import wrap
-from weft.dialects.array.effects import TOKEN, Chain
+from weft.dialects.array.effects import TOKEN, Chain, current
 from weft.dialects.array.graph import Graph, close
 from weft.dialects.array.node import STATE, Aval, Node, keep_location, leaf, staging, transform
 from weft.errors import describe_function
@@ -27,6 +27,16 @@ class Traced(NamedTuple):
 
     def returning(self, outs: Sequence[Node]) -> Traced:
         return self._replace(graph=Graph(self.graph.ins, outs))
+
+    def capturing_token(self, handed_on: bool = False) -> Traced:
+        """The function with the token that its calls begin with among its captures, and (`handed_on`) the one that they end with as its last result."""
+        if not self.tokens:
+            return self
+        start, last = self.tokens
+        count = len(self.captures)
+        ins = [*self.graph.ins[:count], start, *self.graph.ins[count:]]
+        outs = [*self.graph.outs, last] if handed_on else self.graph.outs
+        return self._replace(graph=Graph(ins, outs), captures=[*self.captures, current()])
 
 
 def trace(

@@ -1,4 +1,7 @@
-"""Solvers whose derivatives come from what they solve: `custom_root` and `custom_linear_solve` (see dialects/array/solve.py)."""
+"""Solvers whose derivatives come from what they solve: `custom_root` and `custom_linear_solve` (see dialects/array/solve.py).
+
+Calls of the host for their effect are made where a solution is found; where only a derivative is, they are not.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from weft.array import Array, lift, wrap
 from weft.autodiff import linear_transpose, linearize
+from weft.dialects.array.effects import handed_on
 from weft.dialects.array.solve import LinearSolveCall, Solvers, solve_root
 from weft.function import ShapeDtypeStruct
 from weft.lax.programs import Traced, trace
@@ -30,20 +34,21 @@ def custom_root(
     guess = [lift(x) for x in leaves]
     avals = [n.aval for n in guess]
     one = tree_structure((initial_guess,))
-    traced = trace(f, one, avals, "custom_root")
+    traced = trace(f, one, avals, "custom_root", effects=True).capturing_token()
     _check_tree("f", "initial_guess", traced.out_tree, tree)
-    solver = trace(lambda x: solve(f, x), one, avals, "custom_root")
+    solver = trace(lambda x: solve(f, x), one, avals, "custom_root", effects=True).capturing_token(handed_on=True)
     _check_tree("solve", "initial_guess", solver.out_tree, tree, has_aux)
     tangent = trace(
         lambda x, y: tangent_solve(linearize(f, x)[1], y),
         tree_structure((initial_guess,) * 2),
         avals * 2,
         "custom_root",
-    )
+        effects=True,
+    ).capturing_token()
     _check_tree("tangent_solve", "x", tangent.out_tree, tree)
     captured = (traced.captures, solver.captures, tangent.captures)
     found = solve_root(traced.graph, solver.graph, tangent.graph, captured, guess)
-    return solver.out_tree.unflatten([wrap(n) for n in found])
+    return solver.out_tree.unflatten([wrap(n) for n in handed_on(found, solver.out_tree.num_leaves)])
 
 
 def custom_linear_solve(
@@ -65,12 +70,12 @@ def custom_linear_solve(
     avals, one = [n.aval for n in nodes], tree_structure((b,))
 
     def traced(name: str, fun: Callable[[Any], Any], aux: bool) -> Traced:
-        made = trace(fun, one, avals, "custom_linear_solve")
+        made = trace(fun, one, avals, "custom_linear_solve", effects=True)
         _check_tree(name, "b", made.out_tree, tree, aux, ValueError)
         shapes = [o.shape for o in made.graph.outs[: len(avals)]]
         if shapes != [a.shape for a in avals]:
             raise ValueError(f"{name}() output shapes must match b, got {shapes} and {[a.shape for a in avals]}")
-        return made
+        return made.capturing_token(handed_on=name == "solve")
 
     product = traced("matvec", matvec, False)
     solver = traced("solve", lambda x: solve(matvec, x), has_aux)
@@ -83,7 +88,7 @@ def custom_linear_solve(
         *product.captures, *solver.captures, *(transposed.captures if transposed else ()), *nodes,
         solvers=Solvers(product.graph, solver.graph, transposed.graph if transposed else None), vectors=len(nodes),
     )  # fmt: skip
-    return solver.out_tree.unflatten([wrap(n) for n in found])
+    return solver.out_tree.unflatten([wrap(n) for n in handed_on(found, solver.out_tree.num_leaves)])
 
 
 def _transposed(fun: Callable[[Any], Any], like: Any) -> Callable[[Any], Any]:

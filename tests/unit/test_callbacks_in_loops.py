@@ -174,3 +174,88 @@ def test_stacked_results() -> None:
     count, ys = weft.jit(lambda xs: lax.scan(body, 0, xs))(jnp.arange(6.0).reshape(3, 2))
     assert int(count) == 3 and ys["x"].tolist() == [[0, 2], [4, 6], [8, 10]]
     assert lax.map(lambda x: body(0, x)[1]["x"].sum(), jnp.ones((2, 2))).tolist() == [4, 4]
+
+
+# -- functions that are given to solvers, transposed, made explicit, printed ------------------------------------------------------------------
+
+
+def newton(f: Any, x: Any) -> Any:
+    note("solve", x)
+    return lax.fori_loop(0, 3, lambda _, x: x - f(x) / (2 * x), x)
+
+
+@pytest.mark.parametrize("outer", [lambda f: f, weft.jit, lambda f: lambda x: weft.vmap(f)(x[None])[0]])
+def test_solvers_may_call_the_host(outer: Any) -> None:
+    def root(a: Any) -> Any:
+        def f(x: Any) -> Any:
+            note("f", x)
+            return x**2 - a
+
+        return lax.custom_root(f, 1.0, newton, lambda g, y: y / g(1.0))
+
+    def solved(b: Any) -> Any:
+        def matvec(x: Any) -> Any:
+            note("matvec", x)
+            return 2 * x
+
+        return lax.custom_linear_solve(matvec, b, lambda mv, b: b / mv(1.0), symmetric=True)
+
+    a = jnp.float32(2.0)
+    assert float(outer(root)(a)) == pytest.approx(2**0.5, abs=1e-3)
+    assert [tag for tag, _ in seen] == ["solve", "f", "f", "f"]
+    seen.clear()
+    assert float(outer(weft.grad(root))(a)) == pytest.approx(0.125**0.5, abs=1e-3)
+    seen.clear()
+    assert float(outer(solved)(a)) == 1
+    assert seen == [("matvec", 1)]
+    assert float(outer(weft.grad(solved))(a)) == 0.5
+
+
+def test_what_is_transposed_is_not_computed() -> None:
+    def linear(x: Any) -> Any:
+        note("constant", 1.0)
+        note("argument", x)
+        return 2 * x
+
+    assert float(weft.linear_transpose(linear, 1.0)(3.0)[0]) == 6
+    assert seen == [("constant", 1)]
+
+
+def test_a_closure_made_explicit_calls_as_it_did() -> None:
+    def f(x: Any) -> Any:
+        note("f", x)
+        return x * 2
+
+    converted, _ = weft.closure_convert(f, 1.0)
+    assert seen == []
+    assert float(converted(3.0)) == float(weft.jit(converted)(3.0)) == 6
+    assert seen == [("f", 3), ("f", 3)]
+
+
+def test_programs_with_calls_have_a_text() -> None:
+    def f(x: Any) -> Any:
+        return lax.fori_loop(0, 2, lambda _, x: doubled(x), x)
+
+    text = weft.jit(f).lower(1.0).as_text()
+    assert 'what = "io_callback", callback = "host", effect = "once"' in text and "array.host_call" in text
+    assert "array.host_call" in str(weft.make_jaxpr(f)(1.0))
+    with pytest.raises(NotImplementedError, match="only of 'array'"):
+        weft.jit(f).lower(1.0).as_text("wgsl")
+
+
+def test_what_may_not_be_repeated_is_not() -> None:
+    def loop(x: Any) -> Any:
+        return lax.fori_loop(0, 2, lambda _, x: x * doubled(x), x)
+
+    with pytest.raises(NotImplementedError, match="io_callback in a loop or a branch within checkpoint"):
+        weft.grad(weft.checkpoint(loop))(1.0)
+
+
+def test_a_call_has_no_transpose() -> None:
+    @weft.custom_jvp
+    def f(x: Any) -> Any:
+        return x
+
+    f.defjvp(lambda p, t: (p[0], weft.pure_callback(lambda x: x, weft.ShapeDtypeStruct((), "float32"), t[0])))
+    with pytest.raises(NotImplementedError, match=r"Transpose rule.*pure_callback"):
+        weft.grad(f)(1.0)
