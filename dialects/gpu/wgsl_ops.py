@@ -6,13 +6,16 @@ Where WGSL differs from the op (NaN, division by zero, shifts, truth values), th
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import copysign, inf
 from typing import TYPE_CHECKING
 
-from xdsl.dialects import vector
+from xdsl.dialects import arith, vector
 from xdsl.dialects.builtin import (
     BFloat16Type,
+    DenseIntOrFPElementsAttr,
     Float16Type,
     Float32Type,
+    FloatAttr,
     IndexType,
     IntegerType,
     Signedness,
@@ -223,6 +226,26 @@ def _infix(symbol: str, strength: int, right: int | None = None) -> Callable[[Pr
         return f"{_paren(args[0], left)} {symbol} {_paren(args[1], other)}", strength
 
     return emit
+
+
+_DIVF = _infix("/", TIMES, UNARY)
+
+
+def _divf(p: Printer, op: Operation, args: list[Text]) -> Text:
+    """A quotient. Division by what is known to be zero may give anything (Mesa's drivers give 0), so it is a product with an infinity, which is the same number."""
+    divisor = op.operands[1].owner
+    if isinstance(divisor, arith.ConstantOp):
+        value = divisor.value
+        signs = [copysign(inf, v.value.data) if v.value.data == 0 else 0.0 for v in _floats(value)]
+        if signs[0] and len(set(signs)) == 1:
+            kind = element_of(op.results[0].type)
+            return _MUL(p, op, [args[0], p.literal(FloatAttr(signs[0], kind), kind)])  # type: ignore[arg-type]
+    return _DIVF(p, op, args)
+
+
+def _floats(value: Attribute) -> list[FloatAttr]:
+    """The elements of a constant."""
+    return list(value.iter_attrs()) if isinstance(value, DenseIntOrFPElementsAttr) else [value]  # type: ignore[list-item]
 
 
 def _call(name: str) -> Callable[[Printer, Operation, list[Text]], Text]:
@@ -468,7 +491,7 @@ EXPRESSIONS: dict[str, Callable[[Printer, Operation, list[Text]], Text]] = {
     "arith.addf": _ADD,
     "arith.subf": _infix("-", PLUS, TIMES),
     "arith.mulf": _MUL,
-    "arith.divf": _infix("/", TIMES, UNARY),
+    "arith.divf": _divf,
     "kernel.remf": _own("fmod"),
     "arith.negf": _negate,
     "arith.maximumf": _own("max"),

@@ -101,7 +101,7 @@ AUTOMATIC = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("device", ["cpu", "wasm"])  # the driver of WebGPU here computes no NaN
+@pytest.mark.parametrize("device", ["cpu", "wasm", "webgpu"])
 @pytest.mark.parametrize(("f", "x", "errors", "message"), AUTOMATIC, ids=range(len(AUTOMATIC)))
 def test_automatic_checks(device: str, f: Any, x: float, errors: Any, message: str | None) -> None:
     with weft.default_device(device):

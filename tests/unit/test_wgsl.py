@@ -79,6 +79,8 @@ def test_integers(op: str, text: str) -> None:
         ("%r = math.tanh %a : f32", "w_tanh(x[l])"),
         ("%c = arith.cmpf une, %a, %b : f32\n%r = arith.select %c, %a, %b : f32", "select(b, a, !(a == b))"),
         ("%c = arith.constant 0x7F800000 : f32\n%r = arith.addf %a, %c : f32", "x[l] + w_inf()"),
+        ("%c = arith.constant 0.0 : f32\n%r = arith.divf %a, %c : f32", "x[l] * w_inf()"),
+        ("%c = arith.constant -0.0 : f32\n%r = arith.divf %a, %c : f32", "x[l] * -w_inf()"),
         ("%c = arith.constant 0x7F7FFFFF : f32\n%r = arith.addf %a, %c : f32", "x[l] + 3.4028235e+38f"),
         ("%c = arith.constant 0xFF800000 : f32\n%r = arith.addf %a, %c : f32", "x[l] + -w_inf()"),
         ("%c = arith.constant 1.000000e-01 : f32\n%r = arith.mulf %a, %c : f32", "x[l] * 0.1f"),
