@@ -229,10 +229,10 @@ def effects_barrier() -> None:
     eager.flush()
 
 
-def debug_call(callback: Callable[..., Any], args: Any, kwargs: Any, ordered: bool) -> None:
-    """A call without results: on the primal values under a derivative, for each example under vmap."""
+def debug_call(callback: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    """A call without results: on the primal values under a derivative, for each example under vmap. Calls keep their order."""
     args, kwargs = tree_map(_stopped, (args, kwargs))
-    _bind(callback, (), args, kwargs, "refused" if ordered else "sequential", "debug_callback", effect="debug")
+    _bind(callback, (), args, kwargs, "sequential", "debug_callback", effect="debug")
 
 
 def _stopped(x: Any) -> Any:

@@ -26,7 +26,7 @@ def callback(
     Under vmap it is called for each example, under a derivative with the primal values. `partitioned` is about several devices, and means nothing here.
     """
     check_callable(callback, "debug.callback")
-    debug_call(callback, args, kwargs, ordered)  # type: ignore[arg-type]
+    debug_call(callback, args, kwargs)  # type: ignore[arg-type]
 
 
 class _Checker(string.Formatter):
@@ -79,7 +79,7 @@ def print(
         _Checker().vformat(fmt, args, kwargs)
     import builtins
 
-    debug_call(_printer(fmt, _LOGGER.info if _use_logging else builtins.print), args, kwargs, ordered)
+    debug_call(_printer(fmt, _LOGGER.info if _use_logging else builtins.print), args, kwargs)
 
 
 def log(fmt: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -99,4 +99,4 @@ def breakpoint(
     """Stops in Python's debugger when the program passes here."""
     import builtins
 
-    debug_call(lambda: builtins.breakpoint(), (), {}, ordered)
+    debug_call(lambda: builtins.breakpoint(), (), {})

@@ -191,7 +191,7 @@ class CheckpointTangent:
         with transform() as mark:
             again = [wrap(OptimizationBarrierOp.bind(a) if barrier else a, mark) for a in args[:count]]
             tangents = [leaf(a.aval, mark=mark) if on else None for a, on in zip(again, active, strict=True)]
-            _, found = jvp_walk(_again(graph, again, kept, values), again, tangents)
+            _, found = jvp_walk(_again(graph, again, kept, values), again, tangents, apart=True)
         pairs = [(t, c) for t, c in zip(found, ct, strict=True) if t is not None and c is not None]
         given = transpose_walk([t for t, _ in pairs], [c for _, c in pairs], [t for t in tangents if t is not None])
         return [*(None for _ in range(count + len(kept))), *given]

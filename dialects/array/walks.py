@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from weft.dialects.array.constant import ConstantOp
-from weft.dialects.array.effects import Chain, following, handed_on, rewritten
-from weft.dialects.array.graph import Graph, inline, reachable
+from weft.dialects.array.effects import Chain, following, handed_on, rewritten, takes_token
+from weft.dialects.array.graph import Graph, inline, programs, reachable
 from weft.dialects.array.node import (
     STATE,
     Aval,
@@ -65,10 +65,13 @@ def residuals(outs: Sequence[Node], ins: Sequence[Node]) -> list[Node]:
 # -- the walks ----------------------------------------------------------------------------------------------------------------------------
 
 
-def jvp_walk(outs: Sequence[Node], ins: Sequence[Node], tangents: Sequence[Maybe]) -> tuple[list[Node], list[Maybe]]:
+def jvp_walk(
+    outs: Sequence[Node], ins: Sequence[Node], tangents: Sequence[Maybe], apart: bool = False
+) -> tuple[list[Node], list[Maybe]]:
     """Outputs and their tangents, given tangents of the inputs (None for zero).
 
-    The outputs come back because a rule may compute its primal results anew (`Replace`); what depends on them is then rebuilt, so that nothing is computed twice.
+    The outputs come back because a rule may compute its primal results anew (`Replace`); what depends on them is then rebuilt, so that nothing is computed twice. `apart`: the tangents are
+    yet to come, so results may not wait for them.
     """
     tangent: dict[Node, Any] = {n: t for n, t in zip(ins, tangents, strict=True) if t is not None}
     replaced: dict[Node, Node] = {}
@@ -90,11 +93,17 @@ def jvp_walk(outs: Sequence[Node], ins: Sequence[Node], tangents: Sequence[Maybe
             several = n.aval.__class__ is not Aval
             out = n.op.jvp(here.inputs, incoming, results(here) if several else here, **n.params)
             if isinstance(out, Replace):
-                replaced[n] = out.primals if several else out.primals[0]  # type: ignore[assignment]
+                if not (apart and _waits(n)):
+                    replaced[n] = out.primals if several else out.primals[0]  # type: ignore[assignment]
                 out = out.tangents if several else out.tangents[0]
             if out is not None:
                 tangent[n] = out
     return [replaced.get(o, o) for o in outs], [tangent.get(o) for o in outs]
+
+
+def _waits(n: Node) -> bool:
+    """Whether the results that an operation's derivative computes wait for its tangents, as those of a `while` do. (If it calls the host it is run once, whatever that costs.)"""
+    return getattr(n.op, "JOINT", False) and not any(map(takes_token, programs(n)))
 
 
 def _again(n: Node, inputs: Sequence[Node]) -> Node:
@@ -177,7 +186,7 @@ def _pushed(
 ) -> tuple[list[Node], list[Maybe], list[Node]]:
     """What `jvp_walk` gives for the results of a function, and the token that its calls lead to, if there are any. `waits`: whether the tangents are yet to come."""
     seen = effects.made
-    found, moved = jvp_walk([*outs, *seen], ins, tangents)
+    found, moved = jvp_walk([*outs, *seen], ins, tangents, apart=waits)
     count = len(outs)
     now = found[count:]
     if effects.last is effects.start:
@@ -267,7 +276,7 @@ def linearize(graph: Graph, active: Sequence[bool]) -> Linearized:
     with transform() as mark:
         ins = [leaf(a, mark=mark) for a in graph.in_avals]
         tangents = [leaf(n.aval, mark=mark) if on else None for n, on in zip(ins, active, strict=True)]
-        outs, found = jvp_walk(inline(graph, ins), ins, tangents)
+        outs, found = jvp_walk(inline(graph, ins), ins, tangents, apart=True)
     linear_ins = [t for t in tangents if t is not None]
     linear_outs = [t for t in found if t is not None]
     kept = residuals(linear_outs, linear_ins)

@@ -160,7 +160,7 @@ _solution = custom_vjp(_solve, nondiff_argnums=(0, 1))
 
 
 def _forward(slope: Any, limits: Any, y0: Array, times: Array, *args: Any) -> Any:
-    ys = _solve(slope, limits, y0, times, *args)
+    ys = _solution(slope, limits, y0, times, *args)
     return ys, (ys, times, args)
 
 

@@ -310,9 +310,11 @@ def slogdet(a: ArrayLike, *, method: str | None = None) -> SlogdetResult:
     else:
         packed, places, _ = factor.lu(x)
         pivots, parity = diagonal(packed), _parity(places, x)
-    sign = jnp.prod(jnp.sign(pivots), axis=-1) * parity
     singular = jnp.any(jnp.equal(pivots, 0), axis=-1)
-    size = jnp.sum(jnp.log(jnp.abs(jnp.where(singular[..., None], 1, pivots))), axis=-1)
+    pivots = jnp.where(singular[..., None], 1, pivots)
+    # a complex sign turns with the matrix, a real one has no derivative
+    sign = jnp.prod(pivots / jnp.abs(pivots) if x.dtype.kind == "c" else jnp.sign(pivots), axis=-1) * parity
+    size = jnp.sum(jnp.log(jnp.abs(pivots)), axis=-1)
     return SlogdetResult(jnp.where(singular, 0, sign), jnp.where(singular, -inf, size))
 
 

@@ -61,6 +61,9 @@ class WhileOp(ControlOp):
     GRAPHS: ClassVar = ("cond", "body")
     GROUPS: ClassVar = ("cond_consts", "body_consts")
 
+    JOINT: ClassVar = True
+    """Its derivative computes results and tangents in one loop."""
+
     carry = var_operand_def(TensorType)
     cond = region_def("single_block")
     body = region_def("single_block")
