@@ -104,9 +104,7 @@ class custom_jvp(_Custom):
             raise AttributeError(f"No JVP defined for custom_jvp function {describe_function(self.fun)} using defjvp.")
 
     def _bind(self, graph, nodes, captures, fixed, tree, out_tree):  # type: ignore[no-untyped-def]
-        count = len(nodes)
-
-        symbolic = self.symbolic
+        count, symbolic = len(nodes), self.symbolic
 
         def rule(primals: Sequence[Node], tangents: Sequence[Node | None]) -> tuple[list[Node], list[Node | None]]:
             given = tree.unflatten([Array(n) for n in primals[:count]])
@@ -118,17 +116,16 @@ class custom_jvp(_Custom):
                     f"Custom JVP rule {describe_function(self.rule)} for function {describe_function(self.fun)} must produce a pair "
                     f"(list or tuple of length two) representing primal and tangent outputs, but got {pair!r}."
                 )
-            outs, found = (
-                [
-                    None if hidden(x) is None else lift_result(x, self.rule)
-                    for x in same_structure(out_tree, part, f"{describe_function(self.rule)}: {what}")
-                ]  # type: ignore[arg-type]
-                for part, what in zip(pair, ("primal outputs", "tangent outputs"), strict=True)
-            )
+            name = describe_function(self.rule)
+            outs = [lift_result(x, self.rule) for x in same_structure(out_tree, pair[0], f"{name}: primal outputs")]
+            found = [
+                None if hidden(x) is None else lift_result(x, self.rule)
+                for x in same_structure(out_tree, pair[1], f"{name}: tangent outputs")
+            ]
             for out, tangent in zip(outs, found, strict=True):
                 if tangent is not None and out.shape != tangent.shape:
                     raise TypeError(
-                        f"Custom JVP rule {describe_function(self.rule)} must produce primal and tangent outputs with equal shapes, "
+                        f"Custom JVP rule {name} must produce primal and tangent outputs with equal shapes, "
                         f"but got {out.aval} and {tangent.aval}."
                     )
             return [*outs, *token()], [*found, *token()]

@@ -5,12 +5,18 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from weft.dialects.dtypes import ALL, as_dtype
 from weft.numpy.exchange import from_dlpack
 
 if TYPE_CHECKING:
     from weft.array import Array
 
-__all__ = ["from_dlpack"]
+__all__ = ["from_dlpack", "is_supported_dtype"]
+
+
+def is_supported_dtype(dtype: Any) -> bool:
+    """Whether arrays of a dtype can be exchanged: all can, keys and float0 apart."""
+    return as_dtype(dtype) in ALL
 
 
 class DLDeviceType(IntEnum):

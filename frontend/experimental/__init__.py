@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from weft.experimental import checkify as checkify
     from weft.experimental import jet as jet
     from weft.experimental import ode as ode
+    from weft.experimental import pjit as pjit
 
-__all__ = ["checkify", "io_callback", "jet", "ode"]
+__all__ = ["checkify", "io_callback", "jet", "ode", "pjit"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from weft.lax.reduction import cumsum, dilated, padtype_to_pads
 from weft.lax.shape import broadcast_in_dim, broadcasted_iota, pad, reshape, rev, transpose
 
 __all__ = [
-    "ConvDimensionNumbers", "ConvGeneralDilatedDimensionNumbers", "DotDimensionNumbers", "Precision", "batch_matmul",
+    "ConvDimensionNumbers", "ConvGeneralDilatedDimensionNumbers", "DotDimensionNumbers", "Precision", "PrecisionLike", "batch_matmul",
     "conv", "conv_dimension_numbers", "conv_general_dilated", "conv_general_dilated_local",
     "conv_general_dilated_patches", "conv_general_permutations", "conv_general_shape_tuple", "conv_shape_tuple",
     "conv_transpose", "conv_transpose_shape_tuple", "conv_with_general_padding", "dot", "dot_general", "ragged_dot",
@@ -34,6 +34,9 @@ class Precision:
     DEFAULT = "default"
     HIGH = "high"
     HIGHEST = "highest"
+
+
+PrecisionLike: TypeAlias = str | Precision | tuple[str, str] | tuple[Precision, Precision] | None
 
 
 # -- dot

@@ -20,7 +20,20 @@ __all__ = [
     "uint32", "uint64", "unsignedinteger",
 ]  # fmt: skip
 
-dtype = as_dtype
+
+class _Instances(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, DType)
+
+
+class dtype(metaclass=_Instances):
+    """The type of dtypes: `dtype("float32")` is the dtype of that name (or of a type, or of NumPy's dtype), and `isinstance(x.dtype, dtype)`.
+
+    None is float64, as in NumPy; `align` and `copy` are NumPy's, and mean nothing where there are no fields. Raises TypeError for what is no dtype.
+    """
+
+    def __new__(cls, dtype: Any, align: bool = False, copy: bool = False) -> DType:  # type: ignore[misc]
+        return as_dtype(float if dtype is None else dtype)
 
 
 class ScalarType:
