@@ -385,9 +385,9 @@ def lift(x: Any) -> Node:
 
 
 def aval_of(x: Any) -> Aval:
-    """Shape, dtype and weakness of an array, a number, or of what only describes an array by a shape and a dtype (ShapeDtypeStruct). Raises TypeError for anything else."""
+    """Shape, dtype and weakness of an array or a number; or what describes an array by a shape and a dtype (ShapeDtypeStruct), which is never weak. Raises TypeError for anything else."""
     if hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "__array__"):
-        return aval(x.shape, canonical(x.dtype), getattr(x, "weak_type", False))
+        return aval(x.shape, canonical(x.dtype))
     return lift(x).aval
 
 

@@ -200,6 +200,9 @@ def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None, wrap
     vectors = lax.concatenate([lax.expand_dims(broadcast_to(c, common), (rank,)) for c in columns], rank)
     offset = tuple(range(rank, rank + view.ndim - len(axes)))
     sizes = [1 if k in arrays else n for k, n in enumerate(view.shape)]
+    shape = (*common, *(n for k, n in enumerate(view.shape) if k not in arrays))
+    if 0 in shape:  # nothing is read: the axis may be empty, too
+        return _arranged(constant(0, shape, x.dtype, x.weak_type), entries, rank)
     how = GatherScatterMode.from_any(mode, GatherScatterMode.PROMISE_IN_BOUNDS)
     numbers = GatherDimensionNumbers(offset, axes, axes)
     return _arranged(lax.gather(view, vectors, numbers, sizes, mode=how, fill_value=fill_value), entries, rank)

@@ -120,6 +120,8 @@ def _text(treedef: PyTreeDef) -> str:
         return f"[{', '.join(parts)}]"
     if kind is dict:
         return "{" + ", ".join(f"{k!r}: {p}" for k, p in zip(data, parts, strict=True)) + "}"
+    if hasattr(kind, "_fields"):
+        return f"CustomNode(namedtuple[{kind.__name__}], [{', '.join(parts)}])"
     return f"CustomNode({kind.__name__}[{data}], [{', '.join(parts)}])"
 
 

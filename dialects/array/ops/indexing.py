@@ -130,7 +130,8 @@ class GatherOp(ArrayOp):
         check_axes(
             "gather", "start_index_map and operand_batching_dims", start_index_map + operand_batching_dims, operand.ndim
         )
-        if any(not 0 <= s <= n for s, n in zip(slice_sizes, operand.shape, strict=True)):
+        sizes = enumerate(zip(slice_sizes, operand.shape, strict=True))
+        if any(not 0 <= s <= n for k, (s, n) in sizes if k not in operand_batching_dims):  # a batch may be empty
             raise TypeError(
                 f"gather: slice_sizes must lie within the operand's shape {operand.shape}, got {slice_sizes}."
             )
@@ -301,12 +302,8 @@ class ScatterOp(ArrayOp):
             raise TypeError(
                 f"scatter: the updates' shape {updates.shape} without update_window_dims {update_window_dims} must be that of the indices without the last axis, {indices.shape[:-1]}."
             )
-        if any(
-            w > n
-            for w, n in zip(
-                _window(updates.shape, update_window_dims, missing, operand.ndim), operand.shape, strict=True
-            )
-        ):
+        window = _window(updates.shape, update_window_dims, missing, operand.ndim)
+        if any(w > n for k, (w, n) in enumerate(zip(window, operand.shape, strict=True)) if k not in missing):
             raise TypeError(
                 f"scatter: updates of shape {updates.shape} do not fit into an operand of shape {operand.shape}."
             )
