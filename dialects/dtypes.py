@@ -27,13 +27,13 @@ from xdsl.ir import Attribute
 
 
 class DType:
-    """An element type. `kind` is NumPy's letter: b bool, i signed, u unsigned, f floating (V in NumPy for bfloat16), c complex."""
+    """An element type. `kind` is NumPy's letter: b bool, i signed, u unsigned, f floating (V in NumPy for bfloat16), c complex; `element` is its xDSL type."""
 
-    __slots__ = ("bits", "itemsize", "kind", "name", "type")
+    __slots__ = ("bits", "element", "itemsize", "kind", "name")
     __array_priority__ = 100
 
-    def __init__(self, name: str, kind: str, bits: int, type: Attribute):
-        self.name, self.kind, self.bits, self.type = name, kind, bits, type
+    def __init__(self, name: str, kind: str, bits: int, element: Attribute):
+        self.name, self.kind, self.bits, self.element = name, kind, bits, element
         self.itemsize = -(-bits // 8)
 
     def __repr__(self) -> str:
@@ -72,6 +72,11 @@ class DType:
                 "NumPy has no bfloat16 without the package ml_dtypes: install it, or convert by x.astype('float32') first"
             ) from error
         return np.dtype(ml_dtypes.bfloat16)
+
+    @property
+    def type(self) -> Any:
+        """NumPy's type of scalars: `x.dtype.type(0)`."""
+        return self.dtype.type
 
     @property
     def __numpy_dtype__(self) -> Any:  # where NumPy 2.4 and later look first
@@ -153,7 +158,7 @@ ALL = (
 )
 _PARTS = {"complex64": float32, "complex128": float64}
 _BY_NAME = {d.name: d for d in (*ALL, float0)} | {"bool_": bool_, "float": float64, "int": int64, "complex": complex128}
-_BY_TYPE: dict[Attribute, DType] = {d.type: d for d in ALL}
+_BY_TYPE: dict[Attribute, DType] = {d.element: d for d in ALL}
 _PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
 
 

@@ -34,7 +34,7 @@ Params: TypeAlias = dict[str, Any]
 @cache
 def tensor_type(a: Aval) -> TensorType:
     """The IR's type of an abstract value. Weakness is not in the IR."""
-    return TensorType(a.dtype.type, a.shape)
+    return TensorType(a.dtype.element, a.shape)
 
 
 @cache
@@ -58,7 +58,7 @@ def encode(value: Any) -> Attribute:
     if isinstance(value, str):
         return StringAttr(value)
     if isinstance(value, DType):
-        return value.type
+        return value.element
     if isinstance(value, (tuple, list)):
         if all(type(v) is int for v in value):
             return DenseArrayBase.from_list(i64, value)
@@ -100,7 +100,7 @@ def format_value(value: Any) -> str:
         return value if _WORD.fullmatch(value) and not _RESERVED.fullmatch(value) else f'"{value}"'
     if isinstance(value, tuple):
         return "[" + ", ".join(map(format_value, value)) + "]"
-    return str(value.type if isinstance(value, DType) else value)
+    return str(value.element if isinstance(value, DType) else value)
 
 
 def _float_text(text: str) -> str:
@@ -143,7 +143,7 @@ def element(value: Any, dtype: DType) -> Attribute:
         raise TypeError(f"{value!r} is not a value of dtype {dtype}")
     if dtype.kind in "bV":
         return BoolAttr.from_bool(bool(value))
-    type: Any = dtype.type
+    type: Any = dtype.element
     if dtype.kind in "iu":
         return IntegerAttr(int(value), type)
     if dtype.kind == "c":

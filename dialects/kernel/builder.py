@@ -171,7 +171,7 @@ class NestBuilder:
         if (known := self._memo.get(key)) is None:
             exprs, symbols = self._localize((expr,))
             op = IndexOp.create(
-                operands=symbols, result_types=[scalar_type(dtype.type)], properties={"map": MapAttr(exprs)}
+                operands=symbols, result_types=[scalar_type(dtype.element)], properties={"map": MapAttr(exprs)}
             )
             known = self._memo[key] = self._emit(op)
             self._dims_of[known] = self._free((expr,))
@@ -305,7 +305,7 @@ class NestBuilder:
 @lru_cache(maxsize=1024)
 def _literal(value: bool | int | float, dtype: DType, exact: str) -> IntegerAttr | FloatAttr:
     """A scalar as an attribute. `exact`, its text, tells 0.0 and -0.0 apart in the cache."""
-    type = scalar_type(dtype.type)
+    type = scalar_type(dtype.element)
     if isinstance(type, IntegerType):
         return IntegerAttr(_wrap(int(value), type.bitwidth), type)
     return FloatAttr(float(value), type)  # type: ignore[arg-type]

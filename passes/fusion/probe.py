@@ -92,7 +92,7 @@ class _Probe(NestBuilder):
         key = (arg.value, index, self.guard)
         if (known := self._memo.get(key)) is None:
             self.requests.append((arg.value, index, bool(self.guard)))
-            known = self._memo[key] = Block(arg_types=[scalar_type(arg.dtype.type)]).args[0]
+            known = self._memo[key] = Block(arg_types=[scalar_type(arg.dtype.element)]).args[0]
             self._dims_of[known] = self._free(index)
         return known
 

@@ -16,7 +16,7 @@ import weft.numpy as wnp
 from weft import lax
 from weft.dialects.array import ops
 from weft.dialects.dtypes import DType, as_dtype
-from weft.host import numpy_dtype, pack, unpack
+from weft.host import pack, unpack
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rules"))
 from sampling import DEVICE_DTYPES
@@ -29,7 +29,7 @@ each_dtype = pytest.mark.parametrize(
 
 def edges(dtype: DType) -> np.ndarray:
     """Numbers at the ends of a dtype's range and beyond those of others: NaN, infinities, zeros of both signs, what truncation, rounding and wrapping change."""
-    name = numpy_dtype(dtype)
+    name = dtype.dtype
     if dtype.kind == "b":
         return np.array([True, False])
     if dtype.is_integer:
@@ -56,7 +56,7 @@ def edges(dtype: DType) -> np.ndarray:
     ]
     with np.errstate(over="ignore"):
         real = np.array([*known, *([3e9, -3e9, 5e18, 1e19, -1e19, 1e30] if dtype.part.bits > 16 else [])]).astype(
-            numpy_dtype(dtype.part)
+            dtype.part.dtype
         )
     if dtype.kind != "c":
         return real
@@ -99,7 +99,7 @@ def test_conversions(device: str, dtype: DType) -> None:
             with np.errstate(all="ignore"):
                 expected = ops.ConvertOp.reference(np, given, dtype=target)
             try:
-                equal(np.asarray(array), np.asarray(expected, numpy_dtype(target)))
+                equal(np.asarray(array), np.asarray(expected, target.dtype))
             except AssertionError as error:
                 raise AssertionError(f"{dtype} to {target}\n{error}") from None
 
@@ -109,7 +109,7 @@ def test_conversions(device: str, dtype: DType) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 64, 1001])
 def test_neighbours_in_a_word(device: str, dtype: str, size: int) -> None:
     """Elements that share words with others are written whole, by vectors and one by one, at every place of a word."""
-    given = (np.arange(size) % 100).astype(numpy_dtype(as_dtype(dtype)))
+    given = (np.arange(size) % 100).astype(as_dtype(dtype).dtype)
     with weft.default_device(device):
         x = wnp.asarray(given)
         equal(np.asarray(x + x), given + given)
@@ -125,7 +125,7 @@ def test_neighbours_in_a_word(device: str, dtype: str, size: int) -> None:
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "bfloat16", "float16"])
 @pytest.mark.parametrize("kind", ["add", "max", "min", "multiply"])
 def test_scatters_that_meet_in_a_word(device: str, dtype: str, kind: str) -> None:
-    given = np.array([1, 2, 3, 1, 2, 3, 1, 2, 3, 2, 1, 1]).astype(numpy_dtype(as_dtype(dtype)))
+    given = np.array([1, 2, 3, 1, 2, 3, 1, 2, 3, 2, 1, 1]).astype(as_dtype(dtype).dtype)
     places = np.array([0, 1, 2, 3, 0, 1, 4, 3, 2, 0, 5, 0])
     with weft.default_device(device):
         found = np.asarray(getattr(wnp.full(6, 2, dtype).at[places], kind)(wnp.asarray(given)))
@@ -175,7 +175,7 @@ def test_remainders_are_exact(device: str, name: str) -> None:
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
 def test_every_16_bit_float(device: str, name: str) -> None:
     """All of them become float32 and come back, and float32 becomes the nearest of them, or the even one halfway: denormals, overflow and NaN too."""
-    dtype = numpy_dtype(as_dtype(name))
+    dtype = as_dtype(name).dtype
     every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
     with np.errstate(all="ignore"):
         wide = every.astype(np.float32)
@@ -193,7 +193,7 @@ def test_every_16_bit_float(device: str, name: str) -> None:
 def test_16_bit_floats_are_rounded_once_a_kernel(device: str, name: str) -> None:
     """What is fused is computed in float32: the result is the float32 one, rounded, where the oracle rounds after each operation."""
     rng = np.random.default_rng(0)
-    x, y = (rng.uniform(-4, 4, 1000).astype(numpy_dtype(as_dtype(name))) for _ in range(2))
+    x, y = (rng.uniform(-4, 4, 1000).astype(as_dtype(name).dtype) for _ in range(2))
 
     def f(a, b):
         return (a * b + a) / (wnp.abs(b) + 1) - wnp.sqrt(wnp.abs(a - b))

@@ -116,3 +116,9 @@ def test_wrong_derivatives_are_found() -> None:
         check_jvp(f, lambda p, t: (p[0], t[0]), (1.0,))
     with pytest.raises(AssertionError, match="primal: not equal"):
         check_vjp(f, lambda x: (x, lambda ct: (ct,)), (1.0,))
+
+
+def test_numpy_asks_arrays_for_their_kind() -> None:
+    assert np.iscomplexobj(jnp.ones(2) * 1j) and np.isrealobj(jnp.ones(2))
+    assert jnp.ones(2).dtype.type is np.float32
+    np.testing.assert_almost_equal(jnp.float32(1), 1.0)

@@ -292,8 +292,8 @@ class BitcastOp(ArrayOp):
 
 def _reinterpret(b: Any, x: SSAValue, source: DType, target: DType) -> SSAValue:
     """A scalar's bits as another dtype of its width."""
-    type = scalar_type(target.type)
-    return x if scalar_type(source.type) == type else b.op(arith.BitcastOp, x, type=type)
+    type = scalar_type(target.element)
+    return x if scalar_type(source.element) == type else b.op(arith.BitcastOp, x, type=type)
 
 
 LEAST = {"bfloat16": 2.0**-133, "float16": 2.0**-24, "float32": 2.0**-149, "float64": 2.0**-1074}
@@ -336,16 +336,16 @@ class NextafterOp(Binary):
 def _step(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAValue:
     """The next greater (smaller) positive float: the next bit pattern."""
     bits = emit.integer_of(dtype)
-    pattern = b.op(arith.BitcastOp, magnitude, type=bits.type)
+    pattern = b.op(arith.BitcastOp, magnitude, type=bits.element)
     moved = b.op(arith.AddiOp, pattern, emit.select(b, outward, b.const(1, bits), b.const(-1, bits)))
-    return b.op(arith.BitcastOp, moved, type=dtype.type)
+    return b.op(arith.BitcastOp, moved, type=dtype.element)
 
 
 def _step_bfloat16(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) -> SSAValue:
     """The same for bfloat16, whose bits are the upper half of a float32's."""
-    pattern = b.op(arith.BitcastOp, emit.convert(b, magnitude, dtype, float32), type=int32.type)
+    pattern = b.op(arith.BitcastOp, emit.convert(b, magnitude, dtype, float32), type=int32.element)
     unit = emit.select(b, outward, b.const(1 << 16, int32), b.const(-(1 << 16), int32))
-    moved = b.op(arith.BitcastOp, b.op(arith.AddiOp, pattern, unit), type=float32.type)
+    moved = b.op(arith.BitcastOp, b.op(arith.AddiOp, pattern, unit), type=float32.element)
     return emit.convert(b, moved, float32, dtype)
 
 
@@ -355,9 +355,9 @@ def _step_float16(b: Any, magnitude: SSAValue, outward: SSAValue, dtype: DType) 
     One unit in the last place more, or less (half of one below a power of two).
     """
     x = b.op(arith.MinimumfOp, emit.convert(b, magnitude, dtype, float32), b.const(65536.0, float32))
-    exponent = b.op(arith.AndIOp, b.op(arith.BitcastOp, x, type=int32.type), b.const(0x7F800000, int32))
+    exponent = b.op(arith.AndIOp, b.op(arith.BitcastOp, x, type=int32.element), b.const(0x7F800000, int32))
     normal = b.const(2.0**-14, float32)
-    power = b.op(arith.MaximumfOp, b.op(arith.BitcastOp, exponent, type=float32.type), normal)
+    power = b.op(arith.MaximumfOp, b.op(arith.BitcastOp, exponent, type=float32.element), normal)
     unit = b.op(arith.MulfOp, power, b.const(2.0**-10, float32))
     on_edge = b.op(
         arith.AndIOp, emit.compare(b, x, "eq", power, "f"), emit.compare(b, x, "gt", normal, "f")

@@ -72,18 +72,18 @@ def convert(b: Any, x: SSAValue, source: DType, target: DType) -> SSAValue:
     if s == "f" and t == "f":
         if source.bits == target.bits:  # float16 and bfloat16
             return convert(b, convert(b, x, source, float32), float32, target)
-        return b.op(arith.ExtFOp if source.bits < target.bits else arith.TruncFOp, x, type=target.type)
+        return b.op(arith.ExtFOp if source.bits < target.bits else arith.TruncFOp, x, type=target.element)
     if t == "f":
         if target.bits == 16:
             return convert(b, convert(b, x, source, float32), float32, target)
-        return b.op(arith.SIToFPOp if s == "i" else arith.UIToFPOp, x, type=target.type)
+        return b.op(arith.SIToFPOp if s == "i" else arith.UIToFPOp, x, type=target.element)
     if s == "f":
         if source.bits < 32:
             return convert(b, convert(b, x, source, float32), float32, target)
         return _float_to_integer(b, x, source, target)
     if source.bits == target.bits:
         return x
-    type = scalar_type(target.type)
+    type = scalar_type(target.element)
     if source.bits > target.bits:
         return b.op(arith.TruncIOp, x, type=type)
     return b.op(arith.ExtSIOp if s == "i" else arith.ExtUIOp, x, type=type)
@@ -96,7 +96,7 @@ def _float_to_integer(b: Any, x: SSAValue, source: DType, target: DType) -> SSAV
     below = (greatest >> spare) << spare  # the greatest integer in range that the float type has
     inner = b.op(arith.MaximumfOp, b.op(arith.MinimumfOp, x, b.const(float(below), source)), b.const(least, source))
     inner = select(b, compare(b, x, "eq", x, "f"), inner, b.const(0.0, source))
-    value = b.op(arith.FPToSIOp if target.kind == "i" else arith.FPToUIOp, inner, type=scalar_type(target.type))
+    value = b.op(arith.FPToSIOp if target.kind == "i" else arith.FPToUIOp, inner, type=scalar_type(target.element))
     if below == greatest:
         return value
     return select(b, compare(b, x, "gt", b.const(float(below), source), "f"), b.const(greatest, target), value)

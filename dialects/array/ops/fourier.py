@@ -380,6 +380,6 @@ def _matrix(n: int, inverse_: bool, dtype: DType) -> Node:
 def _data(values: Iterable[float], shape: Ints, dtype: DType) -> Node:
     """Floats as an array of the program's own."""
     data = array("d" if dtype.bits == 64 else "f", values).tobytes()
-    element: Any = dtype.type
+    element: Any = dtype.element
     value: Any = DenseIntOrFPElementsAttr(TensorType(element, shape), BytesAttr(data))
     return ConstantOp.bind(value=value, shape=tuple(shape), dtype=dtype)
