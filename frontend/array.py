@@ -282,7 +282,9 @@ class Array:
         return wrap(self._node)
 
     def __deepcopy__(self, memo: Any) -> Array:
-        return wrap(self._node)
+        from weft.numpy.creation import copy
+
+        return copy(self)
 
     # -- as text
 

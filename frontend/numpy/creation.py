@@ -11,6 +11,7 @@ from typing import Any
 from weft import lax
 from weft.array import Array, lift, put, scalar, wrap
 from weft.devices import current_device, get_device
+from weft.dialects.array import ops
 from weft.dialects.array.node import aval, leaf
 from weft.dialects.dtypes import DType
 from weft.errors import ConcretizationTypeError
@@ -55,8 +56,10 @@ def array(
     *,
     device: Any = None,
 ) -> Array:
-    """An array of a number, a NumPy array, an Array, or nested lists of these."""
+    """An array of a number, a NumPy array, an Array, or nested lists of these. Of an Array, unless `copy` is False, it is a copy: see `copy`."""
     x = asarray(object, dtype, device=device)
+    if copy and isinstance(object, Array) and x._node is object._node:
+        x = _copied(object)
     return lax.reshape(x, (1,) * (ndmin - x.ndim) + x.shape) if x.ndim < ndmin else x
 
 
@@ -132,8 +135,13 @@ def _from_nested(x: Any, dtype: DType | None) -> Array:
 
 
 def copy(a: ArrayLike, order: str | None = None) -> Array:
-    """The array itself: arrays never change."""
-    return wrap(lift(a))
+    """The array in memory of its own: it outlives one that is deleted, or donated to a `jit`."""
+    return _copied(a if isinstance(a, Array) else wrap(lift(a)))
+
+
+def _copied(x: Array) -> Array:
+    node = x._node
+    return x.__class__(ops.ReshapeOp.bind(node, shape=node.shape))  # what an operation gives has a buffer of its own
 
 
 def frombuffer(buffer: Any, dtype: DTypeLike = float, count: int = -1, offset: int = 0) -> Array:

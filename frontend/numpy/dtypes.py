@@ -98,8 +98,8 @@ _KINDS = {"bool": "b", "signed integer": "i", "unsigned integer": "u", "integral
 
 
 def issubdtype(arg1: DTypeLike, arg2: Any) -> bool:
-    """Whether a dtype is another, or belongs to a family (`floating`, `integer`, …; NumPy's abstract types are understood by their names)."""
-    found = as_dtype(getattr(arg1, "dtype", arg1))
+    """Whether a dtype is another, or belongs to a family (`floating`, `integer`, …; NumPy's abstract types are understood by their names). None is NumPy's default, float64."""
+    found = as_dtype(float if arg1 is None else dtype_of(arg1))
     if isinstance(arg2, Kind):
         return found.kind in arg2.letters
     name = getattr(arg2, "__name__", arg2 if isinstance(arg2, str) else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -122,3 +123,13 @@ def test_numpy_asks_arrays_for_their_kind() -> None:
     assert np.iscomplexobj(jnp.ones(2) * 1j) and np.isrealobj(jnp.ones(2))
     assert jnp.ones(2).dtype.type is np.float32
     np.testing.assert_almost_equal(jnp.float32(1), 1.0)
+
+
+@pytest.mark.parametrize("copied", [jnp.copy, jnp.array, lambda x: x.copy(), deepcopy])
+def test_a_copy_outlives_what_is_donated(copied) -> None:  # type: ignore[no-untyped-def]
+    x = jnp.arange(3.0)
+    y = copied(x)
+    weft.jit(lambda x: x + 1, donate_argnums=0)(x)
+    assert x.is_deleted()
+    np.testing.assert_array_equal(y, [0, 1, 2])
+    assert copied(weft.random.key(0)).dtype == weft.random.key(0).dtype
