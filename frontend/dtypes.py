@@ -7,21 +7,12 @@ from typing import Any
 from weft.dialects.dtypes import DType, as_dtype, bfloat16, float0
 from weft.errors import TypePromotionError
 from weft.host import canonical
-from weft.numpy.dtypes import dtype_of, finfo, iinfo, weak_result_type
-from weft.numpy.dtypes import issubdtype as _issubdtype
+from weft.numpy.dtypes import dtype_of, extended, finfo, iinfo, issubdtype, prng_key, weak_result_type
 
 __all__ = [
     "TypePromotionError", "bfloat16", "canonicalize_dtype", "extended", "finfo", "float0", "iinfo", "issubdtype", "itemsize_bits", "prng_key",
     "result_type", "scalar_type_of",
 ]  # fmt: skip
-
-
-class extended:
-    """The family of dtypes that are no numbers."""
-
-
-class prng_key(extended):
-    """The family of the dtypes of typed keys (`random.key`)."""
 
 
 def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
@@ -33,15 +24,6 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
 def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> DType:
     """The dtype that an array of `dtype` has: 64-bit ones become 32-bit, unless `enable_x64` is set."""
     return canonical(dtype)
-
-
-def issubdtype(a: Any, b: Any) -> bool:
-    """Whether a dtype is another, or belongs to a family."""
-    if isinstance(b, type) and issubclass(b, extended):
-        return str(dtype_of(a)).startswith("key<")
-    if str(dtype_of(a)).startswith("key<"):
-        return False
-    return _issubdtype(a, b)
 
 
 def itemsize_bits(dtype: Any) -> int:

@@ -21,7 +21,16 @@ from weft.errors import describe_function
 from weft.lax.base import convert
 from weft.lax.programs import Traced, arrays_of, carrying, same_type, trace
 from weft.lax.shape import concatenate, reshape, rev, slice_in_dim
-from weft.tree_util import PyTreeDef, keystr, tree_flatten, tree_leaves, tree_leaves_with_path, tree_map, tree_structure
+from weft.tree_util import (
+    PyTreeDef,
+    keystr,
+    tree_flatten,
+    tree_leaves,
+    tree_leaves_with_path,
+    tree_map,
+    tree_structure,
+    treedef_tuple,
+)
 from weft.vmap import vmap
 
 __all__ = ["associative_scan", "fori_loop", "map", "scan", "while_loop"]
@@ -104,15 +113,12 @@ def scan(
         return _scan_in_python(f, init, rows, rows_tree, count, reverse)
     given = [lift(x) for x in rows]
     slices = [aval(n.shape[1:], n.dtype, n.aval.weak_type) for n in given]
-    args = tree_structure((tree.unflatten(range(len(carry))), rows_tree.unflatten(range(len(given)))))
+    args = treedef_tuple((tree, rows_tree))
 
     def attempt(carry: list[Node]) -> tuple[Traced, PyTreeDef, PyTreeDef]:
         traced = trace(f, args, [*(n.aval for n in carry), *slices], "scan", effects=True)
         parts = traced.out_tree.children()
-        if len(parts) != 2 or traced.out_tree.unflatten(range(traced.out_tree.num_leaves)).__class__ not in (
-            tuple,
-            list,
-        ):
+        if len(parts) != 2 or (traced.out_tree.node_data() or [None])[0] not in (tuple, list):
             got = traced.out_tree.unflatten([o.aval for o in traced.graph.outs])
             raise TypeError(f"scan body output must be a pair, got {got}.")
         return traced, parts[0], parts[1]

@@ -97,9 +97,21 @@ _KINDS = {"bool": "b", "signed integer": "i", "unsigned integer": "u", "integral
 }
 
 
+class extended:
+    """The family of dtypes that are no numbers."""
+
+
+class prng_key(extended):
+    """The family of the dtypes of typed keys (`random.key`)."""
+
+
 def issubdtype(arg1: DTypeLike, arg2: Any) -> bool:
     """Whether a dtype is another, or belongs to a family (`floating`, `integer`, …; NumPy's abstract types are understood by their names). None is NumPy's default, float64."""
-    found = as_dtype(float if arg1 is None else dtype_of(arg1))
+    arg1 = float if arg1 is None else dtype_of(arg1)
+    is_key, of_keys = str(arg1).startswith("key<"), isinstance(arg2, type) and issubclass(arg2, extended)
+    if is_key or of_keys:
+        return is_key and of_keys
+    found = as_dtype(arg1)
     if isinstance(arg2, Kind):
         return found.kind in arg2.letters
     name = getattr(arg2, "__name__", arg2 if isinstance(arg2, str) else "")

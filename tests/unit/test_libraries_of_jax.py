@@ -133,3 +133,39 @@ def test_a_copy_outlives_what_is_donated(copied) -> None:  # type: ignore[no-unt
     assert x.is_deleted()
     np.testing.assert_array_equal(y, [0, 1, 2])
     assert copied(weft.random.key(0)).dtype == weft.random.key(0).dtype
+
+
+def test_keys_are_carried_through_loops() -> None:
+    def step(carry, _):  # type: ignore[no-untyped-def]
+        x, key = carry
+        key, use = weft.random.split(key)
+        return (x + weft.random.normal(use), key), use
+
+    start = (jnp.float32(0), weft.random.key(1))
+    (x, key), used = lax.scan(step, start, None, length=3)
+    by_hand = start
+    for _ in range(3):
+        by_hand, _use = step(by_hand, None)
+    assert jnp.allclose(x, by_hand[0]) and key == by_hand[1] and used.shape == (3,)
+    x, key = lax.fori_loop(0, 3, lambda i, c: step(c, None)[0], start)
+    assert jnp.allclose(x, by_hand[0]) and key == by_hand[1]
+    assert jnp.issubdtype(key.dtype, weft.dtypes.prng_key) and not jnp.issubdtype(key.dtype, jnp.integer)
+
+
+def test_a_carry_may_be_of_a_class_that_takes_nothing_but_arrays() -> None:
+    @weft.tree_util.register_pytree_node_class
+    class Particle:
+        def __init__(self, place: weft.Array):
+            assert place.ndim == 1
+            self.place = place
+
+        def tree_flatten(self):  # type: ignore[no-untyped-def]
+            return (self.place,), None
+
+        @classmethod
+        def tree_unflatten(cls, _, children):  # type: ignore[no-untyped-def]
+            return cls(*children)
+
+    end, places = lax.scan(lambda p, v: (Particle(p.place + v), p.place), Particle(jnp.zeros(2)), jnp.ones((3, 2)))
+    np.testing.assert_array_equal(end.place, [3, 3])
+    assert places.shape == (3, 2)
