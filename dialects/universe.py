@@ -25,6 +25,7 @@ PASSES = {
     "array-jvp": _lazy("passes.array_jvp", "ArrayJvpPass"),
     "array-transpose": _lazy("passes.array_transpose", "ArrayTransposePass"),
     "array-vmap": _lazy("passes.array_vmap", "ArrayVmapPass"),
+    "array-hoist-sums": _lazy("passes.array_hoist_sums", "ArrayHoistSumsPass"),
     "array-prune": _lazy("passes.array_prune", "ArrayPrunePass"),
     "array-decompose": _lazy("passes.array_decompose", "ArrayDecomposePass"),
     "array-split-complex": _lazy("passes.array_split_complex", "ArraySplitComplexPass"),

@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from weft.passes.array_decompose import ArrayDecomposePass
+from weft.passes.array_hoist_sums import ArrayHoistSumsPass
 from weft.passes.array_prune import ArrayPrunePass
 from weft.passes.array_simplify import ArraySimplifyPass
 from weft.passes.array_split_complex import ArraySplitComplexPass
@@ -34,6 +35,7 @@ def to_wasm(donate: tuple[int, ...] = (), relaxed: bool = True) -> tuple[ModuleP
 
     return (
         ArrayPrunePass(),
+        ArrayHoistSumsPass(),
         ArrayDecomposePass(),
         ArraySplitComplexPass(),
         ArraySimplifyPass(),
@@ -53,6 +55,7 @@ def to_webgpu(donate: tuple[int, ...] = (), max_buffers: int = WEBGPU_BUFFERS) -
 
     return (
         ArrayPrunePass(),
+        ArrayHoistSumsPass(),
         ArrayDecomposePass(),
         ArraySplitComplexPass(),
         ArraySimplifyPass(),

@@ -202,3 +202,39 @@ def test_threads_agree_on_conditions() -> None:
         backend.num_threads = threads
     for other in results[1:]:
         np.testing.assert_allclose(other, results[0], rtol=1e-5)
+
+
+def recurrent(w: Any, u: Any, xs: Any) -> Any:
+    """A loss whose gradient adds up outer products: of a batch, in a loop in a loop, with weights used twice."""
+
+    def step(h: Any, x: Any) -> Any:
+        h = jnp.tanh(h @ w + x @ w.T + u)
+        return h, h
+
+    def row(h: Any, xs: Any) -> Any:
+        return lax.scan(step, h, xs, reverse=True)
+
+    h, ys = lax.scan(row, jnp.zeros(xs.shape[2:]), xs)
+    return (ys**2).sum() + h.sum()
+
+
+def products(a: Any, b: Any, c: Any) -> Any:
+    """Sums of products that a loop adds to what it is given."""
+    return lax.scan(lambda s, ab: (s + jnp.outer(-ab[0] * 2, ab[1]), s[0]), c, (a, b))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_sums_of_products_are_made_after_the_loop(device: str, batch: int) -> None:
+    rng = np.random.default_rng(3)
+    w, u, xs = (rng.standard_normal(s).astype(np.float32) * 0.4 for s in ((6, 6), (6,), (3, 4, batch, 6)))
+    agree(device, jax.grad(recurrent, (0, 1, 2)), w, u, xs)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", ["float32", "int32", "complex64"])
+def test_sums_of_outer_products(device: str, dtype: str) -> None:
+    rng = np.random.default_rng(4)
+    a, b, c = (rng.integers(-9, 9, s).astype(dtype) for s in ((7, 4), (7, 5), (4, 5)))
+    agree(device, products, a, b, c)
+    agree(device, lambda a, b, c: products(a, b, c)[0], a, b, c)
