@@ -22,6 +22,8 @@ from xdsl.passes import ModulePass
 from weft.dialects.gpu.wgsl_types import PACKINGS
 from weft.dialects.kernel.host import AllocOp, FuncOp, LaunchOp, ProgramOp, RepeatOp, SwitchOp, WhileOp, moves_home
 from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp, segments
+from weft.passes.fusion.clusters import MOST_CALLS
+from weft.passes.fusion.probe import CALLS
 from weft.passes.memory.kernels import copying, outline
 from weft.passes.memory.steps import same_index
 
@@ -174,6 +176,9 @@ class _Candidate:
             return False
         course = self.course
         inside = [op for op in course.walk() if op is not course]
+        nests = [self.nest(op) for op in inside if isinstance(op, LaunchOp)]
+        if sum(type(op) in CALLS for nest in nests for op in nest.block.ops) > MOST_CALLS:
+            return False
         if not all(
             isinstance(op, (RepeatOp, WhileOp, SwitchOp)) or (isinstance(op, LaunchOp) and self._small(op, most))
             for op in inside

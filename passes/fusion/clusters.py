@@ -12,7 +12,7 @@ cluster that computes it anyway); whoever else reads it loads it. The rules:
 - What several clusters read is stored, unless it costs next to nothing.
 - What is gathered is stored before it is gathered from: two passes, each of which may go along memory, cost less than one that jumps twice.
 - A value read at the point where a cluster stores is stored by that cluster too, where no cycle of nests arises.
-- No nest has more buffers than the target can bind.
+- No nest has more buffers than the target can bind, nor calls more functions than are compiled in little time.
 
 How an op reads its operands comes from its own rule (see probe).
 """
@@ -40,10 +40,16 @@ CHEAP = 4
 """What one element may cost for several clusters to compute it each for itself."""
 
 SMALL = 256
-"""Elements of a value that several clusters may compute each for itself, at any cost per element."""
+"""Elements of a value that several clusters may compute each for itself, at any cost per element …"""
+
+FEW_CALLS = 4
+"""… unless one takes more calls of functions than this: in a chain whose links are all read, the last ones would be written out as often as there are links."""
 
 DEEPEST = 128
 """Ops in a row that are inlined into each other: a nest is built by asking, and each question is a few of Python's frames."""
+
+MOST_CALLS = 32
+"""Functions (sin, exp …) that a nest calls: drivers write them out where they are called, and take more than twice as long for twice as many."""
 
 ENOUGH_PARALLEL = 64
 """Parallel points that must be left when a reduction takes over axes of a cluster …"""
@@ -103,6 +109,8 @@ class Item:
     """It must be stored: what a scatter writes into, or what an op reads at computed places."""
     chain: int = 0
     """Cost of an element with all that may be inlined into it."""
+    calls: int = 0
+    """How many functions an element calls, with all that may be inlined into it."""
     depth: int = 0
     """How many ops in a row may be inlined into it."""
     sources: frozenset[SSAValue] = frozenset()
@@ -148,6 +156,8 @@ class Cluster:
     """Axes that must stay parallel, since a reduction is inlined at a point of them."""
     contraction: bool = False
     pushes: bool = False
+    calls: int = 0
+    """How many functions it calls."""
     feeds: int = 0
     """The clusters that need this one's results, transitively, as bits."""
 
@@ -216,12 +226,13 @@ class Clustering:
             item.after_contraction = item.contraction
             item.after_reduction = not item.contraction
             return
-        item.chain = item.profile.weight
+        item.chain, item.calls = item.profile.weight, item.profile.calls
         sources: set[SSAValue] = set()
         for operand, value in zip(item.operands, item.values, strict=True):
             if operand is not None:
                 if 4 * operand.size > item.size:  # a smaller one is computed less often, or stored for itself
                     item.chain += operand.chain
+                    item.calls += operand.calls
                 sources |= operand.sources
                 item.after_contraction |= operand.after_contraction
                 item.after_reduction |= operand.after_reduction
@@ -255,7 +266,8 @@ class Clustering:
             return True
         if item.profile.reduced:
             return len(item.reads) == 1 and self._reduction_fits(item, *item.reads)
-        if len(item.reads) > 1 and item.size > SMALL and (item.chain > CHEAP or self._streams(item) > 1):
+        dear = item.chain > CHEAP or self._streams(item) > 1
+        if len(item.reads) > 1 and (item.calls > FEW_CALLS or (item.size > SMALL and dear)):
             return False
         every = [(c, a) for c, accesses in item.reads.items() for a in accesses.values()]
         evaluations = sum(c.evaluations(a) for c, a in every)
@@ -274,7 +286,9 @@ class Clustering:
         return again <= STORED * item.size + RECOMPUTED
 
     def _fits(self, item: Item, cluster: Cluster, outs: int = 0) -> bool:
-        """Whether the cluster can bind the buffers that it has when the item is inlined (and stored too, if `outs` is 1)."""
+        """Whether the cluster can bind the buffers that it has when the item is inlined (and stored too, if `outs` is 1), and calls few enough functions."""
+        if item.profile.calls and cluster.calls + item.profile.calls > MOST_CALLS:
+            return False
         if self.limit == 1 << 30:
             return True
         loads = (cluster.loads | item.loads) - {item.value}
@@ -304,6 +318,7 @@ class Clustering:
         """The cluster computes the item: what it reads, the cluster reads."""
         cluster.loads.discard(item.value)
         cluster.loads |= item.loads
+        cluster.calls += item.profile.calls
         for operand in item.operands[item.op.STORED]:
             if operand is not None:
                 operand.needed = True
@@ -427,6 +442,7 @@ class Clustering:
                     if (
                         other is not None
                         and len(other.loads | cluster.loads) + len(other.outs) + len(cluster.outs) <= self.limit
+                        and other.calls + cluster.calls <= MOST_CALLS
                     ):
                         self._merge(cluster, other)
                         break
@@ -452,6 +468,7 @@ class Clustering:
             item.cluster = other
         other.outs += cluster.outs
         other.loads |= cluster.loads
+        other.calls += cluster.calls
         cluster.outs = []
         own, into = 1 << cluster.number, 1 << other.number
         both = cluster.feeds | other.feeds

@@ -24,11 +24,14 @@ from weft.dialects.kernel.ops import IndexOp, InsideOp, ReduceOp, StoreOp, scala
 FREE = frozenset((arith.ConstantOp, IndexOp, InsideOp, ReduceOp, StoreOp))
 """Ops of a body that cost (nearly) nothing by themselves."""
 
-DEAR = frozenset(
+CALLS = frozenset(
     op
     for op in math.Math.operations
     if op not in (math.AbsFOp, math.AbsIOp, math.FmaOp, math.FloorOp, math.CeilOp, math.TruncOp)
-) | {arith.DivfOp, arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp}
+)
+"""Ops that are functions, of ten to a hundred instructions each."""
+
+DEAR = CALLS | {arith.DivfOp, arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp}
 """Ops that cost about as much as eight additions."""
 
 
@@ -56,6 +59,8 @@ class Profile(NamedTuple):
     """Cost of one element (of one step, if it reduces), in additions."""
     view: bool
     """Index arithmetic and nothing else."""
+    calls: int = 0
+    """How many functions an element calls."""
 
     @property
     def gathers(self) -> bool:
@@ -118,7 +123,8 @@ class _Probe(NestBuilder):
         reduced = tuple(self._axes[n][0] for n in names[self.rank :])
         sources = sum(1 for o in operands if o.shape)
         view = not reduced and sources <= 1 and all(isinstance(op, arith.SelectOp) for op in ops)
-        return Profile(tuple(reads), reduced, sum(8 if type(op) in DEAR else 1 for op in ops), view)
+        weight, calls = (sum(8 if type(op) in DEAR else 1 for op in ops), sum(type(op) in CALLS for op in ops))
+        return Profile(tuple(reads), reduced, weight, view, calls)
 
     def _named(self, expr: Expr) -> set[str]:
         """The axes that an expression depends on, through symbols too; those of conditions are not among them."""
@@ -150,17 +156,18 @@ def _profile(
 
 
 @lru_cache(maxsize=1024)
-def _weight(
+def _cost(
     cls: type[ArrayOp],
     keys: tuple[str, ...],
     values: tuple[Attribute, ...],
     types: tuple[Attribute, ...],
     result: Attribute,
-) -> int:
-    """Cost of an element of an elementwise op, whatever its shape."""
+) -> tuple[int, int]:
+    """The weight and the calls of an element of an elementwise op, whatever its shape."""
     from xdsl.dialects.builtin import TensorType
 
-    return _profile(cls, keys, values, tuple(TensorType(t, ()) for t in types), TensorType(result, ())).weight
+    found = _profile(cls, keys, values, tuple(TensorType(t, ()) for t in types), TensorType(result, ()))
+    return found.weight, found.calls
 
 
 def profile(op: Operation) -> Profile:
@@ -171,11 +178,11 @@ def profile(op: Operation) -> Profile:
     result = op.results[0].type
     if not issubclass(cls, Elementwise):
         return _profile(cls, keys, values, types, result)
-    weight = _weight(cls, keys, values, tuple([t.element_type for t in types]), result.element_type)  # type: ignore[attr-defined]
+    weight, calls = _cost(cls, keys, values, tuple([t.element_type for t in types]), result.element_type)  # type: ignore[attr-defined]
     shape = result.get_shape()  # type: ignore[attr-defined]
     own = tuple([1 << k if n != 1 else 0 for k, n in enumerate(shape)])
     reads = tuple([Read(k, own, True, True) if len(t.shape) else Read(k, (), True, True) for k, t in enumerate(types)])  # type: ignore[attr-defined]
-    return Profile(reads, (), weight, False)
+    return Profile(reads, (), weight, False, calls)
 
 
 def dtype_of(value: SSAValue) -> DType:

@@ -46,6 +46,29 @@ def test_chains_of_any_length():
     check([np.ones(4, np.int32)], run_function(module, np.ones(4, np.int32)))
 
 
+def sines(extent: int, length: int, *, read: bool) -> list[int]:
+    """How many sines each nest of a chain of them computes; `read`: each link is read by a sum, too."""
+    x = leaf(aval((extent,), dtypes.float32))
+    chain = [x]
+    for _ in range(length):
+        chain.append(ops.SinOp.bind(chain[-1]))
+    sums = [ops.ReduceOp.bind(y, kind="add", axes=(0,)) for y in chain[1:]] if read else []
+    module = stage(Graph([x], [chain[-1], *sums]))
+    run((ArrayToKernelPass(8),), None, module)
+    nests = [op for op in module.walk() if op.name == "kernel.nest"]
+    return [sum(inner.name == "math.sin" for inner in nest.walk()) for nest in nests]
+
+
+def test_no_nest_calls_too_many_functions():
+    assert sines(1000, 100, read=False) == [100 % clusters.MOST_CALLS] + 100 // clusters.MOST_CALLS * [
+        clusters.MOST_CALLS
+    ]
+
+
+def test_links_of_a_small_chain_are_not_written_out_for_everyone_who_reads_them():
+    assert sum(sines(8, 32, read=True)) < 2 * 32
+
+
 def check(expected, got):
     assert len(expected) == len(got)
     for e, g in zip(expected, got, strict=True):
