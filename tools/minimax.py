@@ -62,6 +62,12 @@ def _log_term(z: Any) -> Any:
     return (mpmath.log((1 + s) / (1 - s)) - 2 * s) / (s * z) if z else mpf(2) / 3
 
 
+def _atanh_rest(z: Any) -> Any:
+    """g with atanh(s) = s * (1 + z / 3 + z * z * g(z)), z = s * s."""
+    s = mpmath.sqrt(z)
+    return (mpmath.atanh(s) / s - 1 - z / 3) / z**2
+
+
 def _odd(f: Function) -> Function:
     """g with f(x) = x + x * z * g(z), z = x * x."""
 
@@ -76,7 +82,7 @@ LN2 = mpmath.log(2)
 TINY = mpf(10) ** -20  # stands for 0 where 60 digits still hold the quotient
 
 # name: (function, lo, hi, weight, degree for float32, degree for float64, degree for float32's power, computed in float64 lanes)
-POLYNOMIALS: dict[str, tuple[Function, Any, Any, Function, int, int, int | None]] = {
+POLYNOMIALS: dict[str, tuple[Function, Any, Any, Function, int | None, int, int | None]] = {
     "exp": (
         series(lambda r: (mpmath.expm1(r) - r) / r**2, mpf(1) / 2),
         -LN2 / 2,
@@ -87,6 +93,7 @@ POLYNOMIALS: dict[str, tuple[Function, Any, Any, Function, int, int, int | None]
         6,
     ),
     "log": (_log_term, TINY, mpf("0.02945"), lambda z: z, 2, 6, 4),
+    "atanh": (_atanh_rest, TINY, mpf("0.02945"), lambda z: z**2, None, 7, None),
     "sin": (_odd(mpmath.sin), TINY, mpf("0.6169"), lambda z: z, 2, 6, None),
     "cos": (lambda z: (mpmath.cos(mpmath.sqrt(z)) - 1 + z / 2) / z**2, TINY, mpf("0.6169"), lambda z: z**2, 2, 6, None),
     "asin": (_odd(mpmath.asin), TINY, mpf("0.25"), lambda z: z, 4, 12, None),

@@ -2,7 +2,7 @@
 
 Methods: Cody and Waite's argument reduction in parts, Payne and Hanek's for float32 angles beyond it; the shape of log, expm1, asin and atan as in FreeBSD's msun (fdlibm);
 minimax polynomials of our own (`tools/minimax.py`). Greatest error seen for float32 over its whole range, in units in the last place of the correctly rounded result
-(tests/unit/test_vector_math.py holds each of them to its bound): see `BOUNDS`. For float64 they are within a few ulp too, except pow (1e-13 relative) and angles beyond 1e8.
+(tests/unit/test_vector_math.py holds each of them to its bound): see `BOUNDS`. For float64 they are within a few ulp too (pow: 2), except angles beyond 1e8.
 NaN, infinities, signed zeros and denormals come out as IEEE 754 and C's Annex F have them.
 """
 
@@ -30,6 +30,8 @@ PI_PARTS = {  # pi in two parts
     F32: (3.1415927410125732, -8.742277657347586e-08),
     F64: (math.pi, 1.2246467991473532e-16),
 }
+TWO_OVER_LN2 = (2.8853900817779268, 4.0710547481862066e-17)  # constants of float64's power, in two parts
+THIRD = (1 / 3, 1.850371707708594e-17)
 # pi / 2 in four parts; the first three are short enough that a product with a quotient of LIMITS' bits is exact
 HALF_PI_PARTS = {
     F32: (1.5703125, 0.0004837512969970703, 7.549533620476723e-08, 2.5633440682570896e-12),
@@ -441,17 +443,66 @@ def rsqrt(x: Vec) -> Vec:
     return 1.0 / x.sqrt()
 
 
-def _power(x: Vec, y: Vec, table: dict[str, tuple[float, ...]]) -> Vec:
+def _halves(x: Vec) -> tuple[Vec, Vec]:
+    """A float64 number in two parts, so short that products of such parts are exact."""
+    high = x & x.integer(-1 << 27)
+    return high, x - high
+
+
+def _product(x: Vec, y: Vec) -> tuple[Vec, Vec]:
+    """x * y in float64 lanes, and what rounding it has dropped (T. Dekker, "A floating-point technique for extending the available precision", 1971)."""
+    rounded = x * y
+    (x_high, x_low), (y_high, y_low) = _halves(x), _halves(y)
+    return rounded, ((x_high * y_high - rounded) + x_high * y_low + x_low * y_high) + x_low * y_low
+
+
+def _short_power_of(k: Vec, f: Vec, y: Vec) -> tuple[Vec, Vec, Vec]:
+    """y * log2(x) for x = 2**k * (1 + f) as a sum of two numbers, and log2(x): as precise as a float32 power needs."""
+    rest = _log_near(f, None, coefficients.F32_POWER) * (1 / LN2)
+    y_high, y_low = _halves(y)  # y_high * k is exact
+    return y_high * k, fma(y, rest, y_low * k), k + rest
+
+
+def _long_power_of(k: Vec, f: Vec, y: Vec) -> tuple[Vec, Vec, Vec]:
+    """As `_short_power_of`, for a float64 power, whose exponent of 1000 takes 10 bits off its logarithm.
+
+    log2(1 + f) = 2 / ln 2 * s * (1 + z / 3 + z * z * polynomial(z)) with s = f / (f + 2) and z = s * s, all but the polynomial in pairs of numbers, of which the second is what the first lacks.
+    """
+    t = f + 2.0
+    s = f / t
+    back, dropped = _product(s, t)
+    s_low = (((f - back) - dropped) - s * (f - (t - 2.0))) / t
+    z, z_low = _product(s, s)
+    u, u_low = _product(z, z.number(THIRD[0]))
+    u_low = u_low + (z_low + (s + s) * s_low) * THIRD[0] + z * THIRD[1]
+    tail = z * z * polynomial(z, coefficients.F64["atanh"])
+    v, v_low = _product(s, s.number(TWO_OVER_LN2[0]))
+    v_low = v_low + s * TWO_OVER_LN2[1] + s_low * TWO_OVER_LN2[0]
+    u, u_low = _sum(u, tail, u_low)
+    w, w_low = _product(v, u)
+    log, low = _sum(v, w, w_low + v * u_low + v_low * u + v_low)
+    log, low = _sum(k, log, low)
+    y = y.at_least(-(2.0**70)).at_most(2.0**70)  # enough to leave every range, and products stay finite
+    whole, dropped = _product(log, y)
+    return whole, dropped + low * y, log
+
+
+def _sum(x: Vec, y: Vec, low: Vec) -> tuple[Vec, Vec]:
+    """x + y + low in two parts, for |x| >= |y| or x = 0 (Dekker)."""
+    rounded = x + y
+    return rounded, ((x - rounded) + y) + low
+
+
+def _power(
+    x: Vec, y: Vec, power_of: Callable[[Vec, Vec, Vec], tuple[Vec, Vec, Vec]], table: dict[str, tuple[float, ...]]
+) -> Vec:
     """x ** y in float64 lanes."""
     a = abs(x)
     k, f = _split_log(a)
-    rest = _log_near(f, None, table) * (1 / LN2)
-    y_high = y & y.integer(-1 << 27)  # y_high * k is exact
-    whole = y_high * k
-    part = fma(y, rest, (y - y_high) * k)
+    whole, part, log = power_of(k, f, y)
     usual = (a > 0.0) & (a < math.inf) & (abs(y) < math.inf)
     # beyond these |y| * log2|x| decides by its sign alone, and infinities must not meet
-    sum_ = usual.choose(whole + part, _log_special(a, k + rest) * y).at_least(-1100.0).at_most(1100.0)
+    sum_ = usual.choose(whole + part, _log_special(a, log) * y).at_least(-1100.0).at_most(1100.0)
     shifted = sum_ + _centre(F64)
     n = shifted - _centre(F64)
     within = usual & (abs(sum_) < 1100.0)
@@ -488,10 +539,10 @@ def _in_doubles(f: Callable[..., Vec], *args: Vec) -> Vec:
 
 
 def powf(x: Vec, y: Vec) -> Vec:
-    """x ** y by exp(y * log(x)): of float32 in float64 lanes."""
+    """x ** y by 2 ** (y * log2(x)): of float32 in float64 lanes, of float64 with a logarithm in two parts."""
     if x.format is F32:
-        return _in_doubles(lambda x, y: _power(x, y, coefficients.F32_POWER), x, y)
-    return _power(x, y, coefficients.F64)
+        return _in_doubles(lambda x, y: _power(x, y, _short_power_of, coefficients.F32_POWER), x, y)
+    return _power(x, y, _long_power_of, coefficients.F64)
 
 
 def cbrt(x: Vec) -> Vec:
