@@ -56,8 +56,10 @@ def wide(name: str, x: Any) -> Array:
     return x
 
 
-def special(*derivatives: Derivative) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """A decorator: one derivative per argument, `d(out, *args)`, or None where there is none. Arguments come promoted; 16-bit floats are computed in float32."""
+def special(
+    *derivatives: Derivative, of_complex: bool = False
+) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """A decorator: one derivative per argument, `d(out, *args)`, or None where there is none. Arguments come promoted; 16-bit floats are computed in float32, complex numbers refused unless `of_complex`."""
 
     def decorate(f: Callable[..., Array]) -> Callable[..., Array]:
         core = custom_jvp(f)
@@ -65,7 +67,7 @@ def special(*derivatives: Derivative) -> Callable[[Callable[..., Array]], Callab
         core.defjvps(*rules)
 
         def wrapped(*args: Any) -> Array:
-            arrays = real(f.__name__, *args)
+            arrays = promote_arrays(*args, inexact=True) if of_complex else real(f.__name__, *args)
             dtype = arrays[0].dtype
             if dtype.bits < 32:
                 return core(*(a.astype(float32) for a in arrays)).astype(dtype)

@@ -25,9 +25,37 @@ def gammaln(x: Any) -> Array:
 
 
 def loggamma(x: Any) -> Array:
-    """The principal logarithm of gamma(x): NaN for negative x. Of real numbers only: ValueError for complex ones."""
+    """The principal logarithm of gamma(x): NaN for negative real x; of complex numbers the branch that is real for positive ones."""
+    x = wnp.asarray(x)
+    if x.dtype.kind == "c":
+        return _complex_loggamma(x)
     (x,) = real("loggamma", x)
     return wnp.where(x > 0, lax.lgamma(x), wnp.nan)
+
+
+def _complex_loggamma(z: Array) -> Array:
+    """By its values in the upper half plane. Left of 1/2 those are reflected: log(pi) - log(sin(pi z)) - loggamma(1 - z), where log(sin(pi z)) goes on from 0 at 1/2."""
+    below = lax.imag(z) < 0
+    z = wnp.where(below, lax.conj(z), z)
+    left = lax.real(z) < 0.5
+    direct = _stirling(wnp.where(left, 1 - z, z))
+    within = lax.complex(lax.real(z) - wnp.round(lax.real(z)), lax.imag(z))  # a period of the exponential is 1
+    sine = 1j * math.pi * (0.5 - z) - math.log(2) + lax.log(-lax.expm1(2j * math.pi * within))
+    found = wnp.where(left, math.log(math.pi) - sine - direct, direct)
+    return wnp.where(below, lax.conj(found), found)
+
+
+def _stirling(z: Array) -> Array:
+    """loggamma right of 1/2: Stirling's series for z + 8, less the logarithms of the steps there (D. Hare, "Computing the principal branch of log-gamma", 1997)."""
+    w = z + 8
+    inverse = 1 / w
+    square, series = inverse * inverse, wnp.zeros_like(z)
+    for k in range(9, 0, -1):
+        series = series * square + float(_bernoulli_numbers(2 * k + 1)[-1]) / (2 * k * (2 * k - 1))
+    found = (w - 0.5) * lax.log(w) - w + 0.5 * math.log(2 * math.pi) + series * inverse
+    for k in range(8):
+        found = found - lax.log(z + k)
+    return found
 
 
 def gammasgn(x: Any) -> Array:
@@ -42,6 +70,9 @@ def gammasgn(x: Any) -> Array:
 
 def gamma(x: Any) -> Array:
     """The gamma function."""
+    x = wnp.asarray(x)
+    if x.dtype.kind == "c":
+        return lax.exp(_complex_loggamma(x))
     (x,) = real("gamma", x)
     return gammasgn(x) * lax.exp(lax.lgamma(x))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,15 +17,16 @@ from weft.scipy.special.gammas import gamma
 __all__ = ["hyp1f1", "hyp2f1"]
 
 
-def _sum(ratio: Callable[[Array], Array], x: Array) -> Array:
-    """1 + r(0) + r(0) r(1) + …, each element until it has converged."""
+def _sum(ratio: Callable[[Array], Array], x: Array, *parameters: Array) -> Array:
+    """1 + r(0) + r(0) r(1) + …, each element until it has converged; not before the last of the parameters, to which k is added, is positive, for terms may grow until then."""
     small, _ = limits(x)
+    least = functools.reduce(wnp.minimum, parameters, wnp.zeros_like(x))
 
     def step(k: Array, state: Any) -> Any:
         term, total = state
         term = term * ratio(k - 1)
         total = total + term
-        return (term, total), lax.abs(term) <= small * lax.abs(total)
+        return (term, total), (lax.abs(term) <= small * lax.abs(total)) & (least + k > 0)
 
     return until_converged(step, (wnp.ones_like(x), wnp.ones_like(x)), x)[1]
 
@@ -55,7 +57,7 @@ def _kummer(a: Array, b: Array, x: Array) -> Array:
     size = lax.abs(x)
     far = (size >= (80 if x.dtype is float32 else 100)) & ~_ends(above)
     y, z = where_safe(~far, size, 1.0), where_safe(far, size, 100.0)
-    near = _sum(lambda k: (above + k) / (b + k) * (y / (k + 1)), y) * lax.exp(wnp.where(below, -y, 0.0))
+    near = _sum(lambda k: (above + k) / (b + k) * (y / (k + 1)), y, b) * lax.exp(wnp.where(below, -y, 0.0))
     p = where_safe(far, above, 1.0)
     tail = _sum(lambda k: where_safe(far, (b - above + k) * (1 - above + k), 0.0) / ((k + 1) * z), z)
     tail = gamma(b) / gamma(p) * lax.exp(wnp.where(below, 0.0, z)) * z ** (p - b) * tail
@@ -79,7 +81,7 @@ def hyp1f1(a: Array, b: Array, x: Array) -> Array:
 
 
 def _gauss(a: Array, b: Array, c: Array, x: Array) -> Array:
-    return _sum(lambda k: (a + k) * (b + k) / (c + k) * (x / (k + 1)), x)
+    return _sum(lambda k: (a + k) * (b + k) / (c + k) * (x / (k + 1)), x, c)
 
 
 def _to_right(a: Array, b: Array, c: Array, x: Array) -> tuple[Array, Array, Array]:

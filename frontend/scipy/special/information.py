@@ -7,7 +7,6 @@ from typing import Any
 import weft.numpy as wnp
 from weft import lax
 from weft.array import Array
-from weft.custom import custom_jvp
 from weft.nn.functions import log_softmax as _log_softmax
 from weft.nn.functions import logsumexp
 from weft.nn.functions import softmax as _softmax
@@ -26,18 +25,10 @@ def expit(x: Any) -> Array:
     return lax.logistic(x)
 
 
-def logit(x: Any) -> Array:
+@special(lambda out, x: 1 / (x * (1 - x)), of_complex=True)
+def logit(x: Array) -> Array:
     """log(x / (1 - x))."""
-    (x,) = promote_arrays(x, inexact=True)
-    return _logit(x)
-
-
-@custom_jvp
-def _logit(x: Array) -> Array:
     return lax.log(x / (like(1, x) - x))
-
-
-_logit.defjvps(lambda t, out, x: t / (x * (1 - x)))
 
 
 def softmax(x: Any, /, *, axis: Any = None) -> Array:
@@ -50,13 +41,13 @@ def log_softmax(x: Any, /, *, axis: Any = None) -> Array:
     return _log_softmax(x, axis=axis)
 
 
-@special(lambda out, x, y: lax.log(y), lambda out, x, y: x / y)
+@special(lambda out, x, y: lax.log(y), lambda out, x, y: x / y, of_complex=True)
 def xlogy(x: Array, y: Array) -> Array:
     """x log(y); 0 where x is 0, unless y is NaN."""
     return wnp.where((x != 0) | wnp.isnan(y), x * lax.log(y), 0.0)
 
 
-@special(lambda out, x, y: lax.log1p(y), lambda out, x, y: x / (1 + y))
+@special(lambda out, x, y: lax.log1p(y), lambda out, x, y: x / (1 + y), of_complex=True)
 def xlog1py(x: Array, y: Array) -> Array:
     """x log(1 + y); 0 where x is 0, unless y is NaN."""
     return wnp.where((x != 0) | wnp.isnan(y), x * lax.log1p(y), 0.0)
