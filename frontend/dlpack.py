@@ -6,12 +6,17 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from weft.dialects.dtypes import ALL, as_dtype
-from weft.numpy.exchange import from_dlpack
+from weft.numpy import exchange
 
 if TYPE_CHECKING:
     from weft.array import Array
 
 __all__ = ["from_dlpack", "is_supported_dtype"]
+
+
+def from_dlpack(external_array: Any, device: Any = None, copy: bool | None = None) -> Array:
+    """The array of another library. See `weft.numpy.from_dlpack`."""
+    return exchange.from_dlpack(external_array, device=device, copy=copy)
 
 
 def is_supported_dtype(dtype: Any) -> bool:

@@ -47,7 +47,23 @@ JAX = [
     "jax.custom_batching",
     "jax.custom_derivatives",
     "jax.experimental.checkify",
+    "jax.ad_checkpoint",
+    "jax.core",
+    "jax.dlpack",
+    "jax.export",
+    "jax.monitoring",
+    "jax.sharding",
+    "jax.stages",
+    "jax.test_util",
+    "jax.experimental",
 ]
+OWN = {
+    "jax.experimental.jet": ["jet"],
+    "jax.experimental.ode": ["odeint"],
+    "jax.experimental.pjit": ["pjit"],
+    "jax.experimental.sparse": ["BCOO", "BCSR", "COO", "CSC", "CSR", "empty", "eye", "grad", "random_bcoo", "sparsify"],
+}
+"""Modules whose other names are of their making, or helpers of these."""
 
 
 def public(module: Any) -> dict[str, list[str] | None]:
@@ -93,5 +109,6 @@ if __name__ == "__main__":
 
     FOLDER.mkdir(exist_ok=True)
     arrays = {n: None for n in sorted(set(dir(jax.Array)) | set(dir(type(jax.numpy.ones(1))))) if not n.startswith("_")}
-    write("jax.json", {m: public(import_module(m)) for m in with_distributions(JAX)} | {"jax.Array": arrays})
+    own = {m: {n: parameters(getattr(import_module(m), n)) for n in names} for m, names in OWN.items()}
+    write("jax.json", {m: public(import_module(m)) for m in with_distributions(JAX)} | own | {"jax.Array": arrays})
     write("numpy.json", {"numpy": {n: None for n in sorted(numpy.__all__)}})

@@ -5,6 +5,7 @@ Eigenvalues and Schur's form are computed by the host, with NumPy, wherever the 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from weft.array import Array, lift, wrap
@@ -15,6 +16,7 @@ from weft.dialects.dtypes import complex_of
 from weft.function import ShapeDtypeStruct
 from weft.lax import loops
 from weft.lax.base import ArrayLike
+from weft.vmap import vmap
 
 __all__ = ["eig", "hessenberg", "qdwh", "schur", "tridiagonal"]
 
@@ -212,7 +214,7 @@ def qdwh(
     eps: float | None = None,
     dynamic_shape: Any = None,
 ) -> tuple[Array, Array, Array, Array]:
-    """`(u, h, iterations, is_converged)`: x = u h with orthonormal columns u and Hermitian, positive semidefinite h, for matrices with no fewer rows than columns.
+    """`(u, h, iterations, is_converged)`: x = u h with orthonormal columns u and Hermitian, positive semidefinite h, for matrices with no fewer rows than columns (along the last axes; JAX takes one matrix).
 
     Halley's iteration with weights by a bound of the least singular value, each step by a QR factorisation (Y. Nakatsukasa, Z. Bai, F. Gygi, "Optimizing Halley's iteration for computing the matrix polar
     decomposition", 2010).
@@ -220,10 +222,12 @@ def qdwh(
     import weft.numpy as jnp
 
     a = _matrix("qdwh", x, square=False)
-    if a.ndim != 2 or a.shape[0] < a.shape[1]:
+    if a.ndim < 2 or a.shape[-2] < a.shape[-1]:
         raise ValueError(f"qdwh expects a matrix with no fewer rows than columns, got shape {a.shape}.")
     if dynamic_shape is not None:
         raise NotImplementedError("qdwh is implemented for dynamic_shape=None.")
+    if a.ndim > 2:
+        return vmap(partial(qdwh, max_iterations=max_iterations, eps=eps))(a)
     m, n = a.shape
     real = a.real.dtype
     small = float(jnp.finfo(real).eps) if eps is None else eps

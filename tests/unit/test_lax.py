@@ -215,3 +215,11 @@ def test_without_a_mantissa_a_tie_goes_to_the_even_exponent() -> None:
     x = jnp.array([3.0, 1.5, -3.0, 0.75, 3.5], "float32")
     for device in ("cpu", "wasm"):
         assert lax.reduce_precision(x.to(device), 5, 0).tolist() == [2.0, 2.0, -2.0, 0.5, 4.0]
+
+
+def test_polar_decompositions_of_a_batch():
+    x = np.random.default_rng(3).normal(size=(2, 4, 3)).astype("float32")
+    u, h, _, converged = lax.linalg.qdwh(x)
+    np.testing.assert_allclose(np.asarray(u @ h), x, atol=2e-5)
+    np.testing.assert_allclose(np.asarray(u.mT @ u), np.stack([np.eye(3)] * 2), atol=2e-5)
+    assert converged.tolist() == [True, True]

@@ -14,11 +14,15 @@ import pytest
 import weft
 import weft.numpy as jnp
 from weft import lax, random, tree_util
+from weft.ad_checkpoint import checkpoint_policies, print_saved_residuals
+from weft.core import ensure_compile_time_eval
 from weft.custom_derivatives import custom_vjp
-from weft.experimental import checkify
+from weft.dlpack import from_dlpack, is_supported_dtype
+from weft.experimental.checkify import Error, ErrorCategory, JaxException, JaxRuntimeError, checkify, nan_checks
 from weft.experimental.pjit import pjit
 from weft.nn.initializers import Initializer, glorot_normal
 from weft.scipy.optimize import OptimizeResults, minimize
+from weft.stages import Compiled, Lowered, Traced
 
 
 def test_there_is_one_process() -> None:
@@ -169,10 +173,10 @@ def test_errors_by_their_families() -> None:
 
 
 def test_checks_have_categories() -> None:
-    wanted: set[checkify.ErrorCategory] = set(checkify.nan_checks)
-    error, _ = checkify.checkify(jnp.log, frozenset(wanted))(-1.0)
-    assert isinstance(error, checkify.Error) and isinstance(error.get_exception(), checkify.JaxException)
-    with pytest.raises(checkify.JaxRuntimeError, match="nan generated"):
+    wanted: set[ErrorCategory] = set(nan_checks)
+    error, _ = checkify(jnp.log, frozenset(wanted))(-1.0)
+    assert isinstance(error, Error) and isinstance(error.get_exception(), JaxException)
+    with pytest.raises(JaxRuntimeError, match="nan generated"):
         error.throw()
 
 
@@ -184,3 +188,40 @@ def test_functions_by_their_other_names() -> None:
     f.defvjp(lambda x: (x, None), lambda _, ct: (3 * ct,))
     compiled: Callable[..., Any] = pjit(weft.grad(f), static_argnums=())
     assert compiled(1.0) == 3
+
+
+# -- programs -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_stages_of_a_program_have_types() -> None:
+    traced = weft.jit(lambda x: x * 2).trace(1.0)
+    lowered = traced.lower()
+    assert (type(traced), type(lowered), type(lowered.compile())) == (Traced, Lowered, Compiled)
+
+
+def test_what_a_derivative_keeps_can_be_read(capsys: Any) -> None:
+    def f(x: Any) -> Any:
+        return jnp.sin(jnp.sin(x))
+
+    lines = []
+    for policy in (checkpoint_policies.everything_saveable, checkpoint_policies.nothing_saveable):
+        print_saved_residuals(weft.checkpoint(f, policy=policy), 1.0)
+        lines.append(len(capsys.readouterr().out.splitlines()))
+    assert lines[0] > lines[1] == 1
+
+
+def test_values_while_a_program_is_traced() -> None:
+    @weft.jit
+    def f(x: Any) -> Any:
+        with ensure_compile_time_eval():
+            three = jnp.arange(3).sum()
+            assert int(three) == 3
+        return x * three
+
+    assert f(2) == 6
+
+
+def test_exchanged_arrays() -> None:
+    assert is_supported_dtype("bfloat16") and not is_supported_dtype(weft.float0)
+    given = np.arange(3.0, dtype=np.float32)
+    assert from_dlpack(external_array=given, copy=True).tolist() == [0, 1, 2]
