@@ -44,6 +44,10 @@ DIFFERENT = (
         ("grad", "scipy.stats.pareto.cdf(A * 4, 2.5, 0.1, 0.5)"): "JAX gives NaN outside of the support",
         ("grad", "scipy.stats.gamma.sf(A * 4, 2.5, 0.1, 1.5)"): "JAX gives NaN outside of the support",
         ("grad", "scipy.stats.gamma.logsf(A * 4, 2.5, 0.1, 1.5)"): "JAX gives NaN outside of the support",
+        (
+            "jvp",
+            "grad(lambda a, b, c, x: scipy.special.hyp2f1(a, b, c, x).sum(), (0, 1, 2, 3))(A, B, A + 1, B / 2)",
+        ): "JAX loses two digits; weft agrees with JAX in float64",
         ("grad", 'lax.mul(A, B, out_dtype="float16")'): "the factors are rounded to float16 before, in weft",
         ("grad", "jnp.linalg.svd(ZM, compute_uv=False)"): "of a singular value that is 0, any vectors will do",
         ("grad", "jnp.linalg.norm(ZM, 'nuc')"): "of a singular value that is 0, any vectors will do",
