@@ -11,7 +11,6 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from weft.array import lift
-from weft.cut import has_calls
 from weft.devices import Device
 from weft.dialects.array.node import Aval
 from weft.dialects.array.stage import stage as staged
@@ -88,6 +87,8 @@ class Lowered(Stage):
         stage = "array" if stage is None else stage
         if stage not in STAGES:
             raise ValueError(f"unknown stage '{stage}', expected one of {', '.join(STAGES)}")
+        from weft.cut import has_calls
+
         body = flat(self._program.body)
         if stage != "array" and has_calls(body):
             raise NotImplementedError(
