@@ -271,9 +271,21 @@ def numpy_section(left_out: dict[str, str]) -> Iterator[str]:
         yield f"**{why}**: {', '.join(missing)}\n"
 
 
+ARRAY_API = """Names, signatures and promotions are held against the standard by tests/unit/test_array_api.py, calls against array-api-strict by tests/unit/test_array_api_strict.py,
+values at the edges (zeros, infinities, NaN), on every device, by tests/backend/test_special_cases.py. Where JAX parts from the standard, `weft.numpy` goes with JAX:
+
+- arrays never change: `x[i] = y` raises TypeError, `x += y` makes a new array
+- `searchsorted` gives int32, `cumulative_prod` keeps the dtype, the `rtol` of `linalg.matrix_rank` is absolute, `expand_dims` has no default axis, `asarray` with `copy=False` converts
+- an axis out of range raises ValueError, an index out of range reads the nearest element
+- zeros of `floor_divide`, `remainder` and `sign` may have the other sign; `floor_divide` of infinity is NaN, and of a small number by an infinite one of the other sign -1
+
+Complex functions keep to C99 where the standard has another value (`tanh(inf + 2j)`, `sqrt(inf + 1j)`). 64-bit dtypes need `enable_x64`, and WebGPU has no float64 and complex128:
+`__array_namespace_info__().dtypes(device=...)` says what there is."""
+
+
 def array_api_section() -> Iterator[str]:
     yield "## Array API 2024.12\n"
-    yield "Names, signatures, promotions and special cases are held against the standard by tests/unit/test_array_api.py.\n"
+    yield f"{ARRAY_API}\n"
     for module, names in load("array_api").items():
         lacking = []
         for name in names:
