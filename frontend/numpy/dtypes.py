@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from warnings import warn
 
-from weft.array import Array, aval_of, lift, wrap
+from weft.array import Array, aval_of, lift, put, wrap
+from weft.devices import get_device
 from weft.dialects import dtypes
 from weft.dialects.array import ops
 from weft.dialects.array.op import literal
@@ -234,10 +235,12 @@ class ComplexWarning(RuntimeWarning):
 
 
 def astype(x: ArrayLike, dtype: DTypeLike | None, /, *, copy: bool = False, device: Any = None) -> Array:
-    """The elements in another dtype."""
+    """The elements in another dtype, on a device (None: where they are)."""
     node, wanted = lift(x), canonical(float if dtype is None else dtype)
     if node.dtype.kind == "c" and wanted.kind == "b":  # as a conversion, only the real part would count
-        return wrap(ops.CompareOp.bind(node, literal(0, node), direction="ne"))
-    if node.dtype.kind == "c" != wanted.kind:
-        warn("Casting complex values to real discards the imaginary part.", ComplexWarning, stacklevel=2)
-    return wrap(convert(node, wanted))
+        found = wrap(ops.CompareOp.bind(node, literal(0, node), direction="ne"))
+    else:
+        if node.dtype.kind == "c" != wanted.kind:
+            warn("Casting complex values to real discards the imaginary part.", ComplexWarning, stacklevel=2)
+        found = wrap(convert(node, wanted))
+    return found if device is None else put(found, get_device(device))

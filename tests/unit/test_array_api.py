@@ -381,3 +381,18 @@ def test_masks_that_hypothesis_makes(data: st.DataObject) -> None:
         rank = data.draw(st.integers(0, x.ndim))
         mask = data.draw(XPS.arrays(xp.bool, x.shape[:rank]))
         np.testing.assert_array_equal(x[mask], np.asarray(x)[np.asarray(mask)])
+
+
+MADE_ON_A_DEVICE = """
+arange(3)  asarray([1.0])  asarray(1.0)  asarray(1, dtype=xp.int8)  asarray(x)  asarray(a)  asarray(x, copy=True)  astype(x, xp.int8)  astype(x, xp.float32)  empty(3)  empty_like(x)  eye(3)  from_dlpack(a)
+full(3, 1.0)  full_like(x, 1.0)  linspace(0, 1, 3)  ones(3)  ones_like(x)  zeros(3)  zeros_like(x)  fft.fftfreq(4)  fft.rfftfreq(4)
+"""
+
+
+@pytest.mark.parametrize("call", MADE_ON_A_DEVICE.replace("\n", "  ").split("  ")[1:-1])
+def test_arrays_are_made_on_a_device(call: str) -> None:
+    x, a = xp.ones(2), np.ones(2, np.float32)
+    for device in ("wasm", weft.devices("wasm")[0]):
+        made = eval(f"xp.{call[:-1]}, device=device)", {"xp": xp, "x": x, "a": a, "device": device})
+        assert made.device is weft.devices("wasm")[0] and (made + 1).device == "wasm"
+    assert x.device == "cpu" and x.astype(xp.int8, device="wasm").device == "wasm"
