@@ -46,7 +46,16 @@ def sum_that_reads_nothing(x: Any) -> Any:
     return lax.fori_loop(0, 3, body, x)
 
 
+def indices_read_by_indices(x: Any) -> Any:
+    """Small gathers are fused into one another, as deep as the program makes them."""
+    i = x
+    for _ in range(60):
+        i = x[jnp.clip(i, 0, 2)][jnp.clip(x, 0, 2)]
+    return i
+
+
 PROGRAMS = [
+    (indices_read_by_indices, np.array([2, 0, 1], np.int32)),
     (reduction_read_out_of_order, _numbers(2, 7, 3)),
     (softmax_along_few_lanes, _numbers(7, 2, 3, 4)),
     (standardized_and_broadcast, _numbers(3, 7, 3)),
