@@ -17,6 +17,20 @@ func.func @matmul(%a : tensor<64x32xf32>, %b : tensor<32x48xf32>, %e : tensor<64
 // CHECK-SAME:   {{.*}}"stage 1 at entry panel=j0,k0,k1,j10,j11", "stage 0 at entry panel=i0,i10,k0,k1,i11"]
 // APPLIED:      kernel.nest [i0: par 1, j0: par@grid 6, i10: par 16, k0: red 11, k1: red@unroll 3, i11: par@reg 4, j10: par@reg 2, j11: par@lane 4]
 
+// A matrix times a vector has lanes along its rows, and four rows side by side, which read the vector once.
+func.func @matvec(%a : tensor<64x32xf32>, %b : tensor<32xf32>, %e : tensor<64xf32>) -> tensor<64xf32> {
+  %r = kernel.nest [i: par 64, k: red 32] ins(%x = %a : tensor<64x32xf32>, %y = %b : tensor<32xf32>) outs(%o = %e : tensor<64xf32>) {
+    %0 = kernel.load %x[i, k] : tensor<64x32xf32>
+    %1 = kernel.load %y[k] : tensor<32xf32>
+    %2 = arith.mulf %0, %1 : f32
+    %3 = kernel.reduce add %2 over [k] : f32
+    kernel.store %3, %o[i] : tensor<64xf32>
+  }
+  func.return %r : tensor<64xf32>
+}
+// CHECK:        schedule ["split i 4", "split k 4", "level i1 reg", "level k1 lane", "order i0 k0 i1 k1", "level i0 grid"]
+// APPLIED:      kernel.nest [i0: par@grid 16, k0: red 8, i1: par@reg 4, k1: red@lane 4]
+
 // An elementwise nest gets lanes and four vectors; threads share the rows.
 func.func @add(%a : tensor<16x64xf32>, %e : tensor<16x64xf32>) -> tensor<16x64xf32> {
   %r = kernel.nest [i: par 16, j: par 64] ins(%x = %a : tensor<16x64xf32>) outs(%o = %e : tensor<16x64xf32>) {

@@ -85,7 +85,7 @@ def choose(nest: NestOp) -> Schedule:
     scattered = any(s.combine is not None or s.symbols for s in view.stores)
     if scattered or prod(a.extent for a in nest.axes.data) < SMALL:
         return ()
-    return contraction(view) or general(view)
+    return contraction(view) or matvec(view) or general(view)
 
 
 def pieces(view: View, reduction: ReduceOp) -> int:
@@ -120,16 +120,9 @@ def lanes(view: View) -> int:
 
 def contraction(view: View) -> Schedule | None:
     """The schedule of a matmul or a convolution, if the nest is one that repays copying its operands."""
-    if len(view.reductions) != 1 or lanes(view) == 1:
+    if (found := _product(view)) is None:
         return None
-    reduction = view.reductions[0]
-    product = reduction.value.owner
-    if reduction.kind.data != "add" or not isinstance(product, arith.MulfOp):
-        return None
-    a, b = _source(product.lhs), _source(product.rhs)
-    if a is None or b is None or a is b or a.symbols or b.symbols:
-        return None
-    width = lanes(view)
+    reduction, a, b, width = found
     best: tuple[int, LoadOp, LoadOp, Axis, Axis] | None = None
     for rows_of, columns_of in ((a, b), (b, a)):
         mine, other = view.depends[rows_of.result], view.depends[columns_of.result]
@@ -156,6 +149,20 @@ def contraction(view: View) -> Schedule | None:
         return _dots(view, reduction, a, b, width)
     _, rows_of, columns_of, row, column = best
     return _tile(view, reduction, rows_of, columns_of, row, column, width)
+
+
+def _product(view: View) -> tuple[ReduceOp, LoadOp, LoadOp, int] | None:
+    """The one sum of products of a nest, its factors, and how many lanes a vector of them has."""
+    if len(view.reductions) != 1 or lanes(view) == 1:
+        return None
+    reduction = view.reductions[0]
+    product = reduction.value.owner
+    if reduction.kind.data != "add" or not isinstance(product, arith.MulfOp):
+        return None
+    a, b = _source(product.lhs), _source(product.rhs)
+    if a is None or b is None or a is b or a.symbols or b.symbols:
+        return None
+    return reduction, a, b, lanes(view)
 
 
 def _source(value: SSAValue) -> LoadOp | None:
@@ -266,6 +273,42 @@ def _dots(view: View, reduction: ReduceOp, a: LoadOp, b: LoadOp, width: int) -> 
     steps += [Stage(view.loads.index(x), "entry", (("box", "padded"),)) for x in padded]
     counts = {f"{row.name}0": -(-row.extent // DOT_ROWS), f"{column.name}0": -(-column.extent // DOT_COLUMNS)}
     outer = next((n for n in loops if counts.get(n, view.axes[n].extent if n in view.axes else 1) > 1), None)
+    return (*steps, Level(outer, "grid")) if outer is not None else tuple(steps)
+
+
+def matvec(view: View) -> Schedule | None:
+    """The schedule of a matrix times a vector: lanes run along the rows, of which some are summed up side by side, so that the vector is read once for all of them."""
+    if (found := _product(view)) is None:
+        return None
+    reduction, a, b, width = found
+    mine, other = (view.depends[x.result] - set(reduction.axes) for x in (a, b))
+    lane, matrix = view.axes[reduction.axes[-1]], a if mine - other else b
+    rows = [  # windows that overlap (a convolution) have their lanes along the results
+        view.axes[n]
+        for n in view.axes
+        if n in mine ^ other and view.axes[n].extent >= ROWS and (view.stride(matrix, n) or 0) >= lane.extent
+    ]
+    if (
+        len(reduction.axes) > 1
+        or not rows
+        or (mine - other and other - mine)
+        or lane.extent < 4 * width
+        or not view.stride(a, lane.name) == view.stride(b, lane.name) == 1
+        or a.conditions is not None
+        or b.conditions is not None
+    ):
+        return None
+    row = rows[-1]
+    loops = [f"{a.name}0" if a is row else a.name for a in view.axes.values() if a.role == "par"]
+    steps = [
+        Split(row.name, ROWS),
+        Split(lane.name, width),
+        Level(f"{row.name}1", "reg"),
+        Level(f"{lane.name}1", "lane"),
+    ]
+    steps.append(Order((*loops, f"{lane.name}0", f"{row.name}1", f"{lane.name}1")))
+    extents = {n: a.extent for n, a in view.axes.items()} | {f"{row.name}0": -(-row.extent // ROWS)}
+    outer = next((n for n in loops if extents[n] > 1), None)
     return (*steps, Level(outer, "grid")) if outer is not None else tuple(steps)
 
 
