@@ -50,12 +50,14 @@ Course: TypeAlias = RepeatOp | WhileOp | SwitchOp
 class KernelFuseLoopsPass(ModulePass):
     """Makes one kernel of each loop and branch that holds nothing but launches (and such loops and branches), each of at most `steps` steps for an invocation.
 
-    `max_buffers`: how many buffers a kernel may have (none: any number).
+    `nests`: how many may stand in a kernel. A driver's compiler takes each barrier for a place to stop and go on at, and its time grows faster than the text: twenty nests of a step of
+    divide and conquer took a CPU's driver half a minute, and a second once the inner loop alone was a kernel. `max_buffers`: how many buffers a kernel may have (none: any number).
     """
 
     name = "kernel-fuse-loops"
 
     steps: int = 64
+    nests: int = 12
     max_buffers: int | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -75,7 +77,7 @@ class KernelFuseLoopsPass(ModulePass):
         for op in list(block.ops):
             if isinstance(op, (RepeatOp, WhileOp, SwitchOp)):
                 candidate = _Candidate(op, funcs, program)
-                if candidate.fits(self.steps, self.max_buffers):
+                if candidate.fits(self.steps, self.nests, self.max_buffers):
                     made += candidate.fuse(len(funcs) + len(made))
                     continue
                 candidate.erase()
@@ -170,14 +172,14 @@ class _Candidate:
 
     # -- whether it is one ------------------------------------------------------------------------------------------------------------------
 
-    def fits(self, most: int, max_buffers: int | None) -> bool:
+    def fits(self, most: int, nests: int, max_buffers: int | None) -> bool:
         """Whether it is work for one workgroup."""
         if max_buffers is not None and len(self.read) + len(self.written) > max_buffers:
             return False
         course = self.course
         inside = [op for op in course.walk() if op is not course]
-        nests = [self.nest(op) for op in inside if isinstance(op, LaunchOp)]
-        if sum(type(op) in CALLS for nest in nests for op in nest.block.ops) > MOST_CALLS:
+        bodies = [self.nest(op).block for op in inside if isinstance(op, LaunchOp)]
+        if len(bodies) > nests or sum(type(op) in CALLS for body in bodies for op in body.ops) > MOST_CALLS:
             return False
         if not all(
             isinstance(op, (RepeatOp, WhileOp, SwitchOp)) or (isinstance(op, LaunchOp) and self._small(op, most))

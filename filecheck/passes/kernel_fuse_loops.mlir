@@ -1,5 +1,6 @@
 // RUN: xdsl-opt %s -p kernel-fuse-loops | filecheck %s
 // RUN: xdsl-opt %s -p 'kernel-fuse-loops{max_buffers=1}' | filecheck %s --check-prefix=MANY
+// RUN: xdsl-opt %s -p 'kernel-fuse-loops{nests=2}' | filecheck %s --check-prefix=MANY
 // RUN: xdsl-opt %s -p 'kernel-fuse-loops,kernel-schedule{target=webgpu},kernel-apply-schedule,kernel-to-gpu' -t weft-wgsl | filecheck %s --check-prefix=WGSL
 
 // Rounds of little work are one kernel, launched once. What was copied to its place at the end of a round is written there at once, if it was read at that very point only (the counter);

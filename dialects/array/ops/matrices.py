@@ -22,6 +22,7 @@ from weft.dialects.array.ops.algebra import (
     iota,
     is_finite,
     logical_and,
+    maximum,
     pad,
     plus,
     reduce,
@@ -213,16 +214,16 @@ def take_columns(x: Node, index: Node) -> Node:
 
 
 def scaled(x: Node) -> tuple[Node, Node]:
-    """Matrices divided each by the power of two that brings its greatest element between 1 and 2, and these powers: 0 for nothing (or less than normal numbers), NaN
-    if an element is not finite.
+    """Matrices divided each by the power of two that brings its greatest element between 1 and 2 (closer to 1, if it is less than normal numbers), and these powers: 0 for
+    nothing, NaN if an element is not finite.
     """
     axes = (x.ndim - 2, x.ndim - 1)
     most = reduce(absolute(x), "max", axes)
     integer = emit.integer_of(most.dtype)
-    exponent = {32: 0xFF << 23, 64: 0x7FF << 52}[integer.bits]
-    power = bitcast(logical_and(bitcast(most, integer), exponent), most.dtype)
-    power = where(is_finite(most), power, float("nan"))
-    by = where(compare(power, "eq", 0.0), 1.0, power)
+    exponent, least = {32: (0xFF << 23, 2.0**-126), 64: (0x7FF << 52, 2.0**-1022)}[integer.bits]
+    power = maximum(bitcast(logical_and(bitcast(most, integer), exponent), most.dtype), least)
+    by = where(is_finite(most), where(compare(most, "eq", 0.0), 1.0, power), float("nan"))
+    power = where(compare(most, "eq", 0.0), 0.0, by)
     return div(x, like(spread(column_of(column_of(by)), x), x)), power
 
 

@@ -225,6 +225,7 @@ def reflection(x: Node, k: Node) -> tuple[Node, Node, Node]:
     element becomes. All have the rank of x.
     """
     place = column_index(x)
+    x, scale = scaled(where(compare(place, "ge", k), x, 0.0))  # the squares of what is left may be too small
     alpha = picked(x, -1, k)
     tail = where(compare(place, "gt", k), x, 0.0)
     first = real(alpha)
@@ -235,6 +236,7 @@ def reflection(x: Node, k: Node) -> tuple[Node, Node, Node]:
     beta = like(where(none, first, where(compare(first, "ge", 0.0), neg(length), length)), alpha)
     tau = where(none, 0.0, div(sub(beta, alpha), where(none, 1.0, beta)))
     v = div(tail, spread(where(none, 1.0, sub(alpha, beta)), tail))
+    beta = mul(beta, like(column_of(column_of(scale)), beta))
     return where(compare(place, "eq", k), 1.0, v), tau, beta
 
 
