@@ -156,19 +156,23 @@ def transpose_walk(outs: Sequence[Node], cts: Sequence[Maybe], ins: Sequence[Nod
 def batch_walk(
     outs: Sequence[Node], ins: Sequence[Node], args: Sequence[Node], dims: Sequence[int | None], size: int
 ) -> list[tuple[Node, int | None]]:
-    """Outputs with their batch axes, given `args` that stand for `ins` with an axis of `size` at `dims` (None: not batched)."""
-    env: dict[Node, Any] = {n: (a, d) for n, a, d in zip(ins, args, dims, strict=True) if a is not n or d is not None}
+    """Outputs with their batch axes, given `args` that stand for `ins` with an axis of `size` at `dims` (None: not batched).
+
+    The walk ends at every one of `ins`: one that is not batched may have been computed from another one, outside of the graph whose input it is.
+    """
+    env: dict[Node, Any] = dict(zip(ins, zip(args, dims, strict=True), strict=True))
     with keep_location():
-        for n in dependents(outs, list(env)):
+        for n in dependents(outs, ins):
             if n.op is ResultOp:
-                made, places = env[n.inputs[0]]
-                env[n] = made[n.params["index"]], places[n.params["index"]]
+                if (found := env.get(n.inputs[0])) is not None:
+                    made, places = found
+                    env[n] = made[n.params["index"]], places[n.params["index"]]
                 continue
             pairs = [env.get(i) or (i, None) for i in n.inputs]
             STATE.loc = n.loc
             if any(d is not None for _, d in pairs):
                 env[n] = n.op.batch(size, [a for a, _ in pairs], [d for _, d in pairs], **n.params)
-            else:
+            elif any(a is not i for (a, _), i in zip(pairs, n.inputs, strict=True)):
                 same = rebind(n, [a for a, _ in pairs])
                 env[n] = (same, None) if n.aval.__class__ is Aval else (results(same), [None] * len(n.aval))
     return [env.get(o) or (o, None) for o in outs]

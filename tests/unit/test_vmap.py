@@ -107,3 +107,15 @@ def test_permutations_that_leave_examples_out() -> None:
         weft.vmap(lambda v: lax.ppermute(v, "i", [(0, 1), (0, 2)]), axis_name="i")(x)
     with pytest.raises(ValueError, match="axis size"):
         weft.vmap(lambda v: lax.psum_scatter(v, "i"), axis_name="i")(jnp.ones((2, 3)))
+
+
+def test_a_loop_captures_a_value_and_what_it_was_computed_from():
+    """The first loop's result does not vary with the examples, but is computed beside what does; the second one takes both."""
+
+    def f(n, x, c):
+        k, _ = lax.scan(lambda k, _: (n, 0.0), n, (x, x))
+        return lax.scan(lambda c, _: (c + k * 0.5 + jnp.sum(x), 0.0), c, None, length=3)[0]
+
+    x, c = jnp.arange(6.0).reshape(2, 3), jnp.arange(2.0)
+    for wrapped in (vmap(f, (None, 0, 0)), jit(vmap(f, (None, 0, 0)))):
+        np.testing.assert_array_equal(wrapped(jnp.int32(2), x, c), [12, 40])
