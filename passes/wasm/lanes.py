@@ -193,10 +193,10 @@ class Lanes:
         function = name.removeprefix("math.")
         if name.startswith("math.") and function in math.FUNCTIONS:
             bits = 64 if isinstance(type, Float64Type) else 32
-            if vector:
-                return math.emit(b, function, bits, *args, relaxed=self.relaxed)
-            wide = math.emit(b, function, bits, *(self.splat(a, type) for a in args), relaxed=self.relaxed)
-            return self.extract(wide, type, 0)
+            known = {"exponent": _number(op.operands[1])} if function == "powf" else {}
+            lanes = args if vector else [self.splat(a, type) for a in args]
+            wide = math.emit(b, function, bits, *lanes, relaxed=self.relaxed, **known)
+            return wide if vector else self.extract(wide, type, 0)
         if vector:
             return self.lanewise(
                 lambda *xs: self._apply(op, xs, False), args, [v.type for v in op.operands], op.results[0].type

@@ -10,9 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from weft.passes.wasm import coefficients
 from weft.passes.wasm.vectors import F32, F64, Builder, Format, Value, Vec, fma, polynomial
+
+HALVES = frozenset(range(-7, 8, 2))
+"""Odd numbers of halves that an exponent may be to be taken by a square root."""
 
 BOUNDS = {
     "exp": 2, "exp2": 2, "expm1": 4, "log": 2, "log2": 3, "log10": 3, "log1p": 3, "sin": 3, "cos": 3, "tan": 4, "sinh": 4, "cosh": 3, "tanh": 4,
@@ -538,8 +543,20 @@ def _in_doubles(f: Callable[..., Vec], *args: Vec) -> Vec:
     return args[0].like(b.inst("i8x16.shuffle", half(False), half(True), imm=(*range(8), *range(16, 24))))
 
 
-def powf(x: Vec, y: Vec) -> Vec:
-    """x ** y by 2 ** (y * log2(x)): of float32 in float64 lanes, of float64 with a logarithm in two parts."""
+def _half_power(x: Vec, halves: int) -> Vec:
+    """x ** (halves / 2) for an odd number of halves: a square root, and products or quotients."""
+    root = x.equals(-math.inf).choose(math.inf, x.sqrt() + 0.0)  # the root of -0 is -0, but its power is 0
+    found = 1.0 / root if halves < 0 else root
+    for _ in range(abs(halves) // 2):
+        found = found / abs(x) if halves < 0 else found * abs(x)
+    return found
+
+
+def powf(x: Vec, y: Vec, exponent: float | None = None) -> Vec:
+    """x ** y by 2 ** (y * log2(x)): of float32 in float64 lanes, of float64 with a logarithm in two parts. By a square root if y is known to be 1/2, -3/2 or so in all lanes."""
+    if exponent is not None and 2 * exponent in HALVES:
+        by_root = partial(_half_power, halves=int(2 * exponent))
+        return _in_doubles(by_root, x) if x.format is F32 else by_root(x)
     if x.format is F32:
         return _in_doubles(lambda x, y: _power(x, y, _short_power_of, coefficients.F32_POWER), x, y)
     return _power(x, y, _long_power_of, coefficients.F64)
@@ -578,7 +595,7 @@ FUNCTIONS: dict[str, Callable[..., Vec]] = {
 """By the name of the op of the math dialect."""
 
 
-def emit(b: Builder, name: str, bits: int, *values: Value, relaxed: bool = True) -> Value:
+def emit(b: Builder, name: str, bits: int, *values: Value, relaxed: bool = True, **known: Any) -> Value:
     """The function of that name on f32x4 (bits = 32) or f64x2 (bits = 64) values."""
     form = F32 if bits == 32 else F64
-    return FUNCTIONS[name](*(Vec(b, form, v, relaxed) for v in values)).value
+    return FUNCTIONS[name](*(Vec(b, form, v, relaxed) for v in values), **known).value

@@ -138,13 +138,13 @@ class Branch:
         return nullcontext()
 
 
-def evaluate(name: str, *args: np.ndarray, fused: bool = True) -> np.ndarray:
+def evaluate(name: str, *args: np.ndarray, fused: bool = True, **known: float) -> np.ndarray:
     bits = args[0].itemsize * 8
     per = 128 // bits
     length = -(-args[0].size // per)
     padded = [np.concatenate([a, np.ones(length * per - a.size, a.dtype)]).view(np.uint8) for a in args]
     with np.errstate(all="ignore"):
-        result = vector_math.emit(Interpreter(length, fused), name, bits, *padded)
+        result = vector_math.emit(Interpreter(length, fused), name, bits, *padded, **known)
     return result.view(args[0].dtype)[: args[0].size]
 
 
@@ -221,6 +221,22 @@ def test_float32_is_within_its_bound_over_the_whole_range(name, fused):
         error = ulps(evaluate(name, *args, fused=fused), oracle(name, *(a.astype(np.float64) for a in args)))
     worst = int(error.argmax())
     assert error[worst] <= vector_math.BOUNDS[name], [a[worst] for a in args]
+
+
+@pytest.mark.parametrize("exponent", [h / 2 for h in sorted(vector_math.HALVES)])
+def test_powers_of_halves_are_taken_by_a_square_root(exponent):
+    for x, bound in ((every(40_009), 1), (every(40_009).astype(np.float64), 4)):
+        y = np.full_like(x, exponent)
+        with np.errstate(all="ignore"):
+            error = ulps(
+                evaluate("powf", x, y, exponent=exponent), oracle("powf", *(a.astype(np.float64) for a in (x, y)))
+            )
+        worst = int(error.argmax())
+        assert error[worst] <= bound, x[worst]
+    ends = np.array([0.0, -0.0, np.inf, -np.inf, -1.0], np.float32)
+    np.testing.assert_array_equal(
+        evaluate("powf", ends, ends, exponent=exponent), oracle("powf", ends, np.full_like(ends, exponent))
+    )
 
 
 @pytest.mark.parametrize("name", sorted(vector_math.FUNCTIONS))
