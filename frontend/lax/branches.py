@@ -26,9 +26,12 @@ _NOTHING = object()
 def cond(pred: Any, true_fun: Any, false_fun: Any, *operands: Any, operand: Any = _NOTHING, linear: Any = None) -> Any:
     """`true_fun(*operands)` where `pred` is true, else `false_fun(*operands)`. Only one of them runs, except under `vmap` over the predicate.
 
-    `pred` is a scalar; a number is true if it is not 0. Both functions must give the same structure, shapes and dtypes.
+    `pred` is a scalar; a number is true if it is not 0. Both functions must give the same structure, shapes and dtypes. JAX's older form works too: `cond(pred, x, true_fun, y, false_fun)`.
     """
     if not (callable(true_fun) and callable(false_fun)):
+        if callable(false_fun) and len(operands) == 2 and callable(operands[1]):  # an operand in front of each function
+            on_true, on_false = false_fun, operands[1]
+            return cond(pred, lambda x, _: on_true(x), lambda _, x: on_false(x), true_fun, operands[0])
         raise TypeError("lax.cond: true_fun and false_fun arguments should be callable.")
     operands = _operands(operand, operands)
     if pred is None:

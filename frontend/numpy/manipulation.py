@@ -334,28 +334,29 @@ def repeat(
     axis = axis_index(axis, x.ndim)
     extent = x.shape[axis]
     counts = lift(repeats)
-    if counts.ndim == 0 or counts.shape == (1,):
+    alike = counts.shape in ((), (1,))
+    if alike and total_repeat_length is None:
         times = concrete(lax.reshape(repeats, ()) if counts.ndim else repeats, "repeats")
         if times < 0:
             raise ValueError(f"repeats may not contain negative values, got {times}.")
         wide = lax.broadcast_in_dim(
             x, (*x.shape[: axis + 1], times, *x.shape[axis + 1 :]), [k + (k > axis) for k in range(x.ndim)]
         )
-        found = lax.reshape(wide, (*x.shape[:axis], extent * times, *x.shape[axis + 1 :]))
-        return found if total_repeat_length is None else lax.slice_in_dim(found, 0, total_repeat_length, 1, axis)
-    if counts.shape != (extent,):
+        return lax.reshape(wide, (*x.shape[:axis], extent * times, *x.shape[axis + 1 :]))
+    if alike:
+        counts = broadcast_to(lax.reshape(repeats, ()), (extent,))._node
+    elif counts.shape != (extent,):
         raise ValueError(
             f"repeats must have one entry per element of axis {axis} of size {extent}, got shape {counts.shape}."
         )
-    from weft.numpy.reductions import sum as total
     from weft.numpy.selection import take
+    from weft.numpy.sorting import searchsorted
 
     ends = lax.cumsum(wrap(counts), 0)
     if total_repeat_length is None:
         total_repeat_length = int(ends[-1])
     places = lax.iota(ends.dtype, total_repeat_length)
-    passed = total(lax.expand_dims(places, (1,)) >= lax.expand_dims(ends, (0,)), axis=1)
-    return take(x, passed, axis, mode="clip")
+    return take(x, searchsorted(ends, places, side="right"), axis, mode="clip")
 
 
 def flip(m: ArrayLike, axis: Axes = None) -> Array:
