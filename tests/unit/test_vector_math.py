@@ -225,7 +225,9 @@ def test_float32_is_within_its_bound_over_the_whole_range(name, fused):
 
 @pytest.mark.parametrize("exponent", [h / 2 for h in sorted(vector_math.HALVES)])
 def test_powers_of_halves_are_taken_by_a_square_root(exponent):
-    for x, bound in ((every(40_009), 1), (every(40_009).astype(np.float64), 4)):
+    with np.errstate(invalid="ignore"):  # some of the NaN signal
+        wide = every(40_009).astype(np.float64)
+    for x, bound in ((every(40_009), 1), (wide, 4)):
         y = np.full_like(x, exponent)
         with np.errstate(all="ignore"):
             error = ulps(
