@@ -216,6 +216,8 @@ def qdwh(
 ) -> tuple[Array, Array, Array, Array]:
     """`(u, h, iterations, is_converged)`: x = u h with orthonormal columns u and Hermitian, positive semidefinite h, for matrices with no fewer rows than columns (along the last axes; JAX takes one matrix).
 
+    `dynamic_shape` are the rows and columns, integers or arrays, from which on the matrix is taken for padding.
+
     Halley's iteration with weights by a bound of the least singular value, each step by a QR factorisation (Y. Nakatsukasa, Z. Bai, F. Gygi, "Optimizing Halley's iteration for computing the matrix polar
     decomposition", 2010).
     """
@@ -224,11 +226,12 @@ def qdwh(
     a = _matrix("qdwh", x, square=False)
     if a.ndim < 2 or a.shape[-2] < a.shape[-1]:
         raise ValueError(f"qdwh expects a matrix with no fewer rows than columns, got shape {a.shape}.")
-    if dynamic_shape is not None:
-        raise NotImplementedError("qdwh is implemented for dynamic_shape=None.")
     if a.ndim > 2:
-        return vmap(partial(qdwh, max_iterations=max_iterations, eps=eps))(a)
+        return vmap(partial(qdwh, max_iterations=max_iterations, eps=eps, dynamic_shape=dynamic_shape))(a)
     m, n = a.shape
+    rows, columns = dynamic_shape or (m, n)
+    inside = (jnp.arange(m)[:, None] < rows) & (jnp.arange(n) < columns)
+    a = jnp.where(inside, a, 0)
     real = a.real.dtype
     small = float(jnp.finfo(real).eps) if eps is None else eps
     most = 10 if max_iterations is None else max_iterations
@@ -253,6 +256,7 @@ def qdwh(
 
     start = first, jnp.asarray(small, real), 0, jnp.asarray(jnp.inf, real)
     u, bound, count, change = loops.while_loop(going, step, start)
+    u = jnp.where(inside, u, 0)
     u = 1.5 * u - 0.5 * u @ (_adjoint(u) @ u)  # one step of Newton and Schulz makes it orthonormal to the last bit
     h = _adjoint(u) @ a
     return u, (h + _adjoint(h)) / 2, count, (jnp.abs(1 - bound) <= 5 * small) & (change <= near)
