@@ -52,7 +52,7 @@ def value_and_grad(
     _no_axes(reduce_axes, "grad")
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        chosen = _chosen(fun, args, argnums)
+        chosen = _chosen(fun, args, argnums, "grad")
         leaves, tree = tree_flatten(chosen)
         nodes = [_differentiable(lift(x), "grad", holomorphic, allow_int) for x in leaves]
         aux: Aux | None = None
@@ -229,7 +229,7 @@ def fwd_and_bwd(
     several = not isinstance(argnums, int)
 
     def fwd(*args: Any) -> Any:
-        chosen = _chosen(fun, args, argnums)
+        chosen = _chosen(fun, args, argnums, "fwd_and_bwd")
         return vjp(
             lambda *x: fun(*_replaced(args, argnums, x if several else x[0])),
             *(chosen if several else (chosen,)),
@@ -253,11 +253,11 @@ def jacfwd(
     check_callable(fun, "jacfwd")
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        chosen = _chosen(fun, args, argnums)
+        chosen = _chosen(fun, args, argnums, "jacfwd")
         leaves, tree = tree_flatten(chosen)
         avals = [_differentiable(lift(x), "jacfwd", holomorphic).aval for x in leaves]
-        _, push, *aux = linearize(lambda x: fun(*_replaced(args, argnums, x), **kwargs), chosen, has_aux=has_aux)
-        columns = vmap(push, out_axes=-1)(tree.unflatten(_basis(avals)))
+        outs, push, *aux = linearize(lambda x: fun(*_replaced(args, argnums, x), **kwargs), chosen, has_aux=has_aux)
+        columns = tree_map(_countable, vmap(push, out_axes=-1)(tree.unflatten(_basis(avals))), outs)
         parted = tree_map(lambda x: tree.unflatten(_parted(x, x.ndim - 1, avals)), columns)
         return (parted, *aux) if has_aux else parted
 
@@ -275,17 +275,14 @@ def jacrev(
     check_callable(fun, "jacrev")
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        chosen = _chosen(fun, args, argnums)
+        chosen = _chosen(fun, args, argnums, "jacrev")
         for x in tree_flatten(chosen)[0]:
             _differentiable(lift(x), "jacrev", holomorphic, allow_int)
         out, pull, *aux = vjp(lambda x: fun(*_replaced(args, argnums, x), **kwargs), chosen, has_aux=has_aux)
         leaves, out_tree = tree_flatten(out)
-        avals = [x.aval for x in leaves]
+        avals = [_differentiated(x.aval, "jacrev", holomorphic) for x in leaves]
         (rows,) = vmap(pull)(out_tree.unflatten(_basis(avals)))
-        # of integers a Jacobian is zeros that can be computed with
-        rows = tree_map(
-            lambda r, x: wrap(zeros(aval(r.shape, lift(x).dtype))) if r.dtype is float0 else r, rows, chosen
-        )
+        rows = tree_map(_countable, rows, chosen)
         parted = tree_map(lambda x: out_tree.unflatten(_parted(x, 0, avals)), rows)
         turned = tree_transpose(tree_structure(chosen), out_tree, parted)
         return (turned, *aux) if has_aux else turned
@@ -298,6 +295,11 @@ def hessian(
 ) -> Callable[..., Any]:
     """A function that gives the matrix of second derivatives: `jacfwd(jacrev(fun))`."""
     return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
+
+
+def _countable(x: Array, like: Any) -> Array:
+    """Derivatives of integers and by them, in a Jacobian: zeros that can be computed with."""
+    return wrap(zeros(aval(x.shape, lift(like).dtype))) if x.dtype is float0 else x
 
 
 def _basis(avals: Sequence[Aval]) -> list[Array]:
@@ -355,12 +357,12 @@ class _WithAux(OnNodes):
         return (out, derived, self.aux.rebuild([wrap(n) for n in outs[self.count :]])) if self.aux else (out, derived)
 
 
-def _chosen(fun: Callable[..., Any], args: Sequence[Any], argnums: Argnums) -> Any:
-    """The arguments to differentiate by: one, or a tuple."""
+def _chosen(fun: Callable[..., Any], args: Sequence[Any], argnums: Argnums, what: str) -> Any:
+    """The arguments to differentiate by: one, or a tuple. Raises TypeError if the caller has not given as many, ValueError (as JAX does) if they are counted from the end, or a Jacobian is wanted."""
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for number in numbers:
         if not -len(args) <= number < len(args):
-            raise TypeError(
+            raise (TypeError if what == "grad" and number >= 0 else ValueError)(
                 f"differentiating {describe_function(fun)} with respect to argnums={argnums} requires at least "
                 f"{number + 1 if number >= 0 else -number} positional arguments to be passed by the caller, but got only {len(args)}."
             )
@@ -396,6 +398,15 @@ def _differentiable(n: Node, what: str, holomorphic: bool = False, allow_int: bo
     return n
 
 
+def _differentiated(a: Aval, what: str, holomorphic: bool) -> Aval:
+    """Raises TypeError if a result of this dtype has no derivative."""
+    if a.dtype.kind not in ("c" if holomorphic else "f"):
+        raise TypeError(
+            f"{what} requires {'complex' if holomorphic else 'real'}-valued outputs (output dtype that is a sub-dtype of np.floating), but got {a.dtype}."
+        )
+    return a
+
+
 def _scalar_output(out: Any, fun: Callable[..., Any], holomorphic: bool) -> Node:
     """The node of what `grad` differentiates. Raises TypeError if it is no scalar."""
     if tree_structure(out).num_leaves != 1 or isinstance(out, (tuple, list, dict)) or out is None:
@@ -403,17 +414,16 @@ def _scalar_output(out: Any, fun: Callable[..., Any], holomorphic: bool) -> Node
     node = lift_result(out, fun)
     if node.shape:
         raise TypeError(f"Gradient only defined for scalar-output functions. Output had shape: {node.shape}.")
-    if node.dtype.kind not in ("c" if holomorphic else "f"):
-        raise TypeError(
-            f"grad requires {'complex' if holomorphic else 'real'}-valued outputs (output dtype that is a sub-dtype of np.floating), but got {node.dtype}."
-        )
+    _differentiated(node.aval, "grad", holomorphic)
     return node
 
 
 def _fitting(x: Node, a: Aval, name: str, what: str) -> Node:
     """A tangent or cotangent for an array. Raises ValueError if its shape or dtype is another (of jvp's dtypes TypeError)."""
     if x.shape != a.shape:
-        raise ValueError(f"{what}: the {name} has shape {x.shape}, but the array that it belongs to {a.shape}")
+        raise (TypeError if what == "linear_transpose" else ValueError)(
+            f"{what}: the {name} has shape {x.shape}, but the array that it belongs to {a.shape}"
+        )
     if x.dtype is not a.dtype and a.dtype.kind in "fc":
         if not x.aval.weak_type or x.dtype.kind != a.dtype.kind:
             raise (TypeError if what == "jvp" else ValueError)(

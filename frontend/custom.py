@@ -242,13 +242,18 @@ def checkpoint(
     names = {static_argnames} if isinstance(static_argnames, str) else set(static_argnames)
 
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        fixed = {i: a for i, a in enumerate(args) if i in static}
-        dynamic = [a for i, a in enumerate(args) if i not in static]
+        if wrong := [i for i in static if not -len(args) <= i < len(args)]:
+            raise ValueError(
+                f"checkpoint: static_argnums={static} of {describe_function(fun)} names the arguments {wrong}, but only {len(args)} were given by position"
+            )
+        places = {i % len(args) for i in static}
+        fixed = {i: a for i, a in enumerate(args) if i in places}
+        dynamic = [a for i, a in enumerate(args) if i not in places]
         named = {k: v for k, v in kwargs.items() if k in names}
         leaves, tree = tree_flatten((dynamic, {k: v for k, v in kwargs.items() if k not in names}))
         nodes = [lift(x) for x in leaves]
         if STATE.pending is not None and not mark_of(nodes):
-            return fun(*args, **kwargs)
+            return tree_map(lambda x: wrap(lift_result(x, fun)), fun(*args, **kwargs))
         run = OnNodes(lambda dynamic, kwargs: fun(*_merged(fixed, dynamic), **kwargs, **named), tree)
         graph, captures = traced(run, nodes)
         outs = CheckpointCall.bind(*nodes, *captures, graph=graph, policy=policy, barrier=bool(prevent_cse))

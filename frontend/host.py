@@ -62,13 +62,13 @@ def canonical(dtype: object) -> DType:
         warnings.warn(
             f"Explicitly requested dtype {found} is not available, and will be truncated to dtype {_NARROW[found]}. "
             "To enable more dtypes, set the jax_enable_x64 configuration option or the WEFT_ENABLE_X64 shell environment variable.",
-            stacklevel=_outside(),
+            stacklevel=outside(),
         )
     return _NARROW[found]
 
 
-def _outside() -> int:
-    """How many frames above `canonical` the user's program is."""
+def outside() -> int:
+    """How many frames above the caller the user's program is: the `stacklevel` of a warning."""
     frame, level = sys._getframe(2), 2
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "weft":
         frame, level = frame.f_back, level + 1

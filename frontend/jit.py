@@ -9,8 +9,10 @@ Under a transform that depends on the arguments, and while another function is t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
+from inspect import Parameter, signature
 from types import MethodType
 from typing import Any
 
@@ -34,6 +36,7 @@ from weft.dialects.array.node import (
 )
 from weft.errors import describe_function
 from weft.function import OnNodes, ShapeDtypeStruct, check_callable, parameter_names
+from weft.host import outside
 from weft.programs import program
 from weft.stages import Lowered, Traced
 from weft.tree_util import PyTreeDef, tree_flatten, tree_leaves_with_path, tree_map
@@ -41,10 +44,11 @@ from weft.vmap import argument_name
 
 Names = str | Sequence[str] | None
 Numbers = int | Sequence[int] | None
+_ABSENT: Any = object()
 
 
 def jit(
-    fun: Callable[..., Any] | None = None,
+    fun: Any = _ABSENT,
     *,
     static_argnums: Numbers = None,
     static_argnames: Names = None,
@@ -63,7 +67,7 @@ def jit(
     keep_unused, inline: without effect: arguments that a program does not use are never handed to it, and a `jit` within another is part of it.
     A decorator with options is `@partial(jit, …)` or `@jit(…)`. `.lower(*args)` shows the stages of the compilation.
     """
-    if fun is None:
+    if fun is _ABSENT:
         return partial(
             jit,
             static_argnums=static_argnums,
@@ -76,8 +80,15 @@ def jit(
     check_callable(fun, "jit")
     static = _Arguments(fun, "static", static_argnums, static_argnames)
     donate = _Arguments(fun, "donate", donate_argnums, donate_argnames)
+    if both := static.names & donate.names or static.numbers & donate.numbers:
+        raise ValueError(f"jit: static and donated arguments cannot intersect, got {sorted(both, key=str)} as both")
     if device is None and backend is None:
         return Jit(fun, static, donate)
+    warnings.warn(
+        "backend and device argument on jit is deprecated: put the inputs there by `device_put` instead.",
+        DeprecationWarning,
+        stacklevel=outside(),
+    )
     if device is not None and backend is not None:
         raise ValueError(f"can't specify both a device and a backend for jit, got {device!r} and {backend!r}")
     return _JitOn(fun, static, donate, get_device(device or backend))  # type: ignore[arg-type]
@@ -111,11 +122,30 @@ class _Arguments:
         for name, values, kind in ((f"{what}_argnums", given, int), (f"{what}_argnames", self.names, str)):
             if not all(isinstance(v, kind) for v in values):
                 raise TypeError(f"jit: {name} must be of type {kind.__name__} or a sequence of it, got {values!r}")
+        self._check(fun, what, given)
         self.numbers = {n % len(parameters) if n < 0 and parameters else n for n in given}
         if numbers is None:
             self.numbers |= {i for i, name in enumerate(parameters) if name in self.names}
         if names is None:
             self.names |= {name for i, name in enumerate(parameters) if i in self.numbers}
+
+    def _check(self, fun: Callable[..., Any], what: str, numbers: Sequence[int]) -> None:
+        """Raises ValueError for arguments that the function does not have, as far as its signature tells."""
+        try:
+            parameters = signature(fun).parameters.values()
+        except (TypeError, ValueError):
+            return
+        kinds = {p.kind for p in parameters}
+        count = len(parameter_names(fun))
+        if Parameter.VAR_POSITIONAL not in kinds and any(not -count <= n < count for n in numbers):
+            raise ValueError(
+                f"jit: {describe_function(fun)} has {what}_argnums={tuple(numbers)}, but only accepts {count} positional arguments."
+            )
+        unknown = self.names - {p.name for p in parameters if p.kind is not Parameter.POSITIONAL_ONLY}
+        if Parameter.VAR_KEYWORD not in kinds and unknown:
+            raise ValueError(
+                f"jit: {describe_function(fun)} has invalid argnames {sorted(unknown)} in {what}_argnames: it does not take these arguments."
+            )
 
     def __bool__(self) -> bool:
         return bool(self.numbers or self.names)
@@ -168,6 +198,7 @@ class Program:
         if self.executable is None and self.body.outs:
             self.buffers = [eager.upload(n, device) for n in map(_computed, self.captures)]
             donate = tuple(self.arguments.index(i) for i in self.donate if i in self.arguments)
+            self._warn_of_donation()
             self.executable = program(self.body, device, donate)
 
     def run(self, nodes: Sequence[Node], device: Device, committed: Device | None) -> list[Array]:
@@ -212,6 +243,20 @@ class Program:
         captures = [current() if n is start else n for n in self.captures]
         outs = inline(self.graph, (*nodes, *captures))
         return [wrap(n) for n in handed_on(outs, len(self.avals))]
+
+    def _warn_of_donation(self) -> None:
+        """Of donated arguments that are used, each is to have a result of its size, which can take its place."""
+        free = [*self.avals]
+        useless = []
+        for i in self.donate:
+            a = self.graph.ins[i].aval
+            fitting = next((o for o in free if o.nbytes == a.nbytes), None)
+            if fitting is not None:
+                free.remove(fitting)
+            elif i in self.arguments:
+                useless.append(f"{a.dtype}[{','.join(map(str, a.shape))}]")
+        if useless:
+            warnings.warn(f"Some donated buffers were not usable: {', '.join(useless)}.", stacklevel=outside())
 
     def _check_donation(self, nodes: Sequence[Node]) -> None:
         eager.flush()  # what waits may need the arguments

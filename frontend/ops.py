@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import weft.numpy as wnp
-from weft.array import Array
-from weft.lax.base import constant
+from weft.array import Array, lift, wrap
+from weft.lax.base import concrete, constant
 from weft.numpy.promotion import highest, lowest
 
 __all__ = ["segment_max", "segment_min", "segment_prod", "segment_sum"]
@@ -24,7 +24,7 @@ def _segments(name: str, kind: str, start: Callable[[Any], Any], doc: str) -> Ca
         mode: Any = None,
         out_sharding: Any = None,
     ) -> Array:
-        data, ids = wnp.asarray(data), wnp.asarray(segment_ids)
+        data, ids = wrap(lift(data)), wrap(lift(segment_ids))
         if not ids.dtype.is_integer:
             raise TypeError(f"{name}: segment_ids must be integers, got {ids.aval}")
         if ids.ndim != 1 or data.shape[:1] != ids.shape:
@@ -33,6 +33,7 @@ def _segments(name: str, kind: str, start: Callable[[Any], Any], doc: str) -> Ca
             )
         if num_segments is None:
             num_segments = int(ids.max()) + 1 if ids.size else 0
+        num_segments = concrete(num_segments, "num_segments")
         if num_segments < 0:
             raise ValueError("num_segments must be non-negative.")
         made = constant(start(data.dtype), (num_segments, *data.shape[1:]), data.dtype)

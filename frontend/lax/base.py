@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from math import nan, prod
 from typing import Any, TypeAlias
@@ -16,7 +17,7 @@ from weft.dialects.array.node import LeafOp, Node, aval
 from weft.dialects.array.op import ArrayOp, broadcast, literal, op_name
 from weft.dialects.dtypes import DType
 from weft.errors import ConcretizationTypeError, TracerIntegerConversionError
-from weft.host import canonical, clamped
+from weft.host import canonical, clamped, outside
 
 ArrayLike: TypeAlias = Any
 DTypeLike: TypeAlias = Any
@@ -66,6 +67,10 @@ def fit(name: str, nodes: list[Node]) -> list[Node]:
     return [broadcast(n, shape, range(len(shape))) if n.shape else n for n in nodes]
 
 
+class ComplexWarning(RuntimeWarning):
+    """A cast has left out imaginary parts."""
+
+
 def known(x: Node) -> Any:
     """The Python number that a node stands for, or None if it is computed or a transform's argument."""
     value = x.params["value"] if x.op is ops.ConstantOp else x.value if x.op is LeafOp else None
@@ -77,6 +82,10 @@ def convert(x: Node, dtype: DType, weak: bool = False) -> Node:
     a = x.aval
     if a.dtype is dtype and a.weak_type == weak:
         return x
+    if a.dtype.kind == "c" and dtype.kind in "iuf":
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part.", ComplexWarning, stacklevel=outside()
+        )
     if (
         (value := known(x)) is not None
         and (a.dtype is dtype or dtype.kind in "fc")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
-from weft.dialects.dtypes import int32
+from weft.dialects.dtypes import int32, promote_types
 from weft.host import canonical
 from weft.lax.base import ArrayLike, DTypeLike, constant, convert, integers
 from weft.lax.elementwise import bitwise_and, ge, lt, select, sub
@@ -39,6 +40,20 @@ class Precision:
 PrecisionLike: TypeAlias = str | Precision | tuple[str, str] | tuple[Precision, Precision] | None
 
 
+def _check_precision(precision: Any) -> None:
+    """Raises ValueError for what names no precision."""
+    pair = isinstance(precision, (tuple, list)) and len(precision) == 2
+    for name in precision if pair else (precision,):
+        if name is not None and not (isinstance(name, str) and (name in _PRECISIONS or _ALGORITHM.fullmatch(name))):
+            raise ValueError(
+                f"precision must be None, one of {', '.join(_PRECISIONS)}, the name of an algorithm such as F32_F32_F32, or a pair of these, got {precision!r}"
+            )
+
+
+_PRECISIONS = ("default", "fastest", "high", "highest", "bfloat16", "bfloat16_3x", "tensorfloat32", "float32")
+_ALGORITHM = re.compile(r"DEFAULT|((ANY_F8|B?F16|TF32|F32|F64)_){2}(ANY|B?F16|F32|F64)(_X[369]|_FAST_ACCUM)?")
+
+
 # -- dot
 
 
@@ -49,17 +64,20 @@ def dot_general(
     precision: Any = None,
     preferred_element_type: DTypeLike = None,
 ) -> Array:
-    """Products summed over contracting axes, one by one along batch axes: ((lhs contract, rhs contract), (lhs batch, rhs batch)).
+    """Products summed over contracting axes, one by one along batch axes: ((lhs contract, rhs contract), (lhs batch, rhs batch)). Dtypes are promoted.
 
     The result has the batch axes, then the free axes of lhs, then those of rhs.
     """
+    _check_precision(precision)
     a, b = lift(lhs), lift(rhs)
     (lc, rc), (lb, rb) = ((integers(p, "dimension_numbers") for p in pair) for pair in dimension_numbers)
     preferred = None if preferred_element_type is None else canonical(preferred_element_type)
     if a.dtype is not b.dtype:
-        raise TypeError(
-            f"lax.dot_general requires arguments to have the same dtypes, got {a.dtype}, {b.dtype}. (Tip: weft.numpy has similar functions that promote types.)"
-        )
+        common = canonical(promote_types(a.dtype, b.dtype)[0])
+        a, b = convert(a, common), convert(b, common)
+    if preferred is not None and a.dtype.kind == "c" != preferred.kind:
+        found = ops.DotOp.bind(a, b, contract=(lc, rc), batch=(lb, rb), preferred=None)
+        return wrap(convert(ops.RealOp.bind(found), preferred))
     return wrap(ops.DotOp.bind(a, b, contract=(lc, rc), batch=(lb, rb), preferred=preferred))
 
 
@@ -163,6 +181,7 @@ def conv_general_dilated(
         raise TypeError(
             f"lax.conv_general_dilated requires arguments to have the same dtypes, got {x.dtype}, {w.dtype}. (Tip: weft.numpy promotes types.)"
         )
+    _check_precision(precision)
     spatial = x.ndim - 2
     strides = integers(window_strides, "window_strides")
     ones = (1,) * spatial
@@ -173,15 +192,24 @@ def conv_general_dilated(
             raise ValueError(
                 f"conv_general_dilated window and {name} must have the same number of dimensions, but got {spatial} and {len(given)}"
             )
+        if any(n < 1 for n in given):
+            raise ValueError(f"conv_general_dilated: {name} must be positive, got {given}")
     a, b = transpose(lhs, numbers.lhs_spec), transpose(rhs, numbers.rhs_spec)
     if isinstance(padding, str):
         sizes = [dilated(n, d) for n, d in zip(a.shape[2:], by_lhs, strict=True)]
         windows = [dilated(n, d) for n, d in zip(b.shape[2:], by_rhs, strict=True)]
         pads = tuple(padtype_to_pads(sizes, windows, strides, padding))
     else:
-        pads = tuple(integers(p, "padding") for p in padding)
-        if len(pads) != spatial or any(len(p) != 2 for p in pads):
+        try:
+            pads = tuple(integers(p, "padding") for p in padding)
+        except TypeError:
+            pads = ((),)
+        if any(len(p) != 2 for p in pads):
             raise ValueError(
+                f"padding argument to conv_general_dilated should be a string or a sequence of (low, high) pairs, got {padding}"
+            )
+        if len(pads) != spatial:
+            raise TypeError(
                 f"conv_general_dilated padding must have one (low, high) pair per spatial dimension ({spatial}), got {padding}."
             )
     out = ops.ConvOp.bind(

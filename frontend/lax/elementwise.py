@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
+from enum import IntEnum
 from typing import Any
 
 from weft.array import Array, aval_of, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.dtypes import DType, bool_, complex_of
 from weft.host import canonical
-from weft.lax.base import ArrayLike, DTypeLike, agree, binary, constant, convert, unary
+from weft.lax.base import ArrayLike, DTypeLike, agree, binary, concrete, constant, convert, unary
 
 __all__ = [
     "RoundingMethod", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh",
@@ -95,7 +96,7 @@ def conj(x: ArrayLike) -> Array:
     return wrap(ops.ConjOp.bind(node))
 
 
-class RoundingMethod:
+class RoundingMethod(IntEnum):
     """How `round` treats values halfway between two integers."""
 
     AWAY_FROM_ZERO = 0
@@ -105,7 +106,7 @@ class RoundingMethod:
 def round(x: ArrayLike, rounding_method: int = RoundingMethod.AWAY_FROM_ZERO) -> Array:
     """The nearest integer; halfway away from zero, or to the even one."""
     node = lift(x)
-    if rounding_method == RoundingMethod.TO_NEAREST_EVEN:
+    if RoundingMethod(rounding_method) is RoundingMethod.TO_NEAREST_EVEN:
         return wrap(ops.RoundOp.bind(node))
     whole = trunc(wrap(node))
     half = ge(abs(sub(wrap(node), whole)), constant(0.5, (), node.dtype))
@@ -122,7 +123,7 @@ def pow(x: ArrayLike, y: ArrayLike) -> Array:
 
 def integer_pow(x: ArrayLike, y: int) -> Array:
     """x to the power of a Python integer. Raises TypeError for integers to negative powers."""
-    return wrap(ops.IntegerPowOp.bind(lift(x), y=y))
+    return wrap(ops.IntegerPowOp.bind(lift(x), y=concrete(y, "y")))
 
 
 def square(x: ArrayLike) -> Array:

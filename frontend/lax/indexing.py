@@ -173,6 +173,13 @@ class GatherScatterMode(Enum):
         raise ValueError(f'Unknown gather mode "{mode}": expected "clip", "fill", "drop" or "promise_in_bounds"')
 
 
+def _fields(numbers: GatherDimensionNumbers | ScatterDimensionNumbers) -> dict[str, tuple[int, ...]]:
+    """Dimension numbers as parameters. Raises TypeError for anything else."""
+    if not isinstance(numbers, (GatherDimensionNumbers, ScatterDimensionNumbers)):
+        raise TypeError(f"dimension_numbers must be GatherDimensionNumbers or ScatterDimensionNumbers, got {numbers!r}")
+    return {k: tuple(v) for k, v in numbers._asdict().items()}
+
+
 def gather(
     operand: ArrayLike,
     start_indices: ArrayLike,
@@ -186,7 +193,7 @@ def gather(
 ) -> Array:
     """Slices of an operand, each starting where an index vector (the last axis of `start_indices`) says."""
     how = GatherScatterMode.from_any(mode, GatherScatterMode.FILL_OR_DROP)
-    fields = {k: tuple(v) for k, v in dimension_numbers._asdict().items()}
+    fields = _fields(dimension_numbers)
     fill = {} if fill_value is None else {"fill_value": fill_value}
     return wrap(
         ops.GatherOp.bind(
@@ -207,7 +214,7 @@ def _scatterer(kind: str, name: str, what: str) -> Callable[..., Array]:
         mode: Any = None,
     ) -> Array:
         how = GatherScatterMode.from_any(mode, GatherScatterMode.FILL_OR_DROP)
-        fields = {k: tuple(v) for k, v in dimension_numbers._asdict().items()}
+        fields = _fields(dimension_numbers)
         x, indices, new = lift(operand), lift(scatter_indices), lift(updates)
         if x.dtype is not new.dtype:
             raise TypeError(

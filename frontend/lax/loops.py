@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from weft import eager
-from weft.array import Array, lift, wrap
+from weft.array import Array, aval_of, lift, wrap
 from weft.config import config
 from weft.dialects.array import ops
 from weft.dialects.array.effects import TOKEN, current, handed_on
@@ -202,11 +202,8 @@ def _applied(
 
 def _length(rows: Sequence[Any], length: Any) -> int:
     """The number of rounds that all agree on."""
-    if not all(hasattr(x, "shape") for x in rows):
-        wrong = ", ".join(str(x) for x in rows if not hasattr(x, "shape"))
-        raise ValueError(f"scan got value with no leading axis to scan over: {wrong}.")
-    if any(not x.shape for x in rows):
-        wrong = ", ".join(str(x) for x in rows if not x.shape)
+    if any(not aval_of(x).shape for x in rows):
+        wrong = ", ".join(str(x) for x in rows if not aval_of(x).shape)
         raise ValueError(f"scan got value with no leading axis to scan over: {wrong}.")
     sizes = [x.shape[0] for x in rows]
     if length is not None:

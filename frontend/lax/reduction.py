@@ -168,10 +168,10 @@ def _initial(init_value: ArrayLike, like: Node, name: str) -> Array:
     if (value := number(init_value)) is not None and not (like.dtype.is_integer and isinstance(value, float)):
         return constant(value, (), like.dtype)
     init = lift(init_value)
-    if init.ndim or init.dtype is not like.dtype:
-        raise TypeError(
-            f"{name} got arguments with different or non-scalar types: operand {like.aval}, initial value {init.aval}."
-        )
+    if init.ndim:
+        raise ValueError(f"{name}: the initial value must be a scalar, got an array of shape {init.shape}")
+    if init.dtype is not like.dtype:
+        raise TypeError(f"{name} got arguments with different types: operand {like.aval}, initial value {init.aval}.")
     return wrap(init)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import operator
 from collections.abc import Sequence
 
 from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import broadcast as broadcast_node
+from weft.dialects.dtypes import as_dtype
 from weft.host import canonical
 from weft.lax.base import (
     ArrayLike,
@@ -39,6 +41,8 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike = None) -> Array:
         return constant(
             value, found, canonical(dtype or type(value)), weak=dtype is None and not isinstance(value, bool)
         )
+    if isinstance(value, complex) and dtype is not None and as_dtype(dtype).kind in "iuf":
+        raise TypeError(f"full: the fill_value {value!r} is complex, the dtype {as_dtype(dtype)} is not")
     node = lift(fill_value)
     if node.ndim:
         raise TypeError(f"full must be called with scalar fill_value, got fill_value.shape {node.shape}.")
@@ -150,6 +154,8 @@ def collapse(operand: ArrayLike, start_dimension: int, stop_dimension: int | Non
 def pad(operand: ArrayLike, padding_value: ArrayLike, padding_config: Sequence[tuple[int, int, int]]) -> Array:
     """Per axis (low, high, interior): how many padding values come before, after and between the elements; a negative low or high takes elements away."""
     node, value = lift(operand), lift(padding_value)
+    if value.ndim:
+        raise ValueError(f"pad: padding_value must be a scalar, got an array of shape {value.shape}")
     config = tuple(integers(c, "padding_config") for c in padding_config)
     if node.dtype is not value.dtype:
         raise TypeError(f"pad operand and padding_value must be same dtype: got {node.dtype} and {value.dtype}.")
@@ -188,7 +194,8 @@ def slice_in_dim(
     shape = lift(operand).shape
     axis = axis_index(axis, len(shape))
     size = shape[axis]
-    start, limit = start_index or 0, size if limit_index is None else limit_index
+    start = 0 if start_index is None else operator.index(start_index)
+    limit = size if limit_index is None else operator.index(limit_index)
     starts, limits, strides = [0] * len(shape), list(shape), [1] * len(shape)
     starts[axis], limits[axis] = (start + size if start < 0 else start), (limit + size if limit < 0 else limit)
     strides[axis] = stride
@@ -221,9 +228,11 @@ def concatenate(operands: Sequence[ArrayLike], dimension: int) -> Array:
     nodes = [lift(x) for x in operands]
     if not nodes:
         raise ValueError("concatenate expects at least one operand, got 0.")
-    return wrap(
-        nodes[0] if len(nodes) == 1 else ops.ConcatenateOp.bind(*nodes, dimension=axis_index(dimension, nodes[0].ndim))
-    )
+    if not 0 <= dimension < nodes[0].ndim:
+        raise TypeError(
+            f"concatenate dimension out of bounds: dimension {dimension} for shapes {', '.join(str(n.shape) for n in nodes)}."
+        )
+    return wrap(nodes[0] if len(nodes) == 1 else ops.ConcatenateOp.bind(*nodes, dimension=dimension))
 
 
 def broadcast_like(arr: ArrayLike, like_arr: ArrayLike) -> Array:
@@ -268,7 +277,7 @@ def tile(operand: ArrayLike, reps: Sequence[int]) -> Array:
     """The operand repeated reps[k] times along axis k."""
     node, reps = lift(operand), integers(reps, "reps")
     if len(reps) != node.ndim:
-        raise ValueError(f"tile reps must have one entry per axis, got {reps} for operand shape {node.shape}")
+        raise TypeError(f"tile reps must have one entry per axis, got {reps} for operand shape {node.shape}")
     pairs = list(zip(reps, node.shape, strict=True))
     spread = broadcast_in_dim(operand, [n for pair in pairs for n in pair], range(1, 2 * node.ndim, 2))
     return reshape(spread, [r * n for r, n in pairs])

@@ -7,8 +7,8 @@ from typing import Any
 
 import weft.numpy as wnp
 from weft import lax
-from weft.array import Array
-from weft.lax.base import constant
+from weft.array import Array, lift, wrap
+from weft.lax.base import concrete, constant
 from weft.numpy.promotion import promote_arrays, to_inexact
 
 __all__ = [
@@ -23,19 +23,27 @@ Axis = int | tuple[int, ...] | None
 
 
 def _float(x: ArrayLike) -> Array:
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     return x if x.dtype.is_inexact else x.astype(to_inexact(x.dtype))
 
 
 def _weak_float(x: ArrayLike) -> Array:
     """Integers as they are where they meet a Python float: weakly typed."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     return x if x.dtype.is_inexact else x * 1.0
+
+
+def _mask(where: ArrayLike) -> Array:
+    """A mask. Raises ValueError if it is not boolean."""
+    mask = wrap(lift(where))
+    if mask.dtype != bool:
+        raise ValueError(f"where must be None or a boolean array, got one of type {mask.aval}")
+    return mask
 
 
 def identity(x: ArrayLike) -> Array:
     """x itself."""
-    return wnp.asarray(x)
+    return wrap(lift(x))
 
 
 def tanh(x: ArrayLike) -> Array:
@@ -45,7 +53,7 @@ def tanh(x: ArrayLike) -> Array:
 
 def relu(x: ArrayLike) -> Array:
     """max(x, 0). Its derivative at 0 is 0, as in JAX; NaN stays."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     x = x * 1 if x.dtype == bool else x
     return wnp.where(x <= 0, wnp.zeros_like(x), x)
 
@@ -57,7 +65,7 @@ def relu6(x: ArrayLike) -> Array:
 
 def sigmoid(x: ArrayLike) -> Array:
     """1 / (1 + exp(-x))."""
-    return lax.logistic(wnp.asarray(x))
+    return lax.logistic(x)
 
 
 def log_sigmoid(x: ArrayLike) -> Array:
@@ -72,7 +80,7 @@ def softplus(x: ArrayLike) -> Array:
 
 def log1mexp(x: ArrayLike) -> Array:
     """log(1 - exp(-x)) for x > 0, exact near 0 and far from it. M. Mächler, "Accurately computing log(1 - exp(-|a|))", 2012."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     near, one = x < math.log(2), constant(1, (), x.dtype, x.weak_type)
     small, large = (
         wnp.where(near, x, one),
@@ -94,13 +102,13 @@ def sparse_sigmoid(x: ArrayLike) -> Array:
 
 def soft_sign(x: ArrayLike) -> Array:
     """x / (1 + |x|)."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     return x / (wnp.abs(x) + 1)
 
 
 def silu(x: ArrayLike) -> Array:
     """x * sigmoid(x). Also `swish`."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     return x * sigmoid(x)
 
 
@@ -109,7 +117,7 @@ swish = silu
 
 def mish(x: ArrayLike) -> Array:
     """x * tanh(softplus(x))."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     return x * wnp.tanh(softplus(x))
 
 
@@ -150,7 +158,7 @@ def leaky_relu(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Array:
 
 def hard_tanh(x: ArrayLike) -> Array:
     """x clipped to [-1, 1]."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     return wnp.where(x > 1, 1, wnp.where(x < -1, -1, x))
 
 
@@ -176,7 +184,7 @@ def squareplus(x: ArrayLike, b: ArrayLike = 4.0) -> Array:
 
 def glu(x: ArrayLike, axis: int = -1) -> Array:
     """The first half along `axis` times the sigmoid of the second. Raises ValueError if the axis has an odd size."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     if x.shape[axis] % 2:
         raise ValueError(f"glu: axis {axis} of shape {x.shape} must have an even size")
     first, second = wnp.split(x, 2, axis)
@@ -201,7 +209,7 @@ def logsumexp(
         a, b = wnp.broadcast_arrays(*promote_arrays(a, b, inexact=True))
         a = wnp.where(b == 0, -wnp.inf, a)  # 0 times infinity is nothing
     if where is not None:
-        a = wnp.where(where, a, -wnp.inf)
+        a = wnp.where(_mask(where), a, -wnp.inf)
     top = lax.stop_gradient(wnp.max(wnp.real(a), axis=axis, keepdims=True, initial=-wnp.inf))
     top = wnp.where(wnp.isfinite(top), top, 0.0)
     terms = wnp.exp(a - top)
@@ -226,9 +234,9 @@ def logmeanexp(x: ArrayLike, axis: Axis = None, where: ArrayLike | None = None, 
 
 def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Array:
     """exp(x) over its sum along `axis`; elements outside of `where` count for nothing and get 0."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     if where is not None:
-        x = wnp.where(where, x, -wnp.inf)
+        x = wnp.where(_mask(where), x, -wnp.inf)
     terms = wnp.exp(x - lax.stop_gradient(wnp.max(x, axis=axis, keepdims=True)))
     found = terms / wnp.sum(terms, axis=axis, keepdims=True)
     return found if where is None else wnp.where(where, found, 0.0)
@@ -236,9 +244,9 @@ def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Ar
 
 def log_softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Array:
     """The logarithm of softmax; -inf outside of `where`."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     if where is not None:
-        x = wnp.where(where, x, -wnp.inf)
+        x = wnp.where(_mask(where), x, -wnp.inf)
     shifted = x - lax.stop_gradient(wnp.max(x, axis=axis, keepdims=True))
     found = shifted - wnp.log(wnp.sum(wnp.exp(shifted), axis=axis, keepdims=True))
     return found if where is None else wnp.where(where, found, -wnp.inf)
@@ -274,9 +282,10 @@ def standardize(
 
 def one_hot(x: ArrayLike, num_classes: int, *, dtype: Any = None, axis: Any = -1) -> Array:
     """1 at the place that each element names, 0 elsewhere (everywhere for a number out of range); `axis` is where the classes lie: a number, or the name of a vmapped axis."""
+    num_classes = concrete(num_classes, "num_classes")
     if num_classes < 0:
         raise ValueError(f"one_hot: num_classes must not be negative, got {num_classes}")
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     dtype = float if dtype is None else dtype
     if not isinstance(axis, int):
         if num_classes != lax.axis_size(axis):

@@ -13,9 +13,9 @@ from weft.array import Array, lift, put, scalar, wrap
 from weft.devices import current_device, get_device
 from weft.dialects.array import ops
 from weft.dialects.array.node import aval, leaf
-from weft.dialects.dtypes import DType
+from weft.dialects.dtypes import DType, as_dtype
 from weft.errors import ConcretizationTypeError
-from weft.host import canonical, pack
+from weft.host import canonical, pack, unpack
 from weft.lax.base import (
     ArrayLike,
     DTypeLike,
@@ -56,8 +56,8 @@ def array(
     *,
     device: Any = None,
 ) -> Array:
-    """An array of a number, a NumPy array, an Array, or nested lists of these. Of an Array, unless `copy` is False, it is a copy: see `copy`."""
-    x = asarray(object, dtype, device=device)
+    """An array of a number, a NumPy array, an Array, or nested lists of these. Of an Array, unless `copy` is False, it is a copy: see `copy`. Its order in memory is not the caller's: `order` must be None or "K"."""
+    x = asarray(object, dtype, order, device=device)
     if copy and isinstance(object, Array) and x._node is object._node:
         x = _copied(object)
     return lax.reshape(x, (1,) * (ndmin - x.ndim) + x.shape) if x.ndim < ndmin else x
@@ -66,7 +66,9 @@ def array(
 def asarray(
     a: Any, dtype: DTypeLike = None, order: str | None = None, *, copy: bool | None = None, device: Any = None
 ) -> Array:
-    """An array of a number, a NumPy array, an Array, or nested lists of these."""
+    """An array of a number, a NumPy array, an Array, or nested lists of these. The order of its elements in memory is not the caller's: `order` must be None or "K"."""
+    if order not in (None, "K"):
+        raise NotImplementedError(f"Only implemented for order='K', got {order!r}")
     wanted = None if dtype is None else canonical(dtype)
     if copy is False and not isinstance(a, (Array, bool, int, float, complex, list, tuple, range)):
         raise ValueError(f"jnp.asarray: cannot convert object of type {type(a)} to an Array without copy.")
@@ -135,8 +137,8 @@ def _from_nested(x: Any, dtype: DType | None) -> Array:
 
 
 def copy(a: ArrayLike, order: str | None = None) -> Array:
-    """The array in memory of its own: it outlives one that is deleted, or donated to a `jit`."""
-    return _copied(a if isinstance(a, Array) else wrap(lift(a)))
+    """The array in memory of its own: it outlives one that is deleted, or donated to a `jit`. `order` as of `asarray`."""
+    return _copied(asarray(wrap(lift(a)), order=order))
 
 
 def _copied(x: Array) -> Array:
@@ -146,11 +148,14 @@ def _copied(x: Array) -> Array:
 
 def frombuffer(buffer: Any, dtype: DTypeLike = float, count: int = -1, offset: int = 0) -> Array:
     """A vector of the bytes of an object."""
-    found = canonical(dtype)
+    given = as_dtype(dtype)
     data = memoryview(buffer).cast("B")[offset:]
-    size = len(data) // found.itemsize if count < 0 else count
-    a, device = aval((size,), found), current_device()
-    return wrap(leaf(a, device.backend.put(data[: size * found.itemsize], a), device=device))
+    size = len(data) // given.itemsize if count < 0 else count
+    data = data[: size * given.itemsize]
+    if given is not canonical(given):  # 64-bit numbers where there are none: read as what they are
+        return asarray(unpack(data, aval((size,), given)), given)
+    a, device = aval((size,), given), current_device()
+    return wrap(leaf(a, device.backend.put(data, a), device=device))
 
 
 def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: DTypeLike = float, **kwargs: Any) -> Any:
@@ -389,7 +394,10 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None, *, de
     if rows < 0 or columns < 0:
         raise ValueError(f"eye: negative dimensions are not allowed, got N={N} and M={M}")
     offset = _offset(rows, columns)
-    found = lax.eq(offset, constant(k, (), offset.dtype))
+    by = asarray(k)
+    if by.ndim or by.dtype.is_inexact:
+        raise ValueError(f"eye: k must be a scalar integer, got {k!r}")
+    found = lax.eq(offset, lax.convert_element_type(by, offset.dtype))
     return _placed(wrap(convert(found._node, canonical(float if dtype is None else dtype))), device)
 
 
@@ -401,7 +409,10 @@ def identity(n: int, dtype: DTypeLike = None) -> Array:
 def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Array:
     """Ones at and below the k-th diagonal, zeros above."""
     offset = _offset(*shape_of((N, N if M is None else M), "tri"))
-    found = lax.le(offset, constant(k, (), offset.dtype))
+    by = asarray(k)
+    if by.ndim or by.dtype.is_inexact:
+        raise TypeError(f"tri: k must be an integer, got {k!r}")
+    found = lax.le(offset, lax.convert_element_type(by, offset.dtype))
     return wrap(convert(found._node, canonical(float if dtype is None else dtype)))
 
 

@@ -11,8 +11,8 @@ from weft.dialects import dtypes
 from weft.dialects.array import ops
 from weft.dialects.array.op import literal
 from weft.dialects.dtypes import DType, as_dtype
-from weft.host import canonical
-from weft.lax.base import ArrayLike, DTypeLike, convert
+from weft.host import canonical, outside
+from weft.lax.base import ArrayLike, ComplexWarning, DTypeLike, convert
 
 __all__ = [
     "ComplexWarning", "astype", "bfloat16", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_", "complexfloating", "csingle", "double",
@@ -50,7 +50,7 @@ class ScalarType:
     def __call__(self, x: Any = 0) -> Array:
         from weft.numpy.creation import asarray
 
-        return asarray(x, self.dtype)
+        return asarray(x, self)
 
     def __eq__(self, other: object) -> bool:
         return self.dtype == other
@@ -230,10 +230,6 @@ class iinfo:
         return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
 
-class ComplexWarning(RuntimeWarning):
-    """A cast has left out imaginary parts."""
-
-
 def astype(x: ArrayLike, dtype: DTypeLike | None, /, *, copy: bool = False, device: Any = None) -> Array:
     """The elements in another dtype, on a device (None: where they are)."""
     node, wanted = lift(x), canonical(float if dtype is None else dtype)
@@ -241,6 +237,11 @@ def astype(x: ArrayLike, dtype: DTypeLike | None, /, *, copy: bool = False, devi
         found = wrap(ops.CompareOp.bind(node, literal(0, node), direction="ne"))
     else:
         if node.dtype.kind == "c" != wanted.kind:
-            warn("Casting complex values to real discards the imaginary part.", ComplexWarning, stacklevel=2)
+            warn(
+                "Casting from complex to real dtypes will soon raise a ValueError. Please first use jnp.real or jnp.imag to take the real/imaginary component of your input.",
+                DeprecationWarning,
+                stacklevel=outside(),
+            )
+            node = ops.RealOp.bind(node)
         found = wrap(convert(node, wanted))
     return found if device is None else put(found, get_device(device))

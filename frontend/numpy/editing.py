@@ -23,7 +23,7 @@ __all__ = ["block", "delete", "fill_diagonal", "insert", "place", "put", "trim_z
 
 
 def _array(x: Any) -> Array:
-    return make_array(x) if isinstance(x, (list, tuple)) else wrap(lift(x))
+    return wrap(lift(x))
 
 
 def _not_in_place(inplace: bool, name: str) -> None:

@@ -15,7 +15,7 @@ from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.dtypes import bool_, int32
 from weft.host import canonical
-from weft.lax.base import ArrayLike, constant, convert, number, refuse_out
+from weft.lax.base import ArrayLike, concrete, constant, convert, number, refuse_out
 from weft.numpy.logic import *
 from weft.numpy.promotion import binary, like, named, promote, promote_arrays, promote_numbers, spread, unary
 
@@ -146,8 +146,10 @@ def clip(arr: ArrayLike, /, min: ArrayLike | None = None, max: ArrayLike | None 
 
 
 def heaviside(x: ArrayLike, y: ArrayLike, /) -> Array:
-    """0 for negative x, y at 0, 1 above."""
+    """0 for negative x, y at 0, 1 above. Raises TypeError for complex numbers."""
     x, y = promote_arrays(x, y, inexact=True)
+    if x.dtype.kind == "c":
+        raise TypeError("heaviside does not support complex-valued inputs")
     zero = like(0, x)
     return where(lax.lt(x, zero), zero, where(lax.gt(x, zero), like(1, x), where(x == zero, y, x)))
 
@@ -343,7 +345,7 @@ def trunc(x: ArrayLike) -> Array:
 
 def round(a: ArrayLike, decimals: int = 0, out: None = None) -> Array:
     """Rounded to a number of decimals, halfway to even."""
-    node = lift(a)
+    node, decimals = lift(a), concrete(decimals, "decimals")
     refuse_out(out, "round")
     if node.dtype.kind == "c":
         return lax.complex(*(round(wrap(op.bind(node)), decimals) for op in (ops.RealOp, ops.ImagOp)))

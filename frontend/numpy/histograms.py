@@ -12,7 +12,7 @@ from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.dtypes import bool_, int32
 from weft.errors import ConcretizationTypeError
-from weft.lax.base import ArrayLike, constant, convert, default_int
+from weft.lax.base import ArrayLike, concrete, constant, convert, default_int
 from weft.numpy.creation import array as make_array
 from weft.numpy.creation import linspace
 from weft.numpy.elementwise import where
@@ -29,7 +29,7 @@ __all__ = ["bincount", "histogram", "histogram2d", "histogram_bin_edges", "histo
 
 
 def _array(x: Any) -> Array:
-    return wrap(lift(make_array(x) if isinstance(x, (list, tuple)) else x))
+    return wrap(lift(x))
 
 
 def bincount(x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0, *, length: int | None = None) -> Array:
@@ -73,7 +73,9 @@ def histogram_bin_edges(a: ArrayLike, bins: Any = 10, range: Any = None, weights
     if edges is not None and edges.ndim == 1:
         return edges.astype(dtype)
     try:
-        count = operator.index(bins)
+        count = concrete(bins, "bins")
+    except ConcretizationTypeError:
+        raise
     except TypeError:
         raise TypeError(f"`bins` must be an integer or a vector of edges, got {bins!r}") from None
     if range is None:

@@ -10,17 +10,20 @@ Out of range, reading gives the nearest element (a negative index counts from th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, product
 from typing import Any, NamedTuple, TypeAlias
 
 from weft import eager, lax
 from weft.array import Array, lift, wrap
+from weft.config import config
 from weft.devices import get_device
 from weft.dialects.array.node import STATE, aval, computed
-from weft.dialects.dtypes import bool_
+from weft.dialects.dtypes import bool_, promote_types
 from weft.eager import SCALARS
 from weft.errors import ConcretizationTypeError, NonConcreteBooleanIndexError, TracerIntegerConversionError
+from weft.host import canonical, outside
 from weft.lax.base import ArrayLike, constant, convert, default_int, size_of
 from weft.lax.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers, wrapped
 from weft.numpy.creation import array as make_array
@@ -93,7 +96,7 @@ def _entries(shape: tuple[int, ...], index: Any, clamped: bool = False, wrap_neg
                 entries.append(_Range(e % size, 1, drop=True))
             elif not size:
                 raise IndexError(f"index {e} is out of bounds for axis {axis} with size 0")
-            elif clamped:
+            elif clamped and make_array(e, int).size:  # raises OverflowError for what is no index of any array
                 entries.append(_Range(0 if e < 0 else size - 1, 1, drop=True))
             else:
                 entries.append(make_array(e, int))
@@ -204,6 +207,11 @@ def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None, wrap
     if 0 in shape:  # nothing is read: the axis may be empty, too
         return _arranged(constant(0, shape, x.dtype, x.weak_type), entries, rank)
     how = GatherScatterMode.from_any(mode, GatherScatterMode.PROMISE_IN_BOUNDS)
+    if fill_value is not None:
+        fill = make_array(fill_value)
+        if fill.ndim:
+            raise ValueError(f"the fill_value of an index must be a scalar, got {fill_value!r}")
+        fill_value = fill.item()  # raises ConcretizationTypeError for a traced one
     numbers = GatherDimensionNumbers(offset, axes, axes)
     return _arranged(lax.gather(view, vectors, numbers, sizes, mode=how, fill_value=fill_value), entries, rank)
 
@@ -315,7 +323,7 @@ class Updates:
 
     def subtract(self, values: ArrayLike, **options: Any) -> Array:
         """x with values subtracted at index."""
-        return _update(self._array, self._index, -wrap(lift(values)), "add", **options)
+        return _update(self._array, self._index, -make_array(values), "add", **options)
 
     def multiply(self, values: ArrayLike, **options: Any) -> Array:
         """x multiplied by values at index."""
@@ -379,11 +387,24 @@ def _update(
     mode: Any = None,
     wrap_negative_indices: bool = True,
 ) -> Array:
-    values = wrap(lift(values))
+    values = make_array(values)
+    _warn_of_loss(x, values)
     wide = x.dtype if kind == "set" else common_dtype(x._node, values._node)[0]  # the one in which they are combined
     wider = x if wide is x.dtype else lax.convert_element_type(x, wide)
     found = _updated(wider, index, values, kind, unique_indices, mode, wrap_negative_indices)
     return wrap(convert(found._node, x.dtype, x.weak_type))
+
+
+def _warn_of_loss(x: Array, values: Array) -> None:
+    """Values of a wider type than the array's are converted to it: JAX is to refuse that one day."""
+    common, _ = promote_types(x.dtype, values.dtype, x.weak_type, values.weak_type)
+    if canonical(common) is not x.dtype and not x.weak_type:
+        warnings.warn(
+            f"scatter inputs have incompatible types: cannot safely cast value from dtype={values.dtype} to dtype={x.dtype} "
+            f"with jax_numpy_dtype_promotion={config.numpy_dtype_promotion}. In future JAX releases this will result in an error.",
+            FutureWarning,
+            stacklevel=outside(),
+        )
 
 
 def _updated(x: Array, index: Any, values: ArrayLike, kind: str, unique: bool, mode: Any, wrap_negative: bool) -> Array:

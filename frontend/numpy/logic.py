@@ -12,7 +12,18 @@ from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.dtypes import bool_, uint8
 from weft.lax.base import ArrayLike, constant, convert, refuse_out
-from weft.numpy.promotion import binary, like, named, promote, promote_arrays, promote_numbers, spread, unary
+from weft.lax.shape import broadcast_shapes
+from weft.numpy.promotion import (
+    binary,
+    like,
+    named,
+    promote,
+    promote_arrays,
+    promote_numbers,
+    same_dtype,
+    spread,
+    unary,
+)
 
 __all__ = [
     "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
@@ -209,7 +220,9 @@ def where(
 
 
 def _where_operands(condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> list[Any]:
-    return spread([convert(lift(condition), bool_), *promote(x, y)])
+    nodes = [convert(lift(condition), bool_), *same_dtype(x, y)]
+    broadcast_shapes(*(n.shape for n in nodes))  # raises ValueError, whatever the ranks
+    return spread(nodes)
 
 
 def select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Array:

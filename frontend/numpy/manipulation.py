@@ -329,7 +329,7 @@ def repeat(
 ) -> Array:
     """Each element repeated: a number of times, or numbers of times one by one (these must be known, unless the total length is)."""
     x = wrap(lift(a))
-    if axis is None:
+    if axis is None or not x.ndim:
         x, axis = ravel(x), 0
     axis = axis_index(axis, x.ndim)
     extent = x.shape[axis]

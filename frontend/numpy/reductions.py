@@ -25,6 +25,7 @@ from weft.lax.base import (
     refuse_out,
     size_of,
 )
+from weft.numpy.creation import asarray
 from weft.numpy.elementwise import isnan, where
 from weft.numpy.manipulation import broadcast_to, ravel, reshape
 from weft.numpy.promotion import highest, lowest, promote_arrays, to_inexact
@@ -40,8 +41,21 @@ Where = ArrayLike | None
 
 
 def _masked(x: Array, mask: Where, neutral: Any) -> Array:
-    """x with the neutral element where the mask does not hold."""
-    return x if mask is None else where(mask, x, constant(neutral, (), x.dtype))
+    """x with the neutral element where the mask does not hold. Raises ValueError for a mask that is not boolean."""
+    if mask is None:
+        return x
+    if lift(mask).dtype is not bool_:
+        raise ValueError(f"where must be None or a boolean array, got one of type {lift(mask).aval}")
+    return where(mask, x, constant(neutral, (), x.dtype))
+
+
+def _started(found: Array, initial: ArrayLike | None, combine: Callable[[Any, Any], Array]) -> Array:
+    """What was found, combined with a value to start from. Raises ValueError unless that is a scalar."""
+    if initial is None:
+        return found
+    if lift(initial).ndim:
+        raise ValueError(f"initial value must be a scalar, got an array of shape {lift(initial).shape}")
+    return combine(found, lax.convert_element_type(initial, found.dtype))
 
 
 def _reduce(x: Array, kind: str, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -85,8 +99,7 @@ def _total(name: str, kind: str, neutral: int) -> Callable[..., Array]:
         wanted = _sum_dtype(node, dtype, promote_integers)
         x = _masked(wrap(convert(node, wanted)), where, neutral)
         how = _of(kind, wanted)
-        found = _reduce(x, how, axes, keepdims)
-        return found if initial is None else _COMBINE[how](found, lax.convert_element_type(initial, wanted))
+        return _started(_reduce(x, how, axes, keepdims), initial, _COMBINE[how])
 
     return f
 
@@ -110,8 +123,7 @@ def _extreme(kind: str, neutral: Callable[[DType], Any], combine: Callable[[Any,
             )
         if initial is None and size_of([x.shape[k] for k in axes]) == 0:
             raise ValueError(f"zero-size array to reduction operation {kind} which has no identity")
-        found = _reduce(_masked(x, where, neutral(x.dtype)), kind, axes, keepdims)
-        return found if initial is None else combine(found, lax.convert_element_type(initial, x.dtype))
+        return _started(_reduce(_masked(x, where, neutral(x.dtype)), kind, axes, keepdims), initial, combine)
 
     return f
 
@@ -158,7 +170,8 @@ def allclose(
 
 def array_equal(a1: ArrayLike, a2: ArrayLike, equal_nan: bool = False) -> Array:
     """Whether two arrays have one shape and equal elements."""
-    if lift(a1).shape != lift(a2).shape:
+    a1, a2 = asarray(a1), asarray(a2)
+    if a1.shape != a2.shape:
         return constant(False, (), bool_)
     x, y = promote_arrays(a1, a2)
     same = lax.eq(x, y)
@@ -177,11 +190,15 @@ def array_equiv(a1: ArrayLike, a2: ArrayLike) -> Array:
 # -- means
 
 
-def _count(x: Node, axes: tuple[int, ...], mask: Where, keepdims: bool, dtype: DType, less: float = 0) -> Array:
+def _count(x: Node, axes: tuple[int, ...], mask: Where, keepdims: bool, dtype: DType, less: ArrayLike = 0) -> Array:
     """How many elements a reduction takes, less a correction."""
-    if mask is None:
-        return constant(size_of([x.shape[k] for k in axes]) - less, (), dtype)
-    return sum(broadcast_to(mask, x.shape), axes, dtype, keepdims=keepdims) - less
+    count = size_of([x.shape[k] for k in axes])
+    if mask is None and isinstance(less, (int, float)):
+        return constant(count - less, (), dtype)
+    taken = (
+        constant(count, (), dtype) if mask is None else sum(broadcast_to(mask, x.shape), axes, dtype, keepdims=keepdims)
+    )
+    return taken - less
 
 
 def mean(
@@ -244,18 +261,18 @@ def var(
     axis: Axis = None,
     dtype: DTypeLike = None,
     out: None = None,
-    ddof: int = 0,
+    ddof: ArrayLike = 0,
     keepdims: bool = False,
     *,
     where: Where = None,
     mean: ArrayLike | None = None,
-    correction: float | None = None,
+    correction: ArrayLike | None = None,
 ) -> Array:
     """The variance over axes: squared distances from the mean, divided by the count minus ddof."""
     node = lift(a)
     refuse_out(out, "var")
     axes = axis_indices(axis, node.ndim)
-    if correction is not None and ddof:
+    if correction is not None and not (isinstance(ddof, int) and ddof == 0):
         raise ValueError("ddof and correction can't be provided simultaneously.")
     wanted = canonical(dtype) if dtype is not None else to_inexact(node.dtype)
     if node.dtype.kind == "c" != wanted.kind and dtype is not None:
@@ -277,12 +294,12 @@ def std(
     axis: Axis = None,
     dtype: DTypeLike = None,
     out: None = None,
-    ddof: int = 0,
+    ddof: ArrayLike = 0,
     keepdims: bool = False,
     *,
     where: Where = None,
     mean: ArrayLike | None = None,
-    correction: float | None = None,
+    correction: ArrayLike | None = None,
 ) -> Array:
     """The standard deviation over axes: the root of the variance."""
     refuse_out(out, "std")
@@ -327,8 +344,8 @@ def _running(name: str, kind: str) -> Callable[..., Array]:
         refuse_out(out, name)
         wanted = _sum_dtype(node, dtype, False)
         x = wrap(convert(node, wanted))
-        if axis is None:
-            x, axis = ravel(x), 0
+        if axis is None or not x.ndim:  # a scalar is taken for a vector of one
+            x, axis = ravel(x), 0 if axis is None else axis
         place = axis_index(axis, x.ndim)
         return wrap(ops.CumulateOp.bind(x._node, kind=_of(kind, wanted), axis=place, reverse=False))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,17 @@ from weft import lax
 from weft.array import Array, lift, wrap
 from weft.dialects.dtypes import bool_
 from weft.host import canonical
-from weft.lax.base import ArrayLike, DTypeLike, axis_index, constant, convert, default_int, integers, refuse_out
-from weft.numpy.creation import array as make_array
+from weft.lax.base import (
+    ArrayLike,
+    DTypeLike,
+    axis_index,
+    concrete,
+    constant,
+    convert,
+    default_int,
+    integers,
+    refuse_out,
+)
 from weft.numpy.elementwise import clip, divmod, remainder, where
 from weft.numpy.indexing import getitem, places_of
 from weft.numpy.manipulation import broadcast_arrays, broadcast_to, moveaxis, ravel, stack
@@ -34,9 +42,9 @@ def take(
     fill_value: Any = None,
 ) -> Array:
     """The parts of an array at indices along an axis (of all elements if None). Out of range: NaN ("fill"), the nearest ("clip"), or modulo the size ("wrap")."""
-    x, places = wrap(lift(a)), wrap(lift(make_array(indices) if isinstance(indices, (list, tuple)) else indices))
+    x, places = wrap(lift(a)), wrap(lift(indices))
     if not places.dtype.is_integer:
-        raise TypeError(f"take requires integer indices, got {places.dtype}")
+        raise ValueError(f"take requires integer indices, got {places.dtype}")
     if axis is None:
         x, axis = ravel(x), 0
     axis = axis_index(axis, x.ndim)
@@ -114,7 +122,7 @@ def nonzero(a: ArrayLike, *, size: int | None = None, fill_value: Any = None) ->
         raise ValueError("Calling nonzero on 0d arrays is not allowed. Use jnp.atleast_1d(scalar).nonzero() instead.")
     if size is None:
         return tuple(places_of(x))
-    size = operator.index(size)
+    size = concrete(size, "size")
     flat = ravel(x)
     rank = lax.cumsum(wrap(convert(flat._node, default_int())), 0) - 1
     numbers = lax.iota(default_int(), flat.size)
@@ -158,7 +166,7 @@ def compress(
 ) -> Array:
     """The parts along an axis where a condition holds. With `size` (how many there shall be, `fill_value` for the rest) also where the condition is traced."""
     refuse_out(out, "compress")
-    mask = wrap(convert(lift(make_array(condition) if isinstance(condition, (list, tuple)) else condition), bool_))
+    mask = wrap(convert(lift(condition), bool_))
     if mask.ndim != 1:
         raise ValueError("condition must be a 1D array")
     x = ravel(a) if axis is None else moveaxis(a, axis, 0)
@@ -191,7 +199,7 @@ def choose(a: ArrayLike, choices: Sequence[ArrayLike], out: None = None, mode: s
 
 def unravel_index(indices: ArrayLike, shape: int | Sequence[int]) -> tuple[Array, ...]:
     """Indices among all elements as indices along each axis. A negative one counts from the end; what is out of range names the nearest element."""
-    rest = wrap(lift(make_array(indices) if isinstance(indices, (list, tuple)) else indices))
+    rest = wrap(lift(indices))
     sizes = integers(shape)
     found = []
     for n in reversed(sizes):

@@ -11,7 +11,6 @@ from weft.dialects.dtypes import bool_, complex64, int32, promote_types
 from weft.lax.base import ArrayLike, DTypeLike, axis_index, constant, convert, default_int
 from weft.lax.sorting import backwards, take_along
 from weft.lax.sorting import order as ascending_order
-from weft.numpy.creation import array as make_array
 from weft.numpy.elementwise import where
 from weft.numpy.manipulation import ravel
 from weft.numpy.promotion import same_dtype, to_inexact
@@ -154,7 +153,7 @@ def _searched(x: Array, values: Array, side: str) -> Array:
 
 def digitize(x: ArrayLike, bins: ArrayLike, right: bool = False, *, method: str | None = None) -> Array:
     """Which bin each element falls into. Bins are given by their edges, ascending or descending, and hold their lower edge, or (`right`) the upper one."""
-    edges = wrap(lift(make_array(bins) if isinstance(bins, (list, tuple)) else bins))
+    edges = wrap(lift(bins))
     if edges.ndim != 1:
         raise ValueError(f"digitize: bins must be a 1-dimensional array; got {bins=}")
     count = edges.shape[0]

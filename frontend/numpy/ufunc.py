@@ -13,7 +13,7 @@ from typing import Any
 from weft import lax
 from weft.array import Array, lift, wrap
 from weft.host import canonical
-from weft.lax.base import ArrayLike, Axis, DTypeLike, axis_index, axis_indices, convert, size_of
+from weft.lax.base import ArrayLike, Axis, DTypeLike, axis_index, axis_indices, constant, convert, size_of
 from weft.numpy.promotion import spread
 
 __all__ = ["frompyfunc", "ufunc"]
@@ -88,7 +88,7 @@ class ufunc:
         if self._reduce is not None:
             options = {} if dtype is None else {"dtype": dtype}
             return self._reduce(a, axis=axis, keepdims=keepdims, initial=initial, where=where, **options)
-        x = _typed(a, dtype)
+        x = self._typed(a, dtype)
         if isinstance(axis, (tuple, list)) and len(axis) > 1:
             raise NotImplementedError(f"{self}.reduce with multiple axes")
         axes = axis_indices(axis, x.ndim)
@@ -96,6 +96,12 @@ class ufunc:
         flat, held = _lined_up(x, axes), None if mask is None else _lined_up(mask, axes)
         found = self._fold(flat, initial, held)
         return lax.expand_dims(found, axes) if keepdims and axes else found
+
+    def _typed(self, a: ArrayLike, dtype: DTypeLike) -> Array:
+        """The elements in the dtype that the function's results have (or in `dtype`)."""
+        node = lift(a)
+        one = constant(1, (), node.dtype)
+        return wrap(convert(node, self._call(one, one).dtype if dtype is None else canonical(dtype)))
 
     def _fold(self, x: Array, initial: ArrayLike | None, mask: Array | None) -> Array:
         """Slices along the first axis, one after another."""
@@ -124,7 +130,7 @@ class ufunc:
             a, axis = lax.reshape(a, (node.aval.size,)), 0
         if self._accumulate is not None:
             return self._accumulate(a, axis=axis, dtype=dtype)
-        x = _typed(a, dtype)
+        x = self._typed(a, dtype)
         axis = axis_index(axis, x.ndim)
         if not x.shape[axis]:
             return x
@@ -169,7 +175,7 @@ class ufunc:
             return self._reduceat(a, indices, axis=axis, dtype=dtype)
         if axis is None or isinstance(axis, (tuple, list)):
             raise ValueError("reduceat requires a single integer axis.")
-        x = _typed(a, dtype)
+        x = self._typed(a, dtype)
         axis = axis_index(axis, x.ndim)
         starts = [
             operator.index(i) for i in (indices if isinstance(indices, (list, tuple)) else wrap(lift(indices)).tolist())
@@ -181,11 +187,6 @@ class ufunc:
             part = lax.slice_in_dim(x, start, max(stop, start + 1), 1, axis)
             parts.append(self.reduce(part, axis, keepdims=True))
         return lax.concatenate(parts, axis)
-
-
-def _typed(a: ArrayLike, dtype: DTypeLike) -> Array:
-    node = lift(a)
-    return wrap(node if dtype is None else convert(node, canonical(dtype)))
 
 
 def _spread_to(x: ArrayLike, like: Array) -> Array:

@@ -19,7 +19,7 @@ def _raised_cosines(M: int, *weights: float) -> Array:
     """A sum of cosines of whole turns over the window: weights[k] cos(2 pi k n / (M - 1))."""
     count = operator.index(M)
     if count <= 1:
-        return ones((max(count, 0),))
+        return ones((count,))
     n = lax.iota(default_float(), count)
     found = constant(weights[0], (count,), n.dtype)
     for k, weight in enumerate(weights[1:], 1):
@@ -31,7 +31,7 @@ def bartlett(M: int) -> Array:
     """The triangular window of M points."""
     count = operator.index(M)
     if count <= 1:
-        return ones((max(count, 0),))
+        return ones((count,))
     return 1 - lax.abs(2 * lax.iota(default_float(), count) + (1 - count)) / (count - 1)
 
 
@@ -55,7 +55,7 @@ def kaiser(M: int, beta: ArrayLike) -> Array:
     count = operator.index(M)
     (steepness,) = promote_arrays(beta, inexact=True)
     if count <= 1:
-        return ones((max(count, 0),), steepness.dtype)
+        return ones((count,), steepness.dtype)
     half = 0.5 * (count - 1)
     part = (lax.iota(default_float(), count) - half) / half
     return i0(steepness * sqrt(1 - part * part)) / i0(steepness)

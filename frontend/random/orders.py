@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import weft.numpy as wnp
 from weft import lax
-from weft.array import Array, lift
-from weft.lax.base import axis_index, shape_of
+from weft.array import Array, lift, wrap
+from weft.lax.base import axis_index, concrete, shape_of
 from weft.random.inverses import gumbel
 from weft.random.keys import single, split
 from weft.random.uniforms import bits, randint, uniform
@@ -34,7 +33,7 @@ def categorical(
     does not end in the logits' batch shape, or for more samples than there are.
     """
     words = single(key, "categorical")
-    logits = wnp.asarray(logits)
+    logits = wrap(lift(logits))
     axis = axis_index(axis, logits.ndim)
     batch = logits.shape[:axis] + logits.shape[axis + 1 :]
     wanted = batch if shape is None else shape_of(shape)
@@ -67,12 +66,12 @@ def permutation(
 ) -> Array:
     """The numbers below x in random order, or an array's parts along an axis; `independent`: every line in an order of its own."""
     words = single(key, "permutation")
-    array = wnp.asarray(x)
+    array = wrap(lift(x))
     axis = axis_index(axis, array.ndim or 1)
     if not array.ndim:
         if not array.dtype.is_integer:
             raise TypeError("x must be an integer or at least 1-dimensional")
-        return _shuffled(words, wnp.arange(operator.index(x)), 0)
+        return _shuffled(words, wnp.arange(concrete(x, "x")), 0)
     if independent or array.ndim == 1:
         return _shuffled(words, array, axis)
     return wnp.take(array, _shuffled(words, wnp.arange(array.shape[axis]), 0), axis)
@@ -91,12 +90,12 @@ def choice(
 
     Raises ValueError if there is nothing to choose from, or not enough, or p has another length; TypeError for a shape that is no sequence.
     """
-    words, array = single(key, "choice"), wnp.asarray(a)
+    words, array = single(key, "choice"), wrap(lift(a))
     if not isinstance(shape, Sequence):
         raise TypeError(f"shape argument of random.choice must be a sequence, got {shape!r}")
     shape = shape_of(shape)
     axis = axis_index(axis, array.ndim) if array.ndim else 0
-    inputs = array.shape[axis] if array.ndim else operator.index(a)
+    inputs = array.shape[axis] if array.ndim else concrete(a, "a")
     draws = math.prod(shape)
     if not draws:
         return wnp.zeros(shape, array.dtype)
@@ -118,7 +117,7 @@ def choice(
     if p is None:
         index = randint(words, shape, 0, inputs)
     else:
-        weights = wnp.asarray(p)
+        weights = wrap(lift(p))
         weights = weights if weights.dtype.kind == "f" else weights.astype(float)
         if replace:
             passed = wnp.cumsum(weights)

@@ -222,6 +222,7 @@ OTHER_TYPES = {
     "jit(lambda v: scipy.special.bessel_jn(A, v=v))(1)": "JAX cannot hash what is static inside",
     "jnp.add.reduce(A, out=A)": "JAX cannot hash what is static inside; its other functions refuse `out` as weft does",
     "jnp.histogram(A, bins='auto')": "JAX takes the string for an array; its histogram_bin_edges refuses it as weft does",
+    "lax.cumlogsumexp(I)": "JAX converts an infinity to an integer",
     "lax.linalg.qdwh(V3)": "JAX unpacks a shape that is too short",
     "optim.contrib.momo(0.1).update(A, optim.contrib.momo(0.1).init(A), value=1.0)": "Optax adds None",
     "optim.losses.triplet_margin_loss(I, A, B)": "Optax fails within; its other losses refuse integers as weft does",

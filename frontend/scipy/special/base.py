@@ -50,7 +50,7 @@ def real(name: str, *xs: Any) -> list[Array]:
 
 def wide(name: str, x: Any) -> Array:
     """An argument in float32 or float64. Raises TypeError for other dtypes, as JAX does."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     if x.dtype not in (float32, float64):
         raise TypeError(f"{name} requires float32 or float64, got {x.dtype}")
     return x

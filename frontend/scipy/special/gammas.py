@@ -9,7 +9,7 @@ from typing import Any
 
 import weft.numpy as wnp
 from weft import lax
-from weft.array import Array
+from weft.array import Array, lift, wrap
 from weft.scipy.special.base import real
 
 __all__ = [
@@ -26,7 +26,7 @@ def gammaln(x: Any) -> Array:
 
 def loggamma(x: Any) -> Array:
     """The principal logarithm of gamma(x): NaN for negative real x; of complex numbers the branch that is real for positive ones."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     if x.dtype.kind == "c":
         return _complex_loggamma(x)
     (x,) = real("loggamma", x)
@@ -70,7 +70,7 @@ def gammasgn(x: Any) -> Array:
 
 def gamma(x: Any) -> Array:
     """The gamma function."""
-    x = wnp.asarray(x)
+    x = wrap(lift(x))
     if x.dtype.kind == "c":
         return lax.exp(_complex_loggamma(x))
     (x,) = real("gamma", x)

@@ -77,13 +77,13 @@ def kl_div(p: Any, q: Any) -> Array:
 
 def boxcox(x: Any, lmbda: Any) -> Array:
     """(x ** lmbda - 1) / lmbda, and its limit log(x) at 0."""
-    x, lmbda = real("boxcox", x, lmbda)
+    x, lmbda = promote_arrays(x, lmbda, inexact=True)
     safe = where_safe(lmbda != 0, lmbda, 1.0)
     return wnp.where(lmbda == 0, lax.log(x), lax.expm1(safe * lax.log(x)) / safe)
 
 
 def boxcox1p(x: Any, lmbda: Any) -> Array:
     """boxcox(1 + x, lmbda), exact near 0."""
-    x, lmbda = real("boxcox1p", x, lmbda)
+    x, lmbda = promote_arrays(x, lmbda, inexact=True)
     safe = where_safe(lmbda != 0, lmbda, 1.0)
     return wnp.where(lmbda == 0, lax.log1p(x), lax.expm1(safe * lax.log1p(x)) / safe)
