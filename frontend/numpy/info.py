@@ -18,8 +18,8 @@ class Info:
     """Devices, dtypes and abilities of `weft.numpy`."""
 
     def capabilities(self) -> dict[str, Any]:
-        """Indexing with boolean arrays and shapes that depend on data work on arrays that are not traced; ranks are not limited."""
-        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": None}
+        """Indexing with boolean arrays and shapes that depend on data work on arrays that are not traced; 64 axes are what NumPy has."""
+        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
 
     def default_device(self) -> Device:
         """Where arrays go that are made without saying where."""
