@@ -37,6 +37,8 @@ fn w_inf$s() -> $F { return bitcast<$F>($U(w_inf_bits)); }
 
 fn w_nan$s() -> $F { return bitcast<$F>($U(w_inf_bits + 0x400000u)); }
 
+fn w_over_zero$s(x: $F) -> $F { return select(x * w_inf$s(), w_nan$s(), x == $F(0.0)); }
+
 fn w_is_nan$s(x: $F) -> $B { return (bitcast<$U>(x) & $U(0x7fffffffu)) > $U(0x7f800000u); }
 
 fn w_is_inf$s(x: $F) -> $B { return (bitcast<$U>(x) & $U(0x7fffffffu)) == $U(0x7f800000u); }

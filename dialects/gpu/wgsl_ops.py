@@ -6,7 +6,7 @@ Where WGSL differs from the op (NaN, division by zero, shifts, truth values), th
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import copysign, inf
+from math import copysign
 from typing import TYPE_CHECKING
 
 from xdsl.dialects import arith, vector
@@ -232,14 +232,13 @@ _DIVF = _infix("/", TIMES, UNARY)
 
 
 def _divf(p: Printer, op: Operation, args: list[Text]) -> Text:
-    """A quotient. Division by what is known to be zero may give anything (Mesa's drivers give 0), so it is a product with an infinity, which is the same number."""
+    """A quotient. Division by what is known to be zero may give anything (Mesa's drivers give 0), so it is a product with an infinity, which is the same number, or NaN."""
     divisor = op.operands[1].owner
     if isinstance(divisor, arith.ConstantOp):
-        value = divisor.value
-        signs = [copysign(inf, v.value.data) if v.value.data == 0 else 0.0 for v in _floats(value)]
-        if signs[0] and len(set(signs)) == 1:
-            kind = element_of(op.results[0].type)
-            return _MUL(p, op, [args[0], p.literal(FloatAttr(signs[0], kind), kind)])  # type: ignore[arg-type]
+        signs = {copysign(1.0, v.value.data) if v.value.data == 0 else 0.0 for v in _floats(divisor.value)}
+        if signs == {1.0} or signs == {-1.0}:
+            text, strength = _own("over_zero")(p, op, args[:1])
+            return (text, strength) if 1.0 in signs else (f"-{text}", UNARY)
     return _DIVF(p, op, args)
 
 
