@@ -7,12 +7,13 @@ from math import inf
 from typing import Any
 
 from weft import lax
-from weft.array import Array, aval_of, lift, wrap
+from weft.array import Array, lift, wrap
 from weft.dialects.array import ops
 from weft.dialects.array.op import ArrayOp
 from weft.dialects.dtypes import bool_, uint8
 from weft.lax.base import ArrayLike, constant, convert, refuse_out
 from weft.lax.shape import broadcast_shapes
+from weft.numpy.dtypes import result_type
 from weft.numpy.promotion import (
     binary,
     like,
@@ -262,8 +263,8 @@ conj = conjugate
 
 
 def iscomplexobj(x: Any) -> bool:
-    """Whether an array, a number or a dtype is of a complex type."""
-    return aval_of(x).dtype.kind == "c"
+    """Whether an array, a number or a dtype is of a complex type. None is of none."""
+    return x is not None and result_type(x).kind == "c"
 
 
 def isrealobj(x: Any) -> bool:

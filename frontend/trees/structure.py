@@ -164,9 +164,12 @@ def _take_up_to(treedef: PyTreeDef, tree: Any, found: Leaves, path: KeyPath) -> 
     if kind is None or tree.__class__ is not treedef._type:
         raise ValueError(f"Expected {treedef._type.__name__}{where}, got {tree!r}.")
     children, data = kind.flatten(tree)
+    if treedef._type is dict and data != treedef._data:
+        raise ValueError(f"Dict key mismatch{where}; expected keys: {list(treedef._data)}; present keys: {list(data)}.")
     if len(children) != len(treedef._children):
+        name = treedef._type.__name__
         raise ValueError(
-            f"{treedef._type.__name__} arity mismatch{where}: {len(children)} != {len(treedef._children)}; {tree!r}."
+            f"{name.capitalize()} arity mismatch{where}: {len(children)} != {len(treedef._children)}; {name}: {tree!r}."
         )
     if data != treedef._data:
         raise ValueError(f"Mismatch custom node data{where}: {data} != {treedef._data}; value: {tree!r}.")

@@ -120,6 +120,7 @@ def test_wrong_derivatives_are_found() -> None:
 
 
 def test_numpy_asks_arrays_for_their_kind() -> None:
+    assert jnp.iscomplexobj(jnp.complex64) and jnp.isrealobj(jnp.float32) and not jnp.iscomplexobj(None)
     assert np.iscomplexobj(jnp.ones(2) * 1j) and np.isrealobj(jnp.ones(2))
     assert jnp.ones(2).dtype.type is np.float32
     np.testing.assert_almost_equal(jnp.float32(1), 1.0)
