@@ -100,6 +100,12 @@ COMPLEX = {
         nan nan -> nan nan""",
 }  # fmt: skip
 
+COMPLEX_PAIRS = {
+    "add": "inf 1 -inf 2 -> nan 3, -0 -0 -0 -0 -> -0 -0, 1 nan 2 3 -> 3 nan, inf inf 1 1 -> inf inf",
+    "multiply": "1 2 3 -4 -> 11 2, inf 1 1 0 -> inf nan, nan 1 1 1 -> nan nan, 0 1 0 1 -> -1 0",
+    "divide": "1 1 0 0 -> inf inf, -1 2 0 0 -> -inf inf, 0 1 0 0 -> nan inf, nan 1 0 0 -> nan inf, 1 -inf 0 0 -> inf -inf, 0 0 0 0 -> nan nan, 1 1 inf 0 -> 0 0, 4 2 1 1 -> 3 -1, 1 nan 2 3 -> nan nan",
+}  # fmt: skip
+
 
 def cases(text: str) -> tuple[list[list[float]], list[list[tuple[float, bool]]]]:
     """Arguments and results of each case; a result says whether its sign is open."""
@@ -175,3 +181,11 @@ def test_complex128(device: str, name: str) -> None:
     arguments, wanted = cases(COMPLEX[name])
     with weft.enable_x64():
         check(device, name, [np.asarray([complex(*a) for a in arguments])], wanted)
+
+
+@pytest.mark.parametrize("name", COMPLEX_PAIRS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_two_complex(device: str, name: str) -> None:
+    arguments, wanted = cases(COMPLEX_PAIRS[name])
+    pairs = [(complex(*a[:2]), complex(*a[2:])) for a in arguments]
+    check(device, name, [np.asarray(z, np.complex64) for z in zip(*pairs, strict=True)], wanted)

@@ -82,14 +82,15 @@ def product(x: Parts, y: Parts) -> Parts:
 
 
 def quotient(x: Parts, y: Parts) -> Parts:
-    """x / y, by the ratio of the smaller part of y to the greater: nothing overflows that need not."""
+    """x / y, by the ratio of the smaller part of y to the greater: nothing overflows that need not. Over 0, each part by itself."""
     flat = compare(absolute(y.re), "ge", absolute(y.im))
     zero = logical_and(compare(y.re, "eq", 0.0), compare(y.im, "eq", 0.0))
     large, small = where(flat, y.re, y.im), where(flat, y.im, y.re)
-    ratio = where(zero, 0.0, div(small, large))
-    scale = div(1.0, plus(large, mul(small, ratio)))
+    ratio = div(small, large)
+    scale = where(zero, inf, div(1.0, plus(large, mul(small, ratio))))
     a, b = where(flat, x.re, x.im), where(flat, x.im, x.re)
-    re, im = mul(plus(a, mul(b, ratio)), scale), mul(sub(b, mul(a, ratio)), scale)
+    re, im = where(zero, a, plus(a, mul(b, ratio))), where(zero, b, sub(b, mul(a, ratio)))
+    re, im = mul(re, scale), mul(im, scale)
     return Parts(re, where(flat, im, neg(im)))
 
 
