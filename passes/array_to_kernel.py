@@ -17,7 +17,7 @@ from xdsl.passes import ModulePass
 
 from weft.dialects.array.control import ControlOp, YieldOp, captured
 from weft.dialects.array.op import ArrayOp
-from weft.dialects.array.ops import ConcatenateOp
+from weft.dialects.array.ops import ConcatenateOp, OptimizationBarrierOp
 from weft.dialects.array.params import aval_of, tensor_type
 from weft.dialects.kernel.affine import Expr
 from weft.dialects.kernel.builder import NestBuilder, Operand, Producer
@@ -53,16 +53,19 @@ def lower(block: Block, max_buffers: int | None) -> None:
     _Lowering(block, max_buffers).run()
 
 
+_CUTS = (ControlOp, OptimizationBarrierOp)
+
+
 class _Lowering:
-    """One block. Control operations cut it into segments: what is computed before, between and after them shares no nest."""
+    """One block. Control operations and barriers cut it into segments: what is computed before, between and after them shares no nest."""
 
     def __init__(self, block: Block, max_buffers: int | None):
         self.block, self.max_buffers = block, max_buffers
         self.ops = [
-            op for op in block.ops if isinstance(op, ArrayOp) and not isinstance(op, ControlOp) and not _is_data(op)
+            op for op in block.ops if isinstance(op, ArrayOp) and not isinstance(op, _CUTS) and not _is_data(op)
         ]
         assert block.last_op is not None
-        self.ends: list[Operation] = [*(op for op in block.ops if isinstance(op, ControlOp)), block.last_op]
+        self.ends: list[Operation] = [*(op for op in block.ops if isinstance(op, _CUTS)), block.last_op]
         self.items: dict[SSAValue, Item] = {}
         self.made: dict[SSAValue, SSAValue] = {}
         self.operands: dict[SSAValue, Operand] = {}
@@ -81,7 +84,9 @@ class _Lowering:
                     lower(region.block, self.max_buffers)
             else:
                 self._reconnect(self.end)
-        for op in reversed(self.ops):
+            if isinstance(self.end, OptimizationBarrierOp):
+                self.made[self.end.result] = self.end.x  # it is stored: whoever reads the result reads that
+        for op in (*reversed(self.ops), *(end for end in self.ends if isinstance(end, OptimizationBarrierOp))):
             op.detach()
             op.erase(safe_erase=False)
 

@@ -157,3 +157,16 @@ func.func @search(%a: tensor<8xi32>, %v: tensor<4xi32>) -> tensor<4xi32> {
   %2 = array.bisect left %0, %1 : tensor<8xi32>, tensor<4xi32> -> tensor<4xi32>
   func.return %2 : tensor<4xi32>
 }
+
+// What passes a barrier is stored before it, and loaded after it.
+// CHECK-LABEL: func.func @barrier
+// CHECK:      [[C:%.*]] = kernel.nest
+// CHECK:        math.cos
+// CHECK:      kernel.nest [i: par 8] ins(%{{.*}} = [[C]] : tensor<8xf32>)
+// CHECK:        math.sin
+func.func @barrier(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %0 = array.cos %x : tensor<8xf32>
+  %1 = array.optimization_barrier %0 : tensor<8xf32>
+  %2 = array.sin %1 : tensor<8xf32>
+  func.return %2 : tensor<8xf32>
+}

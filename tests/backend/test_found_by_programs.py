@@ -46,6 +46,19 @@ def sum_that_reads_nothing(x: Any) -> Any:
     return lax.fori_loop(0, 3, body, x)
 
 
+def barriers(x: Any) -> Any:
+    """Values that are stored on the way: of arguments, literals, reductions; in a loop and in a branch; handed back as they are."""
+
+    def body(i: Any, c: Any) -> Any:
+        return lax.optimization_barrier(jnp.sin(c)) + 1
+
+    kept, total = lax.optimization_barrier((jnp.cos(x), jnp.sum(x)))
+    branch = lax.cond(total > 0, lambda c: lax.optimization_barrier(c) * 2, lambda c: c, lax.optimization_barrier(x))
+    slope = weft.grad(lambda x: jnp.sum(jnp.sin(lax.optimization_barrier(jnp.cos(x)))))(x)
+    three = lax.optimization_barrier(jnp.full(3, 3.0))
+    return kept * total, three, kept, lax.fori_loop(0, 3, body, x), branch, slope, lax.optimization_barrier(x)
+
+
 def indices_read_by_indices(x: Any) -> Any:
     """Small gathers are fused into one another, as deep as the program makes them."""
     i = x
@@ -55,6 +68,7 @@ def indices_read_by_indices(x: Any) -> Any:
 
 
 PROGRAMS = [
+    (barriers, _numbers(5, 3)),
     (indices_read_by_indices, np.array([2, 0, 1], np.int32)),
     (reduction_read_out_of_order, _numbers(2, 7, 3)),
     (softmax_along_few_lanes, _numbers(7, 2, 3, 4)),

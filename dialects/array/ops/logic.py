@@ -213,7 +213,7 @@ class StopGradientOp(Unary):
 
 @irdl_op_definition
 class OptimizationBarrierOp(Unary):
-    """Its operand, as a value that the compiler takes for another: what is computed from it is computed once more.
+    """Its operand, as a value that the compiler takes for another: what is computed from it is computed once more, in nests of their own, from the operand as it is stored.
 
     %y = array.optimization_barrier %x : tensor<4xf32>
 
