@@ -311,7 +311,7 @@ def linspace(
     step = lax.div(lax.sub(b, a), constant(max(gaps, 1), (), a.dtype))
     part = lax.reshape(lax.iota(a.dtype, num), (num,) + (1,) * a.ndim)
     part = lax.div(part, constant(max(gaps, 1), (), a.dtype))
-    out = a * (1 - part) + b * part
+    out = a * (1 - part) + b * part if num > 1 else expand_dims(a, 0)[:num]
     if endpoint and num > 1:  # the last one exactly
         out = lax.concatenate([out[:-1], expand_dims(b, 0)], 0)
     if wanted.is_integer:
@@ -498,4 +498,6 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
         raise ValueError("x must be a one-dimensional array")
     count = x.shape[0] if N is None else operator.index(N)
     powers = range(count) if increasing else range(count - 1, -1, -1)
+    if not count:
+        return constant(0, (x.shape[0], 0), x.dtype)
     return lax.concatenate([lax.expand_dims(lax.integer_pow(x, p), (1,)) for p in powers], 1)

@@ -40,7 +40,7 @@ def pad(array: ArrayLike, pad_width: Any, mode: str | Callable[..., Any] = "cons
         raise NotImplementedError(f"Unimplemented padding mode {mode!r} for np.pad.")
     for axis, (low, high) in enumerate(widths):
         if low or high:
-            if not x.shape[axis]:
+            if not x.shape[axis] and mode != "mean":  # the mean of nothing is NaN
                 raise ValueError(f"Cannot apply '{mode}' padding to empty axis {axis}")
             x = _PADDINGS[mode](x, axis, low, high, kwargs)
     return wrap(convert(x._node, x.dtype, node.aval.weak_type))

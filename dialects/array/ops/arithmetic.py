@@ -230,8 +230,11 @@ class PowOp(Binary):
 
     @staticmethod
     def reference(np: Any, x: Any, y: Any) -> Any:
-        x, y = np.broadcast_arrays(x, y)
-        return np.power(x, y.copy())  # of one exponent 1/2 for all, NumPy makes a square root: that of -inf is NaN
+        found = np.power(x, y)
+        if found.dtype.kind == "c":
+            return found
+        # where y is one number, NumPy takes the root for 0.5, which is another function of -0 and -inf
+        return np.where((y == 0.5) & ((x == 0) | np.isinf(x)), np.abs(x), found)
 
 
 @irdl_op_definition
