@@ -221,6 +221,9 @@ class ArgreduceOp(ArrayOp):
 BLOCK = 32
 """Elements of a line that `cumulate` takes one after another: up to so many, all at once by a masked reduction; of longer lines, those of one chunk."""
 
+LONG = 8 * BLOCK
+"""Elements of a line from which on what fills no chunk is worth a pass of its own."""
+
 
 @irdl_op_definition
 class CumulateOp(ArrayOp):
@@ -284,7 +287,18 @@ class CumulateOp(ArrayOp):
         if x.shape[axis] <= BLOCK:
             lined = _masked(move_axis(wide, axis, x.ndim - 1), kind, reverse)
             return convert(move_axis(lined, x.ndim - 1, axis), x.dtype)
-        chunk = chunk_of(x.shape[axis])
+        n, chunk = x.shape[axis], chunk_of(x.shape[axis])
+        if n % chunk and n > LONG:  # what fills no chunk goes on from what does
+            cut = n % chunk if reverse else n - n % chunk
+            parts = [
+                cls.bind(slice_axis(wide, axis, *ends), kind=kind, axis=axis, reverse=reverse)
+                for ends in ((0, cut), (cut, n))
+            ]
+            last = slice_axis(parts[1], axis, 0, 1) if reverse else slice_axis(parts[0], axis, cut - 1, cut)
+            rest = parts[0 if reverse else 1]
+            last = reshape(last, (*x.shape[:axis], *x.shape[axis + 1 :]))
+            parts[0 if reverse else 1] = COMBINE[kind](spread(last, rest.shape, [axis]), rest)
+            return convert(ConcatenateOp.bind(*parts, dimension=axis), x.dtype)
         totals = reduce(_chunks(wide, kind, axis, chunk), kind, [axis + 1])
         running = cls.bind(totals, kind=kind, axis=axis, reverse=reverse)
         low = tuple((-1 if reverse else 1) if k == axis else 0 for k in range(x.ndim))
