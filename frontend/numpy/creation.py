@@ -138,7 +138,8 @@ def _from_nested(x: Any, dtype: DType | None) -> Array:
 
 def copy(a: ArrayLike, order: str | None = None) -> Array:
     """The array in memory of its own: it outlives one that is deleted, or donated to a `jit`. `order` as of `asarray`."""
-    return _copied(asarray(wrap(lift(a)), order=order))
+    x = asarray(wrap(lift(a)), order=order)
+    return _copied(a if isinstance(a, Array) else x)  # keys stay keys
 
 
 def _copied(x: Array) -> Array:

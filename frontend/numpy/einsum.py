@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -23,23 +24,23 @@ def einsum(
     optimize: Any = "auto",
     precision: Any = None,
     preferred_element_type: DTypeLike = None,
+    _dot_general: Callable[..., Array] = lax.dot_general,
 ) -> Array:
     """Einstein's summation: "ij,jk->ik" sums the products over the labels that the result lacks. "..." stands for axes that broadcast.
 
-    Operands are contracted in pairs, each time the pair whose result is smallest.
+    Operands are contracted in pairs, each time the pair whose result is smallest, by `_dot_general`: libraries hand in one of their own, of quantised numbers say.
     """
     text, given = (subscripts, operands) if isinstance(subscripts, str) else _from_lists(subscripts, operands)
     if out is not None:
         raise NotImplementedError("The 'out' argument to jnp.einsum is not supported.")
+    dot_general = partial(_dot_general, precision=precision, preferred_element_type=preferred_element_type)
     labelled, result, sizes = _labelled(text, given)
     for places in _path([t for _, t in labelled], result, sizes, optimize):
         chosen = [labelled[k] for k in places]
         labelled = [p for k, p in enumerate(labelled) if k not in places]
         for position, second in enumerate(chosen[1:], 1):
             rest = [t for _, t in labelled] + [t for _, t in chosen[position + 1 :]]
-            chosen[position] = _contract(
-                chosen[position - 1], second, set(result).union(*rest), precision, preferred_element_type
-            )
+            chosen[position] = _contract(chosen[position - 1], second, set(result).union(*rest), dot_general)
         labelled.append(chosen[-1])
     x, term = labelled[0]
     x, term = _summed(x, term, set(result))
@@ -202,7 +203,7 @@ def _greedy(terms: Sequence[frozenset[str]], result: frozenset[str], sizes: dict
     return path
 
 
-def _contract(first: Labelled, second: Labelled, kept: set[str], precision: Any, preferred: DTypeLike) -> Labelled:
+def _contract(first: Labelled, second: Labelled, kept: set[str], dot_general: Callable[..., Array]) -> Labelled:
     (x, s), (y, t) = first, second
     x, s = _summed(x, s, kept | set(t))
     y, t = _summed(y, t, kept | set(s))
@@ -220,5 +221,5 @@ def _contract(first: Labelled, second: Labelled, kept: set[str], precision: Any,
         return tuple(term.index(c) for c in labels)
 
     numbers = ((places(s, contract), places(t, contract)), (places(s, batch), places(t, batch)))
-    out = lax.dot_general(x, y, numbers, precision, preferred)
+    out = dot_general(x, y, numbers)
     return _summed(out, "".join([*batch, *free[0], *free[1]]), kept)

@@ -170,3 +170,11 @@ def test_a_carry_may_be_of_a_class_that_takes_nothing_but_arrays() -> None:
     end, places = lax.scan(lambda p, v: (Particle(p.place + v), p.place), Particle(jnp.zeros(2)), jnp.ones((3, 2)))
     np.testing.assert_array_equal(end.place, [3, 3])
     assert places.shape == (3, 2)
+
+
+def test_einsum_contracts_by_what_it_is_given() -> None:
+    def rounded(x, y, numbers, precision=None, preferred_element_type=None):  # type: ignore[no-untyped-def]
+        return lax.dot_general(jnp.round(x), jnp.round(y), numbers, precision, preferred_element_type)
+
+    x = jnp.array([[0.6, 1.4], [2.2, -0.7]])
+    np.testing.assert_array_equal(jnp.einsum("ij,jk->ik", x, x, _dot_general=rounded), [[3, 0], [0, 3]])
