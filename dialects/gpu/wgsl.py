@@ -43,12 +43,9 @@ from weft.dialects.gpu.wgsl_ops import (
     RESERVED,
     UNARY,
     Text,
-    WgslError,
-    element_of,
-    type_name,
     write,
 )
-from weft.dialects.gpu.wgsl_types import I64, Packing, packing_of, storage_name
+from weft.dialects.gpu.wgsl_types import I64, Packing, WgslError, element_of, packing_of, storage_name, type_name
 from weft.dialects.kernel.narrow import narrow_width, sign_extended
 
 _ATOMICS = {

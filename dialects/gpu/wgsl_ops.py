@@ -14,12 +14,9 @@ from xdsl.dialects.builtin import (
     BFloat16Type,
     DenseIntOrFPElementsAttr,
     Float16Type,
-    Float32Type,
     FloatAttr,
     IndexType,
     IntegerType,
-    Signedness,
-    VectorType,
 )
 from xdsl.ir import Attribute, Operation
 
@@ -28,184 +25,24 @@ from weft.dialects.gpu.ops import (
     SubgroupReduceOp,
     SubgroupShuffleOp,
 )
-from weft.dialects.gpu.wgsl_types import I64
+from weft.dialects.gpu.wgsl_types import I64, element_of, lanes_of, type_name
 from weft.dialects.kernel.narrow import GROW, UNSIGNED, narrow_width
 
 if TYPE_CHECKING:
     from weft.dialects.gpu.wgsl import Printer
 
 
-class WgslError(ValueError):
-    """Something in the IR that WGSL cannot say."""
-
-
-# -- types and literals ---------------------------------------------------------------------------------------------------------------------
-
-SCALARS: dict[Attribute, str] = {
-    IntegerType(1): "bool",
-    IntegerType(32): "i32",
-    IntegerType(32, Signedness.UNSIGNED): "u32",
-    IntegerType(32, Signedness.SIGNED): "i32",
-    IndexType(): "i32",
-    Float32Type(): "f32",
-    Float16Type(): "f32",
-    BFloat16Type(): "f32",
-    IntegerType(8): "i32",
-    IntegerType(16): "i32",
-    IntegerType(64): "vec2<u32>",
-}
-
-
-def type_name(type: Attribute) -> str:
-    """The WGSL type of a value."""
-    if (name := SCALARS.get(type)) is not None:
-        return name
-    if isinstance(type, VectorType) and type.get_num_dims() == 1 and type.get_shape()[0] in (2, 3, 4):
-        return f"vec{type.get_shape()[0]}<{type_name(type.element_type)}>"
-    raise WgslError(
-        f"WGSL has no type {type}; it has i1, i32, index, f32, what stands for narrow and 64-bit integers and 16-bit floats, and vectors of two to four of these"
-    )
-
-
-def lanes_of(type: Attribute) -> int:
-    """How many lanes a vector type has; 1 of a scalar."""
-    return type.get_shape()[0] if isinstance(type, VectorType) else 1
-
-
-def element_of(type: Attribute) -> Attribute:
-    """The type of a lane; a scalar type itself."""
-    return type.element_type if isinstance(type, VectorType) else type
-
-
-RESERVED = frozenset(
-    [
-        "alias",
-        "break",
-        "case",
-        "const",
-        "const_assert",
-        "continue",
-        "continuing",
-        "default",
-        "diagnostic",
-        "discard",
-        "else",
-        "enable",
-        "false",
-        "fn",
-        "for",
-        "if",
-        "let",
-        "loop",
-        "override",
-        "requires",
-        "return",
-        "struct",
-        "switch",
-        "true",
-        "var",
-        "while",
-        "bool",
-        "f16",
-        "f32",
-        "i32",
-        "u32",
-        "array",
-        "atomic",
-        "vec2",
-        "vec3",
-        "vec4",
-        "mat2x2",
-        "mat3x3",
-        "mat4x4",
-        "ptr",
-        "sampler",
-        "main",
-        "abs",
-        "acos",
-        "asin",
-        "atan",
-        "ceil",
-        "clamp",
-        "cos",
-        "cosh",
-        "cross",
-        "degrees",
-        "dot",
-        "exp",
-        "exp2",
-        "floor",
-        "fma",
-        "fract",
-        "length",
-        "log",
-        "log2",
-        "max",
-        "min",
-        "mix",
-        "modf",
-        "normalize",
-        "pow",
-        "round",
-        "select",
-        "sign",
-        "sin",
-        "sinh",
-        "sqrt",
-        "step",
-        "tan",
-        "tanh",
-        "transpose",
-        "trunc",
-        "bitcast",
-        "all",
-        "any",
-        "workgroup",
-        "storage",
-        "private",
-        "function",
-        "uniform",
-        "read",
-        "write",
-        "read_write",
-        "enable",
-        "active",
-        "as",
-        "async",
-        "auto",
-        "await",
-        "cast",
-        "class",
-        "final",
-        "from",
-        "get",
-        "null",
-        "of",
-        "on",
-        "self",
-        "set",
-        "static",
-        "super",
-        "this",
-        "type",
-        "typedef",
-        "union",
-        "unless",
-        "use",
-        "using",
-        "where",
-        "with",
-        "yield",
-        "do",
-        "goto",
-        "import",
-        "impl",
-        "in",
-        "index",
-        "li",
-        "wg",
-    ]
-)
+RESERVED = frozenset((
+    "alias", "break", "case", "const", "const_assert", "continue", "continuing", "default", "diagnostic", "discard", "else", "enable", "false", "fn",
+    "for", "if", "let", "loop", "override", "requires", "return", "struct", "switch", "true", "var", "while", "bool", "f16", "f32", "i32", "u32", "array",
+    "atomic", "vec2", "vec3", "vec4", "mat2x2", "mat3x3", "mat4x4", "ptr", "sampler", "main", "abs", "acos", "asin", "atan", "ceil", "clamp", "cos",
+    "cosh", "cross", "degrees", "dot", "exp", "exp2", "floor", "fma", "fract", "length", "log", "log2", "max", "min", "mix", "modf", "normalize", "pow",
+    "round", "select", "sign", "sin", "sinh", "sqrt", "step", "tan", "tanh", "transpose", "trunc", "bitcast", "all", "any", "workgroup", "storage",
+    "private", "function", "uniform", "read", "write", "read_write", "active", "as", "async", "auto", "await", "cast", "class", "final", "from", "get",
+    "null", "of", "on", "self", "set", "static", "super", "this", "type", "typedef", "union", "unless", "use", "using", "where", "with", "yield", "do",
+    "goto", "import", "impl", "in", "index", "li", "wg",
+))  # fmt: skip
+"""Words that no variable may be called: WGSL's own, those that it reserves, and functions and values that the text uses."""
 
 # Strength of binding: what is written inside a stronger operator needs parentheses. WGSL wants them between all but the arithmetic ones.
 ATOM, UNARY, TIMES, PLUS, LOOSE = range(5)

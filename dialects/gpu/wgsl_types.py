@@ -1,4 +1,4 @@
-"""Types that WGSL lacks, in the types that it has.
+"""Types as WGSL writes them, and those that it lacks in the types that it has.
 
 *In registers* an integer of 8 or 16 bits is an i32, sign-extended from its width (see weft.dialects.kernel.narrow), a 16-bit float is an f32 that is rounded when it is converted or stored, an integer of
 64 bits is a vec2<u32>, the low word first. (WGSL's own f16 is a feature that many adapters and browsers have not, and its conversions may round either way and flush denormals.) *In memory* elements are packed: two or four to a word. A buffer whose accesses are whole vectors is an array of one or two words each, which one invocation
@@ -9,10 +9,50 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from xdsl.dialects.builtin import BFloat16Type, Float16Type, IntegerType, VectorType
+from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float32Type, IndexType, IntegerType, Signedness, VectorType
 from xdsl.ir import Attribute
 
 I64 = IntegerType(64)
+
+
+class WgslError(ValueError):
+    """Something in the IR that WGSL cannot say."""
+
+
+SCALARS: dict[Attribute, str] = {
+    IntegerType(1): "bool",
+    IntegerType(32): "i32",
+    IntegerType(32, Signedness.UNSIGNED): "u32",
+    IntegerType(32, Signedness.SIGNED): "i32",
+    IndexType(): "i32",
+    Float32Type(): "f32",
+    Float16Type(): "f32",
+    BFloat16Type(): "f32",
+    IntegerType(8): "i32",
+    IntegerType(16): "i32",
+    IntegerType(64): "vec2<u32>",
+}
+
+
+def type_name(type: Attribute) -> str:
+    """The WGSL type of a value."""
+    if (name := SCALARS.get(type)) is not None:
+        return name
+    if isinstance(type, VectorType) and type.get_num_dims() == 1 and type.get_shape()[0] in (2, 3, 4):
+        return f"vec{type.get_shape()[0]}<{type_name(type.element_type)}>"
+    raise WgslError(
+        f"WGSL has no type {type}; it has i1, i32, index, f32, what stands for narrow and 64-bit integers and 16-bit floats, and vectors of two to four of these"
+    )
+
+
+def lanes_of(type: Attribute) -> int:
+    """How many lanes a vector type has; 1 of a scalar."""
+    return type.get_shape()[0] if isinstance(type, VectorType) else 1
+
+
+def element_of(type: Attribute) -> Attribute:
+    """The type of a lane; a scalar type itself."""
+    return type.element_type if isinstance(type, VectorType) else type
 
 
 class Packing(NamedTuple):
@@ -37,8 +77,7 @@ PACKINGS: dict[Attribute, Packing] = {
 
 def packing_of(type: Attribute) -> Packing | None:
     """How elements of a type (or the lanes of a vector type) are packed; None if they are words."""
-    element = type.element_type if isinstance(type, VectorType) else type
-    return PACKINGS.get(element)
+    return PACKINGS.get(element_of(type))
 
 
 def storage_name(type: Attribute) -> str | None:

@@ -273,7 +273,7 @@ def _dots(view: View, reduction: ReduceOp, a: LoadOp, b: LoadOp, width: int) -> 
     steps += [Stage(view.loads.index(x), "entry", (("box", "padded"),)) for x in padded]
     counts = {f"{row.name}0": -(-row.extent // DOT_ROWS), f"{column.name}0": -(-column.extent // DOT_COLUMNS)}
     outer = next((n for n in loops if counts.get(n, view.axes[n].extent if n in view.axes else 1) > 1), None)
-    return (*steps, Level(outer, "grid")) if outer is not None else tuple(steps)
+    return (*steps, Level(outer, "grid")) if outer is not None else steps
 
 
 def matvec(view: View) -> Schedule | None:
@@ -300,16 +300,16 @@ def matvec(view: View) -> Schedule | None:
         return None
     row = rows[-1]
     loops = [f"{a.name}0" if a is row else a.name for a in view.axes.values() if a.role == "par"]
-    steps = [
+    steps = (
         Split(row.name, ROWS),
         Split(lane.name, width),
         Level(f"{row.name}1", "reg"),
         Level(f"{lane.name}1", "lane"),
-    ]
-    steps.append(Order((*loops, f"{lane.name}0", f"{row.name}1", f"{lane.name}1")))
+        Order((*loops, f"{lane.name}0", f"{row.name}1", f"{lane.name}1")),
+    )
     extents = {n: a.extent for n, a in view.axes.items()} | {f"{row.name}0": -(-row.extent // ROWS)}
     outer = next((n for n in loops if extents[n] > 1), None)
-    return (*steps, Level(outer, "grid")) if outer is not None else tuple(steps)
+    return (*steps, Level(outer, "grid")) if outer is not None else steps
 
 
 def _is_border(load: LoadOp) -> bool:
