@@ -1,7 +1,7 @@
 """Derivatives: `grad`, `value_and_grad`, `vjp`, `jvp`, `linearize`, `linear_transpose`, `jacfwd`, `jacrev`, `hessian`.
 
 All of them run the function on wrapped arguments and walk over what it left behind (dialects/array/walks.py). Values stay readable while that happens, so Python's own control
-flow works under a derivative. Auxiliary results pass the same walk as the others.
+flow works under a derivative; only floats and NumPy arrays are not given out of what varies (`eager.refuse_differentiated`), because what is computed from them would count as a constant. Auxiliary results pass the same walk as the others.
 """
 
 from __future__ import annotations

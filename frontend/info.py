@@ -29,8 +29,11 @@ local_device_count = device_count
 def local_devices(
     process_index: int | None = None, backend: str | None = None, host_id: int | None = None
 ) -> list[Device]:
-    """The devices of this process: all."""
-    return [d for d in devices() if backend in (None, str(d))]
+    """The devices of this process: all, or those of a backend. Raises RuntimeError if there are none."""
+    found = [d for d in devices() if backend in (None, str(d))]
+    if not found:
+        raise RuntimeError(f"Unknown backend {backend}. Available backends are {[str(d) for d in devices()]}")
+    return found
 
 
 def process_count(backend: str | None = None) -> int:

@@ -247,7 +247,7 @@ def tridiagonal_solve(
         or right.ndim != diagonal.ndim + 1
         or right.shape[:-1] != diagonal.shape
     ):
-        raise ValueError(
+        raise TypeError(
             f"tridiagonal_solve expects diagonals of one shape and b with one axis more, got {lower.shape}, {diagonal.shape}, {upper.shape} and {right.shape}."
         )
     if any(v.dtype != right.dtype for v in (lower, diagonal, upper)):

@@ -70,7 +70,7 @@ def sigmoid(x: ArrayLike) -> Array:
 
 def log_sigmoid(x: ArrayLike) -> Array:
     """log(sigmoid(x))."""
-    return -softplus(-wnp.asarray(x))
+    return -softplus(-wrap(lift(x)))
 
 
 def softplus(x: ArrayLike) -> Array:

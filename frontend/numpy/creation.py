@@ -353,7 +353,7 @@ def meshgrid(*xi: ArrayLike, copy: bool = True, sparse: bool = False, indexing: 
     """Coordinate arrays of the grid that vectors span; "xy" exchanges the first two axes."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"Valid values for indexing are 'xy' and 'ij', got {indexing}")
-    arrays = [asarray(x) for x in xi]
+    arrays = [wrap(lift(x)) for x in xi]
     if any(a.ndim != 1 for a in arrays):
         raise ValueError("Arguments to meshgrid must be 1D, got shapes " + str([a.shape for a in arrays]))
     order = list(range(len(arrays)))

@@ -188,6 +188,8 @@ def PRNGKey(seed: int | Array, *, impl: Any = None) -> Array:
         value = operator.index(seed)
     except TypeError as error:
         raise TypeError(f"PRNG key seed must be an integer; got {seed!r}") from error
+    if not -(1 << 63) <= value < 1 << 63:
+        raise OverflowError(f"PRNG key seed must fit into an integer of 64 bits; got {seed!r}")
     # JAX takes a seed as int32 where 64-bit types are off: the high word is the low word's sign bits shifted out, zero.
     high = (value >> 32) & 0xFFFFFFFF if canonical(int).bits == 64 else 0
     return wnp.array([high, value & 0xFFFFFFFF], dtype=uint32)
