@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from weft.passes.wasm import math as vector_math
+from weft.passes.wasm.powers import HALVES
 
 SHAPES = {"f32x4": np.float32, "f64x2": np.float64, "i32x4": np.int32, "i64x2": np.int64, "i8x16": np.int8}
 UNSIGNED = {"i32x4": np.uint32, "i64x2": np.uint64, "i8x16": np.uint8}
@@ -223,7 +224,7 @@ def test_float32_is_within_its_bound_over_the_whole_range(name, fused):
     assert error[worst] <= vector_math.BOUNDS[name], [a[worst] for a in args]
 
 
-@pytest.mark.parametrize("exponent", [h / 2 for h in sorted(vector_math.HALVES)])
+@pytest.mark.parametrize("exponent", [h / 2 for h in sorted(HALVES)])
 def test_powers_of_halves_are_taken_by_a_square_root(exponent):
     with np.errstate(invalid="ignore"):  # some of the NaN signal
         wide = every(40_009).astype(np.float64)
