@@ -273,7 +273,7 @@ def _dots(view: View, reduction: ReduceOp, a: LoadOp, b: LoadOp, width: int) -> 
     steps += [Stage(view.loads.index(x), "entry", (("box", "padded"),)) for x in padded]
     counts = {f"{row.name}0": -(-row.extent // DOT_ROWS), f"{column.name}0": -(-column.extent // DOT_COLUMNS)}
     outer = next((n for n in loops if counts.get(n, view.axes[n].extent if n in view.axes else 1) > 1), None)
-    return (*steps, Level(outer, "grid")) if outer is not None else steps
+    return (*steps, Level(outer, "grid")) if outer is not None else tuple(steps)
 
 
 def matvec(view: View) -> Schedule | None:
