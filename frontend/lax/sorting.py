@@ -65,7 +65,7 @@ def sort_key_val(
 
 
 def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> tuple[Array, Array]:
-    """The k greatest elements along an axis, the greatest first, and where they stand (int32); of equals the first. NaN is greater than all."""
+    """The k greatest elements along an axis, the greatest first, and where they stand (int32); of equals the first. NaN is greater than all, 0 is greater than -0."""
     x = wrap(lift(operand))
     if k < 0:
         raise ValueError(f"k argument to top_k must be nonnegative, got {k}")
@@ -78,12 +78,12 @@ def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> tuple[Array, Array]:
         raise ValueError(
             f"k argument to top_k must be no larger than size along axis; got {k=} with shape={x.shape} and axis={axis}"
         )
-    return _least(x, backwards(x), k, axis)
+    return _least(x, backwards(x, total=True), k, axis)
 
 
-def backwards(x: Array) -> Array:
-    """Integers that compare the other way round: the greatest element (and NaN) is the least of them."""
-    return wrap(ops.NotOp.bind(ops.ordered(x._node)))
+def backwards(x: Array, total: bool = False) -> Array:
+    """Integers that compare the other way round: the greatest element (and NaN) is the least of them; `total`: 0 is greater than -0."""
+    return wrap(ops.NotOp.bind(ops.ordered(x._node, total)))
 
 
 def _least(x: Array, key: Array, k: int, axis: int) -> tuple[Array, Array]:

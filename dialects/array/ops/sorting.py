@@ -30,6 +30,7 @@ from weft.dialects.array.ops.algebra import (
     imag,
     iota,
     logical_and,
+    logical_not,
     logical_or,
     mul,
     neg,
@@ -115,19 +116,20 @@ class ArgsortOp(ArrayOp):
         return move_axis(reshape(order, shape), last, axis)
 
 
-def ordered(key: Node) -> Node:
-    """Integers (of 32 or 64 bits) that compare as the key's elements are sorted."""
+def ordered(key: Node, total: bool = False) -> Node:
+    """Integers (of 32 or 64 bits) that compare as the key's elements are sorted; `total`: -0 comes before 0."""
     kind, bits = key.dtype.kind, key.dtype.bits
     if kind in "iub":
         return key if bits >= 32 else convert(key, int32)
     if bits == 16:
-        return ordered(convert(key, float32))
+        return ordered(convert(key, float32), total)
     integer = emit.integer_of(key.dtype)
     greatest = emit.extreme(integer)[1]
     infinite = {32: 0xFF << 23, 64: 0x7FF << 52}[bits]
     pattern = bitcast(key, integer)
     magnitude = logical_and(pattern, greatest)
-    value = where(compare(pattern, "lt", 0), neg(magnitude), magnitude)
+    below = logical_not(magnitude) if total else neg(magnitude)
+    value = where(compare(pattern, "lt", 0), below, magnitude)
     return where(compare(magnitude, "gt", infinite), greatest, value)
 
 
