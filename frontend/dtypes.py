@@ -7,7 +7,8 @@ from typing import Any
 from weft.dialects.dtypes import DType, as_dtype, bfloat16, float0
 from weft.errors import TypePromotionError
 from weft.host import canonical
-from weft.numpy.dtypes import dtype_of, extended, finfo, iinfo, issubdtype, prng_key, weak_result_type
+from weft.numpy import dtypes
+from weft.numpy.dtypes import dtype_of, extended, finfo, iinfo, prng_key, weak_result_type
 
 __all__ = [
     "TypePromotionError", "bfloat16", "canonicalize_dtype", "extended", "finfo", "float0", "iinfo", "issubdtype", "itemsize_bits", "prng_key",
@@ -19,6 +20,11 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
     """The dtype that arrays, scalars and dtypes are promoted to; with the flag, a pair of it and of whether it is weak."""
     found = weak_result_type(*args)
     return found if return_weak_type_flag else found[0]
+
+
+def issubdtype(a: Any, b: Any) -> bool:
+    """Whether a dtype is another, or belongs to a family: `weft.numpy.issubdtype`."""
+    return dtypes.issubdtype(a, b)
 
 
 def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> DType:

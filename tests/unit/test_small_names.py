@@ -42,7 +42,7 @@ def test_dtypes_are_of_the_type_dtype() -> None:
     assert isinstance(jnp.ones(1).dtype, jnp.dtype) and not isinstance("float32", jnp.dtype)
     assert jnp.dtype("int8", align=True, copy=True) is jnp.dtype(jnp.int8) and jnp.dtype(None) == "float64"
     assert weft.dtypes.bfloat16 == "bfloat16" and weft.dtypes.issubdtype(random.key(0).dtype, weft.dtypes.extended)
-    assert not weft.dtypes.issubdtype(jnp.bfloat16, weft.dtypes.extended)
+    assert not weft.dtypes.issubdtype(a=jnp.bfloat16, b=weft.dtypes.extended)
     assert random.key_dtype("threefry2x32") == random.key(0).dtype
     with pytest.raises(TypeError, match="Cannot interpret"):
         jnp.dtype("float31")
