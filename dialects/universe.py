@@ -31,6 +31,7 @@ PASSES = {
     "array-split-complex": _lazy("passes.array_split_complex", "ArraySplitComplexPass"),
     "array-simplify": _lazy("passes.array_simplify", "ArraySimplifyPass"),
     "array-to-kernel": _lazy("passes.array_to_kernel", "ArrayToKernelPass"),
+    "kernel-split-ranges": _lazy("passes.kernel_split_ranges", "KernelSplitRangesPass"),
     "kernel-split-reductions": _lazy("passes.kernel_split_reductions", "KernelSplitReductionsPass"),
     "kernel-simplify": _lazy("passes.kernel_simplify", "KernelSimplifyPass"),
     "kernel-plan-memory": _lazy("passes.kernel_plan_memory", "KernelPlanMemoryPass"),

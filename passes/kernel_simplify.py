@@ -115,14 +115,14 @@ def split(nest: NestOp, axis: Axis, factor: int) -> None:
     """Makes two axes of one: the quotient and the remainder by a factor of its extent."""
     name = _fresh(nest)
     outer, inner = axis._replace(extent=axis.extent // factor), axis._replace(name=name, extent=factor)
-    _replace(nest, {axis.name: outer.expr * factor + inner.expr}, {axis: (outer, inner)})
+    replace_axes(nest, {axis.name: outer.expr * factor + inner.expr}, {axis: (outer, inner)})
 
 
 def merge(nest: NestOp, outer: Axis, inner: Axis) -> None:
     """Makes one axis of two neighbours."""
     axis = outer._replace(extent=outer.extent * inner.extent)
     values = {outer.name: axis.expr // inner.extent, inner.name: axis.expr % inner.extent}
-    _replace(nest, values, {outer: (axis,), inner: ()})
+    replace_axes(nest, values, {outer: (axis,), inner: ()})
 
 
 def _fresh(nest: NestOp) -> str:
@@ -131,7 +131,7 @@ def _fresh(nest: NestOp) -> str:
     return next(n for n in candidates if not any(name.startswith(n) for name in names))  # nor what it may be split into
 
 
-def _replace(nest: NestOp, values: dict[str, Expr], axes: dict[Axis, tuple[Axis, ...]]) -> None:
+def replace_axes(nest: NestOp, values: dict[str, Expr], axes: dict[Axis, tuple[Axis, ...]]) -> None:
     """Axes in place of others, and what the old ones are in terms of the new. Axes of extent 1 are left out."""
     axes = {old: tuple(a for a in new if a.extent != 1) for old, new in axes.items()}
     nest.axes = AxesAttr(tuple(a for old in nest.axes.data for a in axes.get(old, (old,))))

@@ -23,6 +23,7 @@ from weft.passes.kernel_fuse_loops import KernelFuseLoopsPass
 from weft.passes.kernel_plan_memory import KernelPlanMemoryPass
 from weft.passes.kernel_schedule import KernelSchedulePass
 from weft.passes.kernel_simplify import KernelSimplifyPass
+from weft.passes.kernel_split_ranges import KernelSplitRangesPass
 from weft.passes.kernel_split_reductions import KernelSplitReductionsPass
 
 WEBGPU_BUFFERS = 8
@@ -43,6 +44,7 @@ def to_wasm(donate: tuple[int, ...] = (), relaxed: bool = True) -> tuple[ModuleP
         KernelSplitReductionsPass("wasm"),
         KernelPlanMemoryPass("wasm", donate, in_place=True),
         KernelSimplifyPass(),
+        KernelSplitRangesPass(),
         KernelSchedulePass("wasm"),
         KernelApplySchedulePass(),
         KernelToWasmPass(relaxed),

@@ -16,6 +16,7 @@ from weft.backends.base import get_backend
 from weft.backends.numpy.interpreter import evaluate
 from weft.backends.wasm import program
 from weft.dialects.array.stage import stage
+from weft.passes import kernel_split_ranges as ranges
 from weft.passes import kernel_to_wasm as lowering
 from weft.passes.schedule import wasm as chooser
 
@@ -29,8 +30,9 @@ from random_programs import programs
 def test_equals_the_interpreter(nthreads, case, donated):
     graph, arrays = case
     backend = get_backend("wasm")
-    before = chooser.SMALL, lowering.WORTH_SHARING, program.WORTH_THREADS, backend.num_threads
-    chooser.SMALL, lowering.WORTH_SHARING, program.WORTH_THREADS, backend.num_threads = 0, 0, 0, nthreads
+    before = chooser.SMALL, ranges.LEAST, lowering.WORTH_SHARING, program.WORTH_THREADS, backend.num_threads
+    chooser.SMALL = ranges.LEAST = lowering.WORTH_SHARING = program.WORTH_THREADS = 0
+    backend.num_threads = nthreads
     try:
         run = backend.compile(stage(graph), tuple(range(len(arrays))) if donated else ())
         results = run([backend.put(np.ascontiguousarray(a), n.aval) for a, n in zip(arrays, graph.ins, strict=True)])
@@ -39,7 +41,7 @@ def test_equals_the_interpreter(nthreads, case, donated):
             for buffer, n in zip(results, graph.outs, strict=True)
         ]
     finally:
-        chooser.SMALL, lowering.WORTH_SHARING, program.WORTH_THREADS, backend.num_threads = before
+        chooser.SMALL, ranges.LEAST, lowering.WORTH_SHARING, program.WORTH_THREADS, backend.num_threads = before
     with np.errstate(all="ignore"):
         expected = evaluate(graph, *arrays)
     for got, wanted in zip(found, expected, strict=True):
