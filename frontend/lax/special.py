@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from weft.array import Array, lift, wrap
+from weft.array import Array, wrap
 from weft.dialects.array.node import Node
 from weft.lax.base import ArrayLike, agree
-from weft.lax.elementwise import div, exp, lgamma, log, mul, neg, sub
+from weft.lax.elementwise import div, eq, exp, floor, full_like, lgamma, log, mul, neg, select, sub
 
 __all__ = [
     "bessel_i0e", "bessel_i1e", "betainc", "igamma", "igamma_grad_a", "igammac", "polygamma", "random_gamma_grad",
@@ -84,8 +84,9 @@ def zeta(x: ArrayLike, q: ArrayLike) -> Array:
 
 
 def polygamma(m: ArrayLike, x: ArrayLike) -> Array:
-    """The derivative of order m of digamma; m are whole numbers in x's dtype."""
+    """The derivative of order m of digamma; m are whole numbers in x's dtype. NaN for others."""
     from weft.scipy import special
 
     m, x = _floats("polygamma", m, x)
-    return special.polygamma(wrap(lift(m)).astype("int32"), x)
+    whole = eq(m, floor(m))
+    return special.polygamma(select(whole, m, neg(full_like(m, 1))).astype("int32"), x)

@@ -170,10 +170,11 @@ def zeta(x: Any, q: Any = None) -> Array:
 
 
 def polygamma(n: Any, x: Any) -> Array:
-    """The derivative of order n of digamma; n must be integers: ValueError otherwise."""
+    """The derivative of order n of digamma, NaN for a negative n; n must be integers: ValueError otherwise."""
     if not wnp.asarray(n).dtype.is_integer:
         raise ValueError(f"Argument `n` to polygamma must be of integer type. Got dtype {wnp.asarray(n).dtype}.")
     n, x = real("polygamma", n, x)
     sign = wnp.where(n % 2 == 0, wnp.asarray(-1, x.dtype), wnp.asarray(1, x.dtype))
     order = wnp.where(n == 0, 1, n)
-    return wnp.where(n == 0, lax.digamma(x), sign * lax.exp(lax.lgamma(order + 1)) * zeta(order + 1, x))
+    found = wnp.where(n == 0, lax.digamma(x), sign * lax.exp(lax.lgamma(order + 1)) * zeta(order + 1, x))
+    return wnp.where(n < 0, wnp.asarray(wnp.nan, x.dtype), found)
