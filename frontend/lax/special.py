@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from weft.array import Array, wrap
 from weft.dialects.array.node import Node
+from weft.dialects.dtypes import float32
 from weft.lax.base import ArrayLike, agree
 from weft.lax.elementwise import div, eq, exp, floor, full_like, lgamma, log, mul, neg, select, sub
 
@@ -39,7 +40,10 @@ def igamma_grad_a(a: ArrayLike, x: ArrayLike) -> Array:
     """The derivative of igamma by a."""
     from weft.scipy.special.incomplete import gamma_slope
 
-    return gamma_slope(*_floats("igamma_grad_a", a, x))
+    a, x = _floats("igamma_grad_a", a, x)
+    if x.dtype.bits < 32:  # 16-bit floats cannot count the terms
+        return gamma_slope(a.astype(float32), x.astype(float32)).astype(x.dtype)
+    return gamma_slope(a, x)
 
 
 def random_gamma_grad(a: ArrayLike, x: ArrayLike) -> Array:
