@@ -50,14 +50,14 @@ Course: TypeAlias = RepeatOp | WhileOp | SwitchOp
 class KernelFuseLoopsPass(ModulePass):
     """Makes one kernel of each loop and branch that holds nothing but launches (and such loops and branches), each of at most `steps` steps for an invocation.
 
-    `nests`: how many may stand in a kernel. A driver's compiler takes each barrier for a place to stop and go on at, and its time grows faster than the text: twenty nests of a step of
+    `nests`: how many may stand in a kernel. A driver's compiler takes each barrier for a place to stop and go on at, and its time grows faster than the text: the nests of a step of
     divide and conquer took a CPU's driver half a minute, and a second once the inner loop alone was a kernel. `max_buffers`: how many buffers a kernel may have (none: any number).
     """
 
     name = "kernel-fuse-loops"
 
     steps: int = 64
-    nests: int = 12
+    nests: int = 24
     max_buffers: int | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
