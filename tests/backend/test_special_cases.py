@@ -81,7 +81,7 @@ COMPLEX = {
         nan 0 -> nan ~0, nan 3 -> nan nan, nan nan -> nan nan""",
     "exp": """0 0 -> 1 0, -0 0 -> 1 0, 3 inf -> nan nan, 3 nan -> nan nan, inf 0 -> inf 0, -inf 3 -> -0 0, inf 3 -> -inf inf, -inf inf -> ~0 ~0, inf inf -> ~inf nan,
         -inf nan -> ~0 ~0, inf nan -> ~inf nan, nan 0 -> nan 0, nan 3 -> nan nan, nan nan -> nan nan""",
-    "expm1": """0 0 -> 0 0, -0 0 -> ~0 0, 3 inf -> nan nan, 3 nan -> nan nan, inf 0 -> inf 0, -inf 3 -> -1 0, inf 3 -> -inf inf, -inf inf -> -1 ~0, inf inf -> ~inf nan,
+    "expm1": """0 0 -> 0 0, -0 0 -> ~0 0, 1e30 0 -> inf 0, 3 inf -> nan nan, 3 nan -> nan nan, inf 0 -> inf 0, -inf 3 -> -1 0, inf 3 -> -inf inf, -inf inf -> -1 ~0, inf inf -> ~inf nan,
         -inf nan -> -1 ~0, inf nan -> ~inf nan, nan 0 -> nan 0, nan 3 -> nan nan, nan nan -> nan nan""",
     "log": """-0 0 -> -inf pi, 0 0 -> -inf 0, 3 inf -> inf pi/2, 3 nan -> nan nan, -inf 3 -> inf pi, inf 3 -> inf 0, -inf inf -> inf 3*pi/4, inf inf -> inf pi/4, -inf nan -> inf nan,
         nan 3 -> nan nan, nan inf -> inf nan, nan nan -> nan nan""",
