@@ -53,6 +53,8 @@ class Backend(ABC):
     """A device."""
 
     name: str
+    host_memory: ClassVar[bool] = True
+    """Whether its buffers lie in the host's memory, so that `get` copies nothing."""
 
     @property
     def description(self) -> str:
@@ -65,9 +67,6 @@ class Backend(ABC):
 
         `key` is a value whose `repr` decides the module (a graph's key): a device may keep what it compiled under it, for later processes.
         """
-
-    host_memory: ClassVar[bool] = True
-    """Whether its buffers lie in the host's memory, so that `get` copies nothing."""
 
     def has(self, dtype: DType) -> bool:
         """Whether the device has arrays of a dtype."""

@@ -63,7 +63,7 @@ OWN = {
     "jax.experimental.pjit": ["pjit"],
     "jax.experimental.sparse": ["BCOO", "BCSR", "COO", "CSC", "CSR", "empty", "eye", "grad", "random_bcoo", "sparsify"],
 }
-"""Modules whose other names are of their making, or helpers of these."""
+"""Of these modules only the names that their users call: the others are imports, and helpers of these."""
 
 
 def public(module: Any) -> dict[str, list[str] | None]:

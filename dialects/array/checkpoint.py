@@ -68,7 +68,10 @@ class Kept:
 
 
 def _kept_by(policy: Policy | None, graph: Graph) -> tuple[int, ...]:
-    """The places, among the graph's nodes, of the values that a policy keeps, and of what a call for its effect gave, which is made once."""
+    """The places, among the graph's nodes, of the values that a policy keeps, and of what a call for its effect gave, which is made once.
+
+    Raises NotImplementedError if such a call stands in a program within the graph (a loop, a branch): what it gave there cannot be kept.
+    """
     asked: dict[Node, bool] = {}
     for n in graph.nodes:
         if n.op is ResultOp:

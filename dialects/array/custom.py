@@ -20,12 +20,12 @@ Dims = Sequence[int | None]
 
 
 class _CustomCall:
-    """What both calls share: the parameter `graph`, and how it takes the call's place."""
+    """What the calls share: the parameter `graph`, and how it takes the call's place."""
 
     NOT_DIFFERENTIABLE = False
 
     @classmethod
-    def bind(cls, *args: Node, graph: Graph, **rules: Callable[..., Any]) -> tuple[Node, ...]:
+    def bind(cls, *args: Node, graph: Graph, **rules: Any) -> tuple[Node, ...]:
         return results(make(cls, args, {"graph": graph, **rules}, graph.out_avals))
 
     @classmethod
@@ -132,10 +132,6 @@ class LinearCall(_CustomCall):
     name = "linear_call"
 
     @classmethod
-    def bind(cls, *args: Node, graph: Graph, flipped: Graph, count: int) -> tuple[Node, ...]:
-        return results(make(cls, args, {"graph": graph, "flipped": flipped, "count": count}, graph.out_avals))
-
-    @classmethod
     def jvp(
         cls, primals: Sequence[Node], tangents: Sequence[Maybe], out: Any, *, graph: Graph, flipped: Graph, count: int
     ) -> list[Maybe]:
@@ -146,7 +142,7 @@ class LinearCall(_CustomCall):
             moved = list(cls.bind(*kept, *moves, graph=graph, flipped=flipped, count=count))
         if any(t is not None for t in tangents[:count]):  # in residuals it is differentiated as it stands
             _, others = jvp_call(lambda *ins: inline(graph, [*ins, *given]), kept, tangents[:count])
-            moved = [a if b is None else add(a, b) for a, b in zip(moved, others, strict=True)]
+            moved = list(map(add, moved, others))
         return moved
 
     @classmethod

@@ -43,9 +43,7 @@ _NAP_NANOSECONDS = 10_000_000
 
 @dataclass(frozen=True)
 class Program:
-    """Sizes in bytes; `donated` pairs an output with the input whose buffer it takes over; `work` is how
-    long one thread would take for what threads can share, roughly, in nanoseconds.
-    """
+    """Sizes in bytes; `donated` pairs an output with the input whose buffer it takes over; `work` is how long one thread would take for what threads can share, roughly, in nanoseconds."""
 
     inputs: Sequence[int]
     outputs: Sequence[int]

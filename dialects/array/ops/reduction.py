@@ -294,10 +294,10 @@ class CumulateOp(ArrayOp):
                 cls.bind(slice_axis(wide, axis, *ends), kind=kind, axis=axis, reverse=reverse)
                 for ends in ((0, cut), (cut, n))
             ]
-            last = slice_axis(parts[1], axis, 0, 1) if reverse else slice_axis(parts[0], axis, cut - 1, cut)
-            rest = parts[0 if reverse else 1]
-            last = reshape(last, (*x.shape[:axis], *x.shape[axis + 1 :]))
-            parts[0 if reverse else 1] = COMBINE[kind](spread(last, rest.shape, [axis]), rest)
+            done, rest, end = (1, 0, 0) if reverse else (0, 1, cut - 1)
+            total = slice_axis(parts[done], axis, end, end + 1)
+            total = spread(reshape(total, without(x.shape, [axis])), parts[rest].shape, [axis])
+            parts[rest] = COMBINE[kind](total, parts[rest])
             return convert(ConcatenateOp.bind(*parts, dimension=axis), x.dtype)
         totals = reduce(_chunks(wide, kind, axis, chunk), kind, [axis + 1])
         running = cls.bind(totals, kind=kind, axis=axis, reverse=reverse)
