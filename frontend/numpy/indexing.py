@@ -197,15 +197,12 @@ def getitem(x: Array, index: Any, mode: Any = None, fill_value: Any = None, wrap
         columns = [wrapped(c, view.shape[axis]) for c, axis in zip(columns, arrays, strict=True)]
     common = lax.broadcast_shapes(*(c.shape for c in columns))
     rank, axes = len(common), tuple(arrays)
-    rest = [n for k, n in enumerate(view.shape) if k not in arrays]
-    if not size_of((*common, *rest)):  # nothing is read, perhaps of nothing
-        return _arranged(constant(0, (*common, *rest), x.dtype), entries, rank)
-    vectors = lax.concatenate([lax.expand_dims(broadcast_to(c, common), (rank,)) for c in columns], rank)
-    offset = tuple(range(rank, rank + view.ndim - len(axes)))
-    sizes = [1 if k in arrays else n for k, n in enumerate(view.shape)]
     shape = (*common, *(n for k, n in enumerate(view.shape) if k not in arrays))
     if 0 in shape:  # nothing is read: the axis may be empty, too
         return _arranged(constant(0, shape, x.dtype, x.weak_type), entries, rank)
+    vectors = lax.concatenate([lax.expand_dims(broadcast_to(c, common), (rank,)) for c in columns], rank)
+    offset = tuple(range(rank, rank + view.ndim - len(axes)))
+    sizes = [1 if k in arrays else n for k, n in enumerate(view.shape)]
     how = GatherScatterMode.from_any(mode, GatherScatterMode.PROMISE_IN_BOUNDS)
     if fill_value is not None:
         fill = make_array(fill_value)
