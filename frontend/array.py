@@ -193,10 +193,11 @@ class Array:
         return nest(unpack(self._bytes("tolist()", errors.ConcretizationTypeError), self.aval), self.shape)
 
     def _number(self, kind: str) -> Any:
+        """The element, for a conversion by Python. Raises TypeError for an array with axes, ConcretizationTypeError if its value is not known or its derivative would be lost."""
         if self.shape:
             raise TypeError(f"Only scalar arrays can be converted to Python scalars; got {self.aval}")
         what = f"Attempted conversion to {kind}"
-        if kind != "int" and self._node.mark:
+        if kind != "int" and self._node.mark:  # an integer has no derivative to lose
             eager.refuse_differentiated(self._node, what, errors.ConcretizationTypeError)
         return self._scalar(what, errors.ConcretizationTypeError)
 

@@ -23,7 +23,7 @@ def callback(
 ) -> None:
     """Calls `callback(*args, **kwargs)` with arrays whenever the program passes here. What it returns is dropped.
 
-    Under vmap it is called for each example, under a derivative with the primal values. `partitioned` is about several devices, and means nothing here.
+    Under vmap it is called for each example, under a derivative with the primal values. Calls always keep their order, so that `ordered` changes nothing; `partitioned` is about several devices, and means nothing here.
     """
     check_callable(callback, "debug.callback")
     debug_call(callback, args, kwargs)  # type: ignore[arg-type]

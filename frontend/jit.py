@@ -245,7 +245,7 @@ class Program:
         return [wrap(n) for n in handed_on(outs, len(self.avals))]
 
     def _warn_of_donation(self) -> None:
-        """Of donated arguments that are used, each is to have a result of its size, which can take its place."""
+        """Warns of donated arguments that are used, but have no result of their size that could take their place."""
         free = [*self.avals]
         useless = []
         for i in self.donate:

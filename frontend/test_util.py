@@ -157,16 +157,18 @@ def _tolerance(given: Any, dtype: Any) -> float:
 
 
 def _check_close(found: Any, expected: Any, atol: Any, rtol: Any, what: str) -> None:
+    """Raises AssertionError (under `python -O` as well) unless the leaves of two trees are equal within tolerances."""
+
     def check(x: Any, y: Any) -> None:
         x, y = wnp.asarray(x), wnp.asarray(y)
-        assert x.shape == y.shape, f"{what}: shapes differ: {x.shape} and {y.shape}"
+        if x.shape != y.shape:
+            raise AssertionError(f"{what}: shapes differ: {x.shape} and {y.shape}")
         if x.dtype == float0:
             return
         absolute, relative = (
             max(_tolerance(t, x.dtype), _tolerance(t, y.dtype)) * max(x.size, 1) for t in (atol, rtol)
         )
-        assert wnp.allclose(x, y, rtol=relative, atol=absolute, equal_nan=True), (
-            f"{what}: not equal to tolerance rtol={relative:g}, atol={absolute:g}: {x} and {y}"
-        )
+        if not wnp.allclose(x, y, rtol=relative, atol=absolute, equal_nan=True):
+            raise AssertionError(f"{what}: not equal to tolerance rtol={relative:g}, atol={absolute:g}: {x} and {y}")
 
     tree_map(check, found, expected)

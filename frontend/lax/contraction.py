@@ -201,13 +201,11 @@ def conv_general_dilated(
         pads = tuple(padtype_to_pads(sizes, windows, strides, padding))
     else:
         try:
-            pads = tuple(integers(p, "padding") for p in padding)
-        except TypeError:
-            pads = ((),)
-        if any(len(p) != 2 for p in pads):
+            pads = tuple((low, high) for low, high in (integers(p, "padding") for p in padding))
+        except (TypeError, ValueError):
             raise ValueError(
                 f"padding argument to conv_general_dilated should be a string or a sequence of (low, high) pairs, got {padding}"
-            )
+            ) from None
         if len(pads) != spatial:
             raise TypeError(
                 f"conv_general_dilated padding must have one (low, high) pair per spatial dimension ({spatial}), got {padding}."

@@ -104,10 +104,9 @@ def triangular_solve(
     return wrap(reshape(found, lift(b).shape) if vector else found)
 
 
-def lu(x: ArrayLike) -> tuple[Array, Array, Array]:
-    """Both triangular factors in one matrix, the pivots, and the permutation: x[permutation] = l u."""
-    found = ops.LuOp.bind(_matrix("lu", x))
-    return wrap(found[0]), wrap(found[1]), wrap(found[2])
+def lu(x: ArrayLike) -> list[Array]:
+    """`[packed, pivots, permutation]`: both triangular factors in one matrix, the pivots, and the permutation: x[permutation] = l u."""
+    return [wrap(n) for n in ops.LuOp.bind(_matrix("lu", x))]
 
 
 def lu_pivots_to_permutation(pivots: ArrayLike, permutation_size: int) -> Array:

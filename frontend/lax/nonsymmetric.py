@@ -114,8 +114,8 @@ def _normalised(np: Any, v: Any) -> Any:
 
 def schur(
     x: ArrayLike, *, compute_schur_vectors: bool = True, sort_eig_vals: bool = False, select_callable: Any = None
-) -> Any:
-    """`(t, z)` with x = z t zᴴ: unitary z, and t upper triangular, of real matrices with blocks of 2 x 2 on its diagonal for complex pairs; without `compute_schur_vectors`, `[t]`.
+) -> list[Array]:
+    """`[t, z]` with x = z t zᴴ: unitary z, and t upper triangular, of real matrices with blocks of 2 x 2 on its diagonal for complex pairs; without `compute_schur_vectors`, `[t]`.
 
     Computed by the host, with NumPy, wherever the matrices are: a program is cut there. Not differentiable. The order of eigenvalues is that in which they are found; neither of the
     other arguments changes it.
@@ -123,7 +123,7 @@ def schur(
     matrix = _matrix("schur", x)
     shape = ShapeDtypeStruct(matrix.shape, matrix.dtype)
     t, z = pure_callback(_schur_on_host, [shape, shape], matrix, vmap_method="expand_dims")
-    return (t, z) if compute_schur_vectors else [t]
+    return [t, z] if compute_schur_vectors else [t]
 
 
 def _schur_on_host(a: Any) -> Any:
@@ -137,8 +137,8 @@ def _schur_on_host(a: Any) -> Any:
 # -- reductions by reflections
 
 
-def hessenberg(a: ArrayLike) -> tuple[Array, Array]:
-    """`(packed, taus)`: in and above the first diagonal below the main one the Hessenberg form of square matrices, below it the vectors of the reflections that take them there (without their leading ones), and
+def hessenberg(a: ArrayLike) -> list[Array]:
+    """`[packed, taus]`: in and above the first diagonal below the main one the Hessenberg form of square matrices, below it the vectors of the reflections that take them there (without their leading ones), and
     their factors: LAPACK's gehrd. `householder_product(packed[..., 1:, :-1], taus)` is the unitary matrix without its first row and column.
     """
     import weft.numpy as jnp
@@ -148,7 +148,7 @@ def hessenberg(a: ArrayLike) -> tuple[Array, Array]:
     rows = jnp.arange(n)
     start = x, jnp.zeros((*x.shape[:-2], max(0, n - 1)), x.dtype), jnp.zeros_like(x)
     if n < 2:
-        return start[:2]
+        return [*start[:2]]
 
     def step(k: Any, state: Any) -> Any:
         x, taus, vectors = state
@@ -163,7 +163,7 @@ def hessenberg(a: ArrayLike) -> tuple[Array, Array]:
         return x, jnp.where(rows[: n - 1] == k, tau[..., None], taus), vectors
 
     x, taus, vectors = loops.fori_loop(0, n - 1, step, start)
-    return x + vectors, taus
+    return [x + vectors, taus]
 
 
 def _reflection(x: Array, at: Any) -> tuple[Array, Array, Array]:
@@ -183,8 +183,8 @@ def _reflection(x: Array, at: Any) -> tuple[Array, Array, Array]:
     return v, tau, beta
 
 
-def tridiagonal(a: ArrayLike, *, lower: bool = True) -> tuple[Array, Array, Array, Array]:
-    """`(packed, d, e, taus)`: Hermitian matrices, of which one triangle is read, as real tridiagonal ones: d on the diagonal and e beside it, and the reflections that take them there: LAPACK's sytrd."""
+def tridiagonal(a: ArrayLike, *, lower: bool = True) -> list[Array]:
+    """`[packed, d, e, taus]`: Hermitian matrices, of which one triangle is read, as real tridiagonal ones: d on the diagonal and e beside it, and the reflections that take them there: LAPACK's sytrd."""
     import weft.numpy as jnp
 
     x = _matrix("tridiagonal", a)
@@ -199,8 +199,8 @@ def tridiagonal(a: ArrayLike, *, lower: bool = True) -> tuple[Array, Array, Arra
     d, e = (jnp.diagonal(packed, k, axis1=-2, axis2=-1).real for k in (0, -1))
     outer = jnp.tril(packed) + jnp.triu(flipped(x), 1)
     if lower:
-        return outer, d, e, taus
-    return flipped(outer), d[..., ::-1], e[..., ::-1], taus[..., ::-1]
+        return [outer, d, e, taus]
+    return [flipped(outer), d[..., ::-1], e[..., ::-1], taus[..., ::-1]]
 
 
 # -- polar

@@ -26,6 +26,7 @@ class Traced(NamedTuple):
     tokens: Sequence[Node]  # the token that its calls for effect begin with, and the one that they end with; or none
 
     def returning(self, outs: Sequence[Node]) -> Traced:
+        """The function with other results, which are computed from its inputs."""
         return self._replace(graph=Graph(self.graph.ins, outs))
 
     def capturing_token(self, handed_on: bool = False) -> Traced:
@@ -71,10 +72,12 @@ def apart(traced: Sequence[Traced]) -> tuple[list[Graph], list[Node]]:
 
 
 def arrays_of(tree: PyTreeDef, nodes: Sequence[Node]) -> Any:
+    """A tree of arrays."""
     return tree.unflatten([wrap(n) for n in nodes])
 
 
 def same_type(a: Aval, b: Aval) -> bool:
+    """Whether shapes and dtypes are the same; weakness may differ."""
     return a.shape == b.shape and a.dtype is b.dtype
 
 

@@ -64,7 +64,7 @@ def sort_key_val(
     return found[0], found[1]
 
 
-def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> tuple[Array, Array]:
+def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> list[Array]:
     """The k greatest elements along an axis, the greatest first, and where they stand (int32); of equals the first. NaN is greater than all, 0 is greater than -0."""
     x = wrap(lift(operand))
     if k < 0:
@@ -86,11 +86,11 @@ def backwards(x: Array, total: bool = False) -> Array:
     return wrap(ops.NotOp.bind(ops.ordered(x._node, total)))
 
 
-def _least(x: Array, key: Array, k: int, axis: int) -> tuple[Array, Array]:
+def _least(x: Array, key: Array, k: int, axis: int) -> list[Array]:
     """The elements with the k least keys along an axis, and where they stand."""
     last = x.ndim - 1
     places = wrap(move_axis(ops.ArgleastOp.bind(move_axis(key._node, axis, last), count=k), last, axis))
-    return take_along(x, places, axis), wrap(convert(places._node, places.dtype, x.weak_type))
+    return [take_along(x, places, axis), wrap(convert(places._node, places.dtype, x.weak_type))]
 
 
 def approx_max_k(
@@ -100,7 +100,7 @@ def approx_max_k(
     recall_target: float = 0.95,
     reduction_input_size_override: int = -1,
     aggregate_to_topk: bool = True,
-) -> tuple[Array, Array]:
+) -> list[Array]:
     """The k greatest elements along a dimension, exactly, the greatest first, and where they stand."""
     x = _approximated(operand, k, reduction_dimension, "approx_max_k")
     axis = axis_index(reduction_dimension, x.ndim)
@@ -114,7 +114,7 @@ def approx_min_k(
     recall_target: float = 0.95,
     reduction_input_size_override: int = -1,
     aggregate_to_topk: bool = True,
-) -> tuple[Array, Array]:
+) -> list[Array]:
     """The k least elements along a dimension, exactly, the least first, and where they stand."""
     x = _approximated(operand, k, reduction_dimension, "approx_min_k")
     axis = axis_index(reduction_dimension, x.ndim)

@@ -223,3 +223,15 @@ def test_polar_decompositions_of_a_batch():
     np.testing.assert_allclose(np.asarray(u @ h), x, atol=2e-5)
     np.testing.assert_allclose(np.asarray(u.mT @ u), np.stack([np.eye(3)] * 2), atol=2e-5)
     assert converged.tolist() == [True, True]
+
+
+def test_several_results_come_in_a_list_where_jax_gives_one() -> None:
+    """What is done to trees of results depends on it: `tree.map` of a list and a tuple is refused."""
+    x = jnp.eye(3) + 1
+    for found in (
+        lax.top_k(x, 2), lax.approx_max_k(x, 2), lax.approx_min_k(x, 2), lax.linalg.lu(x), lax.linalg.schur(x),
+        lax.linalg.hessenberg(x), lax.linalg.hessenberg(x[:1, :1]), lax.linalg.tridiagonal(x), weft.vmap(lambda row: lax.top_k(row, 2))(x),
+    ):  # fmt: skip
+        assert type(found) is list
+    for found in (lax.sort((x, x)), lax.linalg.eigh(x), lax.linalg.qr(x), lax.linalg.svd(x)):
+        assert type(found) is tuple

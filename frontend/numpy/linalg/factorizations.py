@@ -57,10 +57,12 @@ def inexact(*xs: ArrayLike) -> list[Array]:
 
 
 def adjoint(x: Array) -> Array:
+    """The conjugate of matrices, transposed."""
     return jnp.conj(jnp.matrix_transpose(x))
 
 
 def square(name: str, x: Array) -> None:
+    """Raises ValueError unless x holds square matrices."""
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ValueError(f"Argument to {name} must have shape [..., n, n], got {x.shape}.")
 
