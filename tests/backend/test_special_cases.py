@@ -96,7 +96,7 @@ COMPLEX = {
     "sqrt": """0 0 -> 0 0, -0 0 -> 0 0, 3 inf -> inf inf, nan inf -> inf inf, 3 nan -> nan nan, -inf 3 -> 0 inf, inf 3 -> inf 0, -inf nan -> nan ~inf, inf nan -> inf nan, nan 3 -> nan nan,
         nan nan -> nan nan""",
     "tan": "0 0 -> 0 0, 0 inf -> 0 1, nan 0 -> nan 0, inf 0 -> nan 0, inf 3 -> nan nan, nan nan -> nan nan",
-    "tanh": """0 0 -> 0 0, 3 inf -> nan nan, 0 inf -> 0 nan, 3 nan -> nan nan, 0 nan -> 0 nan, inf 1 -> 1 0, inf inf -> 1 ~0, inf nan -> 1 ~0, nan 0 -> nan 0, nan 3 -> nan nan,
+    "tanh": """0 0 -> 0 0, 3 inf -> nan nan, 30 inf -> nan nan, 30 nan -> nan nan, 1e30 1 -> 1 0, 0 inf -> 0 nan, 3 nan -> nan nan, 0 nan -> 0 nan, inf 1 -> 1 0, inf inf -> 1 ~0, inf nan -> 1 ~0, nan 0 -> nan 0, nan 3 -> nan nan,
         nan nan -> nan nan""",
 }  # fmt: skip
 

@@ -291,7 +291,8 @@ def hyperbolic_tangent(z: Parts) -> Parts:
     im = where(pole, 0.0, div(t, below))
     faded = mul(mul(sin(z.im), cos(z.im)), mul(exp(mul(absolute(z.re), -2.0)), 4.0))
     faded = where(compare(absolute(z.re), "eq", inf), _copysign(0.0, z.im), faded)
-    re = where(far, _copysign(1.0, z.re), where(compare(z.re, "eq", 0.0), z.re, re))
+    settled = logical_and(far, compare(faded, "eq", faded))  # not of an infinite angle, whose tanh is NaN in both parts
+    re = where(settled, _copysign(1.0, z.re), where(compare(z.re, "eq", 0.0), z.re, re))
     return Parts(re, where(compare(z.im, "eq", 0.0), z.im, where(far, faded, im)))
 
 
