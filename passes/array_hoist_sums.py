@@ -2,7 +2,7 @@
 
 The gradient of a recurrent network's weights is such a sum: each round adds an outer product of two vectors to a matrix, which is read and written for it. A sum of contractions is a
 contraction: if the scan stacks the factors, a dot that contracts the rounds too gives the sum at once, as a matmul that runs at the machine's full rate. Worth it where the factors
-of a round have fewer elements than what they are added to.
+of a round have no more elements than what they are added to.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ STACKED = 1 << 26
 
 @dataclass(frozen=True)
 class ArrayHoistSumsPass(ModulePass):
-    """Takes sums of `array.dot` out of the scans that carry them, and use them for nothing else."""
+    """Takes sums of `array.dot` out of the scans that carry them and use them for nothing else, inner scans first: what is left of one may be a term of a sum around it."""
 
     name = "array-hoist-sums"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for func in op.body.block.ops:
             if isinstance(func, FuncOp) and not func.is_declaration:
-                for scan in [o for o in func.walk() if isinstance(o, ScanOp)]:
+                for scan in reversed([o for o in func.walk() if isinstance(o, ScanOp)]):
                     _hoist(scan)
 
 
@@ -86,6 +86,9 @@ def _hoist(scan: ScanOp) -> None:
     prune(body)
     for k in sorted(sums, reverse=True):
         body.erase_arg(body.args[k])
+    if not new.results:  # there was nothing in it but sums
+        block.detach_op(new)
+        new.erase()
 
 
 @dataclass
@@ -145,6 +148,7 @@ def _is_sum(value: SSAValue, body: Block) -> bool:
 
 
 def _differs(value: SSAValue, body: Block) -> bool:
+    """Whether a value is an argument of the body or computed in it from something: neither a constant nor from outside."""
     owner = value.owner
     return owner is body or (isinstance(owner, Operation) and owner.parent is body and len(owner.operands) > 0)
 
@@ -160,7 +164,7 @@ def _factors(terms: Iterable[SSAValue]) -> list[SSAValue]:
 
 
 def _worth(scan: ScanOp, k: int, terms: list[SSAValue]) -> bool:
-    """Whether the factors of a round have fewer elements than what is carried for their sum, as far as they are not stacked already."""
+    """Whether the factors of a round have no more elements than what is carried for their sum, as far as they are not stacked already."""
     body, count = scan.body.block, len(scan.carry)
     stacked = {*body.args[count:], *end_of(scan.body).operands[count:]}
     added = sum(_elements(f) for f in dict.fromkeys(_factors(terms)) if f not in stacked)

@@ -16,11 +16,7 @@ from itertools import groupby
 from math import prod
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import (
-    MemRefType,
-    ModuleOp,
-    i32,
-)
+from xdsl.dialects.builtin import MemRefType, ModuleOp, i32
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
@@ -203,14 +199,15 @@ class Lowering:
         return self.kernels[op.kernel.root_reference.data].time
 
     def _work(self, block: Block) -> int:
-        """Nanoseconds of one thread's time in what threads share."""
+        """Nanoseconds of one thread's time in what threads share: of a branch in its longest case."""
         total = 0
         for op in block.ops:
             if isinstance(op, LaunchOp):
                 total += self._time(op) if self.shared(op) else 0
             elif op.regions:
+                works = [self._work(r.block) for r in op.regions]
                 times = op.times.value.data if isinstance(op, RepeatOp) else ROUNDS
-                total += times * sum(self._work(r.block) for r in op.regions)
+                total += max(works) if isinstance(op, SwitchOp) else times * sum(works)
         return total
 
     def _fill(self, constants: Sequence[ConstantOp], address: Mapping[SSAValue, Value], barrier: Value) -> None:

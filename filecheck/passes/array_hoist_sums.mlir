@@ -35,3 +35,20 @@ func.func @needed(%w : tensor<8x8xf32>, %z : tensor<f32>, %h : tensor<8xf32>) ->
   }
   func.return %s, %u : tensor<8x8xf32>, tensor<f32>
 }
+
+// A sum that goes on through a scan within a scan is taken out of both.
+// CHECK-LABEL: func.func @nested
+// CHECK-NEXT:    [[D:%.*]] = array.dot %xs, %xs contract {{\[}}[0, 1], [0, 1]] batch {{\[\[\], \[\]\]}} : tensor<10x6x8xf32>, tensor<10x6x8xf32> -> tensor<8x8xf32>
+// CHECK-NEXT:    [[S:%.*]] = array.add %w, [[D]] : tensor<8x8xf32>
+// CHECK-NEXT:    func.return [[S]]
+func.func @nested(%w : tensor<8x8xf32>, %xs : tensor<10x6x8xf32>) -> tensor<8x8xf32> {
+  %s = array.scan length 10 carry(%a = %w : tensor<8x8xf32>) over(%x = %xs : tensor<10x6x8xf32>) {
+    %t = array.scan length 6 carry(%b = %a : tensor<8x8xf32>) over(%y = %x : tensor<6x8xf32>) {
+      %d = array.dot %y, %y contract [[], []] batch [[], []] : tensor<8xf32>, tensor<8xf32> -> tensor<8x8xf32>
+      %e = array.add %b, %d : tensor<8x8xf32>
+      array.yield %e : tensor<8x8xf32>
+    }
+    array.yield %t : tensor<8x8xf32>
+  }
+  func.return %s : tensor<8x8xf32>
+}

@@ -108,3 +108,23 @@ kernel.program @main() -> (%y : memref<64xf32>) {
 // CHECK-NEXT:      wasm.continue %[[B]], %[[A]]
 // CHECK:         wasm.inst i32.eq %[[LEFT]], %[[OTHER]]
 // CHECK:         wasm.inst memory.copy %[[HOME]], %[[OTHER]]
+
+// -----
+
+// One case of a branch runs: the work is that of the longest.
+kernel.func @large(%a : memref<65536xf32>) -> (%r : memref<65536xf32>) {
+  kernel.nest [i0: par@grid 16384, i1: par@lane 4] ins(%x = %a : memref<65536xf32>) outs(%o = %r : memref<65536xf32>) {
+    %0 = kernel.load %x[i0 * 4 + i1] : memref<65536xf32>
+    %1 = math.exp %0 : f32
+    kernel.store %1, %o[i0 * 4 + i1] : memref<65536xf32>
+  }
+}
+kernel.program @main(%x : memref<65536xf32>, %i : memref<i32>) -> (%y : memref<65536xf32>) {
+  kernel.switch %i : memref<i32> case {
+    kernel.launch @large ins(%x : memref<65536xf32>) outs(%y : memref<65536xf32>)
+  } case {
+    kernel.launch @large ins(%x : memref<65536xf32>) outs(%y : memref<65536xf32>)
+    kernel.launch @large ins(%x : memref<65536xf32>) outs(%y : memref<65536xf32>)
+  }
+}
+// CHECK: wasm.module attributes {program = {{{.*}}work = 88474 : i64
