@@ -24,6 +24,7 @@ import weft
 from weft.backends.base import get_backend
 from weft.dialects.dtypes import from_type
 from weft.dialects.kernel.host import CopyOp, FuncOp, LaunchOp, ProgramOp, RepeatOp, SwitchOp, WhileOp
+from weft.dialects.kernel.ops import NestOp
 from weft.dialects.universe import context
 from weft.passes.kernel_fuse_loops import copies
 
@@ -31,7 +32,7 @@ Function = Callable[..., Any]
 
 
 class Case(NamedTuple):
-    """A loop: made from a library that is like JAX, and in NumPy; its operands; how many rounds it has; how many calls of the NumPy version are enough."""
+    """A loop: made from a library that is like JAX, and in NumPy; its operands; how many rounds it has."""
 
     make: Callable[[Any], Function]
     numpy: Function | None
@@ -85,6 +86,7 @@ def grad_of_rnn(size: int, steps: int, random: np.random.Generator) -> Case:
 
 
 def matvec(size: int, rounds: int, random: np.random.Generator) -> Case:
+    """A matrix times what is carried, and nothing else."""
     w = (random.standard_normal((size, size)) / size**0.5).astype(np.float32)
 
     def make(m: Any) -> Function:
@@ -279,9 +281,8 @@ def copied(module: ModuleOp) -> int:
                 case CopyOp():
                     total += _bytes(op.source.type)
                 case LaunchOp():
-                    body = funcs[op.kernel.string_value()].body.block
-                    nested = any(isinstance(o, RepeatOp | WhileOp) for o in body.ops)
-                    if not nested and copies(funcs[op.kernel.string_value()].nest):
+                    nests = list(funcs[op.kernel.string_value()].body.block.ops)  # or one loop or branch of them
+                    if all(isinstance(nest, NestOp) and copies(nest) for nest in nests):
                         total += _bytes(op.outs[0].type)
                 case RepeatOp():
                     total += op.times.value.data * of(op.body.block)

@@ -54,6 +54,7 @@ def lower(block: Block, max_buffers: int | None) -> None:
 
 
 _CUTS = (ControlOp, OptimizationBarrierOp)
+"""What ends a segment of a block."""
 
 
 class _Lowering:

@@ -75,7 +75,7 @@ class KernelFuseLoopsPass(ModulePass):
 
     def _fuse(self, block: Block, program: ProgramOp, funcs: dict[str, FuncOp], made: list[FuncOp]) -> None:
         for op in list(block.ops):
-            if isinstance(op, (RepeatOp, WhileOp, SwitchOp)):
+            if isinstance(op, Course):
                 candidate = _Candidate(op, funcs, program)
                 if candidate.fits(self.steps, self.nests, self.max_buffers):
                     made += candidate.fuse(len(funcs) + len(made))
@@ -173,7 +173,7 @@ class _Candidate:
     # -- whether it is one ------------------------------------------------------------------------------------------------------------------
 
     def fits(self, most: int, nests: int, max_buffers: int | None) -> bool:
-        """Whether it is work for one workgroup."""
+        """Whether it is work for one workgroup: nests of at most `most` steps, at most `nests` of them, with at most `max_buffers` buffers."""
         if max_buffers is not None and len(self.read) + len(self.written) > max_buffers:
             return False
         course = self.course
@@ -181,10 +181,7 @@ class _Candidate:
         bodies = [self.nest(op).block for op in inside if isinstance(op, LaunchOp)]
         if len(bodies) > nests or sum(type(op) in CALLS for body in bodies for op in body.ops) > MOST_CALLS:
             return False
-        if not all(
-            isinstance(op, (RepeatOp, WhileOp, SwitchOp)) or (isinstance(op, LaunchOp) and self._small(op, most))
-            for op in inside
-        ):
+        if not all(isinstance(op, Course) or (isinstance(op, LaunchOp) and self._small(op, most)) for op in inside):
             return False
         if isinstance(course, RepeatOp) and course.times.value.data <= 1:
             return False
@@ -207,7 +204,7 @@ class _Candidate:
 
     def _steps(self, op: Operation) -> int:
         """Steps of an invocation in a loop or a branch."""
-        assert isinstance(op, (RepeatOp, WhileOp, SwitchOp))
+        assert isinstance(op, Course)
         times = op.times.value.data if isinstance(op, RepeatOp) else ROUNDS if isinstance(op, WhileOp) else 1
         return times * self._round(op)
 

@@ -53,12 +53,14 @@ class KernelSplitRangesPass(ModulePass):
 
 def _ranges(nest: NestOp, axis: Axis, least: int) -> list[int]:
     """Where ranges of an axis end, from 0 to its extent; nothing between if it is to stay as it is."""
+    if axis.role != "par":
+        return []
     conditions: list[Condition] = []
     for op in nest.block.ops:
-        written = isinstance(op, StoreOp) and (
+        shared = isinstance(op, StoreOp) and (
             op.combine is not None or not any(axis.name in e.dims() for e in op.map.data)
         )
-        if axis.role != "par" or isinstance(op, ReduceOp) or written:
+        if isinstance(op, ReduceOp) or shared:
             return []
         if isinstance(op, (LoadOp, StoreOp, InsideOp)) and op.conditions is not None:
             conditions += op.conditions.data
@@ -72,6 +74,7 @@ def _ranges(nest: NestOp, axis: Axis, least: int) -> list[int]:
 
 
 def _split(nest: NestOp, axis: Axis, ends: list[int]) -> None:
+    """Puts a nest for each range of the axis in the place of one for all."""
     block = nest.parent_block()
     assert block is not None
     for start, end in pairwise(ends):

@@ -123,7 +123,7 @@ class _Probe(NestBuilder):
         reduced = tuple(self._axes[n][0] for n in names[self.rank :])
         sources = sum(1 for o in operands if o.shape)
         view = not reduced and sources <= 1 and all(isinstance(op, arith.SelectOp) for op in ops)
-        weight, calls = (sum(8 if type(op) in DEAR else 1 for op in ops), sum(type(op) in CALLS for op in ops))
+        weight, calls = sum(8 if type(op) in DEAR else 1 for op in ops), sum(type(op) in CALLS for op in ops)
         return Profile(tuple(reads), reduced, weight, view, calls)
 
     def _named(self, expr: Expr) -> set[str]:

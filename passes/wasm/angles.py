@@ -30,9 +30,7 @@ def _reduce_angle(x: Vec) -> tuple[Vec, Vec]:
     quadrant = quotient(shifted)
     if x.format is not F32:
         return r, quadrant
-    far = a >= float(2**bits)
-
-    b = x.b
+    far, b = a >= float(2**bits), x.b
     with b.if_(far.any()) as branch:
         r_far, n_far = _reduce_far_angle(a)
         b.yield_(far.choose(r_far, r).value, far.choose(n_far, quadrant).value)

@@ -118,10 +118,9 @@ def cosh(x: Vec) -> Vec:
 def tanh(x: Vec) -> Vec:
     """By e = expm1(-2 |x|): -e / (e + 2)."""
     a = abs(x).at_most(20.0)
-    high, low = LN2_PARTS[x.format]
     shifted = fma(a, -2 / LN2, x.format.magic)
     n = shifted - x.format.magic
-    p = expm1_near(fma(n, -low, fma(n, -high, a * -2.0)))
+    p = expm1_near(_less_multiple(a * -2.0, n))
     # the magic number has no low bits: shifted to the exponent, nothing but the integer is left of it
     scale = shifted.shifted_left(x.format.mantissa).int_add(x.format.bits(1.0))
     t = fma(p, scale, scale - 1.0)
@@ -158,7 +157,8 @@ def log_special(x: Vec, y: Vec) -> Vec:
     return ((x > 0.0) & (x < math.inf)).choose(y, elsewhere)
 
 
-def log_of_normal(x: Vec) -> Vec:
+def log_of_positive(x: Vec) -> Vec:
+    """log(x) for positive finite x, denormals among them."""
     k, f = split_log(x)
     high, low = LN2_PARTS[x.format]
     return fma(k, high, log_near(f, k * low))
@@ -166,7 +166,7 @@ def log_of_normal(x: Vec) -> Vec:
 
 def log(x: Vec) -> Vec:
     """k * log(2) + log(1 + f), where x = 2 ** k * (1 + f)."""
-    return log_special(x, log_of_normal(x))
+    return log_special(x, log_of_positive(x))
 
 
 def log2(x: Vec) -> Vec:
@@ -183,7 +183,7 @@ def log10(x: Vec) -> Vec:
 def log1p(x: Vec) -> Vec:
     """log(1 + x), with what rounding 1 + x has dropped put back."""
     u = x + 1.0
-    lost = (x >= 1.0).choose(1.0 - (u - x), x - (u - 1.0))  # what rounding 1 + x has dropped
+    lost = (x >= 1.0).choose(1.0 - (u - x), x - (u - 1.0))
     k, f = split_log(u)
     high, low = LN2_PARTS[x.format]
     y = fma(k, high, log_near(f, fma(k, low, lost / u)))

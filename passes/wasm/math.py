@@ -1,7 +1,6 @@
 """Elementary functions on vectors: exp, log, sin … for f32x4 and f64x2, out of one set of formulas.
 
-Methods: Cody and Waite's argument reduction in parts, Payne and Hanek's for float32 angles beyond it; the shape of log, expm1, asin and atan as in FreeBSD's msun (fdlibm);
-minimax polynomials of our own (`tools/minimax.py`). Greatest error seen for float32 over its whole range, in units in the last place of the correctly rounded result
+The methods are told where the functions are (`angles`, `exponentials`, `powers`); the polynomials are minimax ones of our own (`tools/minimax.py`). Greatest error seen for float32 over its whole range, in units in the last place of the correctly rounded result
 (tests/unit/test_vector_math.py holds each of them to its bound): see `BOUNDS`. For float64 they are within a few ulp too (pow: 2), except angles beyond 1e8.
 NaN, infinities, signed zeros and denormals come out as IEEE 754 and C's Annex F have them.
 """
@@ -79,12 +78,16 @@ FUNCTIONS: dict[str, Callable[..., Vec]] = {
         asinh,
         acosh,
         atanh,
+        erf,
+        powf,
+        cbrt,
+        rsqrt,
     )
-} | {"erf": erf, "powf": powf, "cbrt": cbrt, "rsqrt": rsqrt}
+}
 """By the name of the op of the math dialect."""
 
 
 def emit(b: Builder, name: str, bits: int, *values: Value, relaxed: bool = True, **known: Any) -> Value:
-    """The function of that name on f32x4 (bits = 32) or f64x2 (bits = 64) values."""
+    """The function of that name on f32x4 (bits = 32) or f64x2 (bits = 64) values. `known`: what is known of all lanes before the program runs (`exponent` of powf)."""
     form = F32 if bits == 32 else F64
     return FUNCTIONS[name](*(Vec(b, form, v, relaxed) for v in values), **known).value

@@ -12,7 +12,7 @@ from weft.passes.wasm.exponentials import (
     centre,
     expm1_near,
     log_near,
-    log_of_normal,
+    log_of_positive,
     log_special,
     power_of_two,
     reduce_exp,
@@ -104,7 +104,7 @@ def _power(
 def _cube_root(x: Vec) -> Vec:
     """In float64 lanes: exp(log|x| / 3), then one Newton step."""
     a = abs(x)
-    p, n = reduce_exp(log_of_normal(a) * (1 / 3))
+    p, n = reduce_exp(log_of_positive(a) * (1 / 3))
     y = (p + 1.0) * power_of_two(n)
     y = y + (a / (y * y) - y) * (1 / 3)
     return ((a > 0.0) & (a < math.inf)).choose(y, a).with_sign_of(x)
