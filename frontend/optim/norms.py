@@ -199,12 +199,9 @@ def scale_by_distance_over_gradients(
 ) -> GradientTransformation:
     """Each leaf times the greatest distance from where it began over the root of its gradients' squares. M. Ivgi, O. Hinder, Y. Carmon, "DoG is SGD's best friend", ICML 2023 (there called L-DoG)."""
 
-    def length(x: Array) -> Array:
-        return wnp.sqrt(wnp.sum(wnp.square(x)))
-
     def init(params: Params) -> ScaleByDistanceOverGradientsState:
         return ScaleByDistanceOverGradientsState(
-            tree_map(lambda p: reps_rel * (1 + length(p)), params),
+            tree_map(lambda p: reps_rel * (1 + global_norm(p)), params),
             tree_map(lambda p: wnp.zeros(1), params),
             cast_tree(params, param_dtype),
         )
@@ -212,7 +209,7 @@ def scale_by_distance_over_gradients(
     def update(updates: Updates, state: ScaleByDistanceOverGradientsState, params: Params = None) -> Result:
         needs_params(params)
         furthest = tree_map(
-            lambda d, p, first: wnp.maximum(d, length(p - first)), state.max_dist, params, state.init_params
+            lambda d, p, first: wnp.maximum(d, global_norm(p - first)), state.max_dist, params, state.init_params
         )
         squares = tree_map(lambda s, g: s + wnp.sum(wnp.square(g)), state.grad_sum_of_squares, updates)
         scaled = tree_map(lambda g, d, s: global_scale * (d / wnp.sqrt(s + eps)) * g, updates, furthest, squares)

@@ -1,4 +1,4 @@
-"""`weft.optim.tree` under the names that it had before: `tree_add`, `tree_vdot`, …"""
+"""`weft.optim.tree` under the names that say so themselves, as in `optax.tree_utils`: `tree_add`, `tree_vdot`, …"""
 
 # ruff: noqa: PLC0414
 

@@ -101,7 +101,7 @@ def test_carries(device: str, program: Any, kind: str, size: int, times: int, al
 
     def on(place: str) -> list[np.ndarray]:
         with jax.default_device(place):
-            carry, outside = values(types, size), values(types, size)[::1]
+            carry, outside = values(types, size), values(types, size)
             if alias:  # one array, carried twice, and used in the loop as well
                 carry = [carry[types.index(t)] for t in types]
                 outside = carry

@@ -124,6 +124,7 @@ def test_integers_never_trap(op, f, schedule):
 
 
 @SCHEDULES
+@pytest.mark.filterwarnings("ignore:overflow")
 def test_half_precision_is_stored_and_computed_in_single(schedule):
     x = np.concatenate([normal(33) * 100, [1e-7, 65519, 1e9, np.nan]]).astype("float16")
     np.testing.assert_array_equal(

@@ -36,13 +36,13 @@ def elementwise(op: str, n: int = 37, type: str = "f32", result: str | None = No
     """`op` of vectors of length n."""
     names = ["x", "y", "z"][:operands]
     out = result or type
-    loads = "\n".join(f"    %v{n_} = kernel.load %{n_}_[i] : @{n_}" for n_ in names)
-    element = {"i8": "i8"}.get(type, type).replace("ui", "i")
-    args = ", ".join(f"%v{n_}" for n_ in names)
+    loads = "\n".join(f"    %v{name} = kernel.load %{name}_[i] : @{name}" for name in names)
+    element = type.replace("ui", "i")
+    args = ", ".join(f"%v{name}" for name in names)
     arrow = f"{element} to {out.replace('ui', 'i')}" if result else element
     return kernel(
         f"i: par {n}",
-        {n_: f"{n}x{type}" for n_ in names},
+        {name: f"{n}x{type}" for name in names},
         {"o": f"{n}x{out}"},
         f"{loads}\n    %r = {op} {args} : {arrow}\n    kernel.store %r, %o_[i] : @o",
     )

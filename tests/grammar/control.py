@@ -49,13 +49,11 @@ def cond(g: Grammar) -> None:
     else:
         condition = p.name if p.kind == "b" else f"{p.name} > {g.draw(3)}"
     names = (g.name(), g.name())
-    grain: list[int | None] = []
     for name in names:
         with g.block([param(x, x.grain)]) as b:
             _run(b)
             _define(g, b.function(name, b.like(x)))
-            grain.append(grain_of(x))
-    g.write(f"lax.cond({condition}, {names[0]}, {names[1]}, {x.name})", [grain[0]])
+    g.write(f"lax.cond({condition}, {names[0]}, {names[1]}, {x.name})", [grain_of(x)])
 
 
 def switch(g: Grammar) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .control import param
-from .grammar import Grammar
+from .grammar import LARGEST, Grammar
 
 
 def jitted(g: Grammar) -> None:
@@ -29,7 +29,7 @@ def batched(g: Grammar) -> None:
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
     with g.block([(shape, x.dtype, x.grain), param(y, y.grain)]) as b:
         b.steps(1 + b.draw(4))
-        z = b.pick(lambda v: v.size * x.shape[axis] <= 600) or b.params[0]
+        z = b.pick(lambda v: v.size * x.shape[axis] <= LARGEST) or b.params[0]
         g.write(b.function(name, z.name), [], [])
     out = g.draw(z.ndim + 1)
     wrap = g.choose(("{0}", "jax.jit({0})"))

@@ -69,13 +69,6 @@ class Var(NamedTuple):
         return self.dtype == "float32"
 
 
-class Statement(NamedTuple):
-    """Some lines of a block, and the variables that they define."""
-
-    text: str
-    made: tuple[str, ...]
-
-
 @dataclass
 class Traits:
     """What a program does, as far as it matters for how it may be run."""
@@ -86,8 +79,6 @@ class Traits:
     """It has steps in which rounding grows: a factorisation, a long product."""
     backward: bool = False
     """It has derivatives in reverse only."""
-    done: set[str] = field(default_factory=set[str])
-    """The names of the productions that it is made of."""
 
 
 @dataclass
@@ -97,7 +88,7 @@ class Grammar:
     draw: Draw
     env: dict[str, Any]
     values: list[Var] = field(default_factory=list[Var])
-    statements: list[Statement] = field(default_factory=list[Statement])
+    statements: list[str] = field(default_factory=list[str])
     traits: Traits = field(default_factory=Traits)
     counter: list[int] = field(default_factory=lambda: [0])
     depth: int = 0
@@ -133,7 +124,7 @@ class Grammar:
             names = [self.name() for _ in grains]
             text = f"{', '.join(names)} = {text}"
         exec(text, self.env)
-        self.statements.append(Statement(text, tuple(names)))
+        self.statements.append(text)
         made = [self._var(n, g) for n, g in zip(names, grains, strict=True)]
         kept = [v for v in made if v.ndim <= 4 and v.size <= LARGEST]
         self.values += kept
@@ -171,14 +162,10 @@ class Grammar:
 
         tickets = [p for p in TABLE if self.depth < 2 or p.flat for _ in range(p.weight)]
         for _ in range(count):
-            production = self.choose(tickets)
-            before = len(self.statements)
-            production.write(self)
-            if len(self.statements) > before:
-                self.traits.done.add(production.name)
+            self.choose(tickets).write(self)
 
     def text(self) -> str:
-        return "\n".join(s.text for s in self.statements)
+        return "\n".join(self.statements)
 
 
 @dataclass
@@ -212,9 +199,8 @@ class Block(Grammar):
 
 
 class Production(NamedTuple):
-    """A rule of the grammar: what it writes, how often it is taken."""
+    """A rule of the grammar: how often it is taken, what it writes."""
 
-    name: str
     weight: int
     write: Callable[[Grammar], Any]
     flat: bool
@@ -225,7 +211,7 @@ class Program(NamedTuple):
     """A function as text, with arguments for it."""
 
     params: tuple[str, ...]
-    statements: tuple[Statement, ...]
+    statements: tuple[str, ...]
     results: tuple[str, ...]
     exact: tuple[bool, ...]
     """Which results are the same in every run."""
@@ -233,11 +219,10 @@ class Program(NamedTuple):
     half: bool
     loose: bool
     backward: bool
-    done: frozenset[str]
 
     @property
     def source(self) -> str:
-        lines = [s.text for s in self.statements] + [f"return [{', '.join(self.results)}]"]
+        lines = [*self.statements, f"return [{', '.join(self.results)}]"]
         return f"def program({', '.join(self.params)}):\n" + indent("\n".join(lines), "    ") + "\n"
 
     def function(self, jax: Any) -> Callable[..., list[Any]]:
@@ -289,5 +274,4 @@ def program(draw: Draw, least: int = 10, most: int = 40) -> Program:
         grammar.traits.half,
         grammar.traits.loose,
         grammar.traits.backward,
-        frozenset(grammar.traits.done),
     )

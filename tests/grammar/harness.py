@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,11 +74,3 @@ def disagreement(program: Program, mode: str, wanted: Sequence[np.ndarray], got:
         if (np.isfinite(b) != finite).any() or (np.abs(a[finite] - b[finite]) > tolerance * scale).any():
             return f"result {k}: {have.tolist()} instead of {want.tolist()}"
     return None
-
-
-def pieces(program: Program) -> Iterator[Program]:
-    """The program with one of its variables as its only result, the first ones first."""
-    for end, statement in enumerate(program.statements):
-        for name in statement.made:
-            if name.startswith("v"):
-                yield program._replace(statements=program.statements[: end + 1], results=(name,), exact=(False,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from .grammar import Grammar, Var
 
 
@@ -68,10 +70,7 @@ def convolution(g: Grammar) -> None:
     kernel = g.choose(["OI" + "HW"[:spatial], "HW"[:spatial] + "IO", "IO" + "HW"[:spatial]])
     sizes = {"O": 2 * groups, "I": channels // groups, "H": 1 + g.draw(3), "W": 1 + g.draw(2)}
     shape = tuple(sizes[c] for c in kernel)
-    count = 1
-    for n in shape:
-        count *= n
-    weights = f"jnp.sin(jnp.arange({count}.)).reshape({shape})"
+    weights = f"jnp.sin(jnp.arange({prod(shape)}.)).reshape({shape})"
     out = g.choose(layouts)
     padding = g.choose(("'SAME'", str([(1 + g.draw(2), 2) for _ in range(spatial)])))
     extra = f", rhs_dilation={(1 + g.draw(2),) * spatial}"

@@ -7,7 +7,7 @@ from .grammar import Production
 
 
 def _entries(module: object, flat: bool) -> list[Production]:
-    return [Production(f.__name__.strip("_"), weight, f, flat) for f, weight in module.WEIGHTS.items()]  # type: ignore[attr-defined]
+    return [Production(weight, f, flat) for f, weight in module.WEIGHTS.items()]  # type: ignore[attr-defined]
 
 
 TABLE = [

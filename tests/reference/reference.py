@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -166,10 +168,17 @@ def operands(jnp: Any) -> dict[str, Any]:
     return found
 
 
+def evaluate(code: str | CodeType, names: dict[str, Any]) -> Any:
+    """The value of an expression, without the warnings that it is meant to give: `tests/unit/test_warnings.py` holds weft to those."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return eval(code, dict(names))
+
+
 def answer(expression: str, names: dict[str, Any]) -> dict[str, Any]:
     """What an expression gives, as JSON: the type of an array, and some of its elements; of several results, all."""
     try:
-        value = eval(expression, dict(names))
+        value = evaluate(expression, names)
     except Exception as error:
         return {"error": type(error).__name__, "message": str(error)}
     parts = [describe(v) for v in value] if isinstance(value, (tuple, list)) else [describe(value)]
@@ -272,8 +281,6 @@ def check_refusal(expression: str, expected: dict[str, Any], found: dict[str, An
 
 def write(files: Iterable[str]) -> None:
     """Asks JAX, and writes down its answers. Prints where it refuses what it should not, or the other way round."""
-    import warnings
-
     import jax
 
     warnings.simplefilter("ignore")

@@ -93,7 +93,7 @@ class Function:
         self.floats = [k for k, x in enumerate(self.arguments) if is_float(jax, x)]
 
     def __call__(self, *arguments: Any) -> Any:
-        return eval(self.code, {**self.names, **dict(zip(self.used, arguments, strict=True))})
+        return reference.evaluate(self.code, self.names | dict(zip(self.used, arguments, strict=True)))
 
     def of_floats(self, *floats: Any) -> Any:
         """The function with all but the floats as they are."""

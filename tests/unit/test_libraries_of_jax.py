@@ -15,12 +15,6 @@ from weft.core import ShapedArray, Tracer
 from weft.test_util import check_grads, check_jvp, check_vjp
 
 
-@pytest.fixture(autouse=True)
-def on_the_oracle():
-    with weft.default_device("cpu"):
-        yield
-
-
 def test_a_description_will_do_where_only_shape_and_dtype_matter() -> None:
     struct = ShapeDtypeStruct((2, 3), jnp.int8)
     for made in (jnp.zeros_like(struct), jnp.ones_like(struct), jnp.empty_like(struct), lax.full_like(struct, 3)):

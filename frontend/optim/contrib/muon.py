@@ -85,7 +85,7 @@ def _size(x: Array, axes: Sequence[int]) -> int:
 
 def _iterated(x: Array, coefficients: Array, steps: int, preconditioning: str, eps: Any) -> Array:
     """A matrix X as something close to U V', by steps X <- (a + b XX' + c (XX')²) X, after its norm has been brought below 1."""
-    if wide := x.shape[0] > x.shape[1]:
+    if tall := x.shape[0] > x.shape[1]:
         x = x.T
     if preconditioning in ("frobenius", "spectral"):
         x = x / (wnp.linalg.norm(x, "fro" if preconditioning == "frobenius" else 2) + eps)
@@ -100,7 +100,7 @@ def _iterated(x: Array, coefficients: Array, steps: int, preconditioning: str, e
             s = lax.rsqrt(wnp.clip(wnp.linalg.norm(square, "fro"), eps))
             x, square = x * s, square * s**2
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if wide else x
+    return x.T if tall else x
 
 
 def _orthogonal(

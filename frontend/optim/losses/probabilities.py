@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import weft.numpy as wnp
@@ -152,10 +153,7 @@ def smooth_labels(labels: Any, alpha: float, *, axis: Axis = -1, where: Any = No
     """Labels mixed with the uniform distribution. R. Müller, S. Kornblith, G. Hinton, NeurIPS 2019."""
     (labels,) = floating("smooth_labels", labels)
     if where is None:
-        sizes = [labels.shape[a] for a in (axis if isinstance(axis, tuple) else (axis,))]  # type: ignore[index]
-        count: Any = 1
-        for n in sizes:
-            count *= n
+        count: Any = prod(labels.shape[a] for a in (axis if isinstance(axis, tuple) else (axis,)))  # type: ignore[index]
     else:
         count = wnp.sum(wnp.broadcast_to(where, labels.shape).astype(labels.dtype), axis=axis, keepdims=True)
     return (1.0 - alpha) * labels + alpha / count
