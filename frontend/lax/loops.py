@@ -235,12 +235,12 @@ def _stacked(parts: Sequence[Any]) -> Array:
 
 
 def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any:
-    """`f` of each slice of `xs` along its first axis, one after the other, stacked; with `batch_size`, so many at a time (by `vmap`)."""
+    """`f` of each slice of `xs` along its first axis, one after the other, stacked; with `batch_size`, so many at a time (by `vmap`; 0: all at once)."""
     if batch_size is None:
         return scan(lambda _, x: (None, f(x)), None, xs)[1]
     leaves, tree = tree_flatten(xs)
     total = _length(leaves, None)
-    whole = total - total % batch_size
+    whole = total - total % batch_size if batch_size else 0
     parts = []
     if whole:
         cut = [reshape(slice_in_dim(x, 0, whole), (whole // batch_size, batch_size, *x.shape[1:])) for x in leaves]

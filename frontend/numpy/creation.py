@@ -148,10 +148,18 @@ def _copied(x: Array) -> Array:
 
 
 def frombuffer(buffer: Any, dtype: DTypeLike = float, count: int = -1, offset: int = 0) -> Array:
-    """A vector of the bytes of an object."""
-    given = as_dtype(dtype)
-    data = memoryview(buffer).cast("B")[offset:]
-    size = len(data) // given.itemsize if count < 0 else count
+    """A vector of the bytes of an object: `count` elements (all if negative) from the byte `offset` on. Raises ValueError if there are not as many, or the bytes left are no whole number of elements."""
+    given, offset = as_dtype(dtype), operator.index(offset)
+    data = memoryview(buffer).cast("B")
+    if not 0 <= offset <= len(data):
+        raise ValueError(f"offset must be non-negative and no greater than buffer length ({len(data)}), got {offset}")
+    data = data[offset:]
+    size, rest = divmod(len(data), given.itemsize)
+    if count < 0 and rest:
+        raise ValueError(f"buffer size must be a multiple of element size, got {len(data)} bytes of {given}")
+    if count > size:
+        raise ValueError(f"buffer is smaller than requested size: {count} elements of {given} in {len(data)} bytes")
+    size = size if count < 0 else count
     data = data[: size * given.itemsize]
     if given is not canonical(given):  # 64-bit numbers where there are none: read as what they are
         return asarray(unpack(data, aval((size,), given)), given)
