@@ -420,12 +420,12 @@ def diff(
 
 
 def ediff1d(ary: ArrayLike, to_end: ArrayLike | None = None, to_begin: ArrayLike | None = None) -> Array:
-    """Differences of neighbours of all elements, with something before and after."""
+    """Differences of neighbours of all elements, with something before and after, in the array's dtype."""
     from weft.numpy.manipulation import concatenate
 
     flat = ravel(ary)
-    parts = [p for p in (to_begin, lax.sub(flat[1:], flat[:-1]), to_end) if p is not None]
-    return concatenate([ravel(p) for p in parts])
+    before, after = ([] if p is None else [ravel(p).astype(flat.dtype)] for p in (to_begin, to_end))
+    return concatenate([*before, lax.sub(flat[1:], flat[:-1]), *after])
 
 
 def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1) -> Array:
