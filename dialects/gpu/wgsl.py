@@ -70,6 +70,10 @@ class Pending:
         self.text, self.reads = text, reads
 
 
+GREATEST = (2 - 2**-23) * 2.0**127
+"""The greatest float32."""
+
+
 def rounded(value: float, code: str) -> float:
     """A number as a float of `struct`'s code holds it: infinite, if it is too large."""
     try:
@@ -171,7 +175,9 @@ class Printer:
         if value == 0:
             text = repr(value)
         else:
-            text = next(t for t in (f"{value:.{n}g}" for n in range(1, 18)) if rounded(float(t), "<f") == value)
+            # 3.4028235e38 rounds to the greatest float32, but is greater, and Tint refuses it
+            texts = (f"{value:.{n}g}" for n in range(1, 18))
+            text = next(t for t in texts if rounded(float(t), "<f") == value and abs(float(t)) <= GREATEST)
             text = text if "." in text or "e" in text else text + ".0"
         return text + "f", UNARY if text[0] == "-" else ATOM
 

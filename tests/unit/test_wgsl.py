@@ -81,7 +81,7 @@ def test_integers(op: str, text: str) -> None:
         ("%c = arith.constant 0x7F800000 : f32\n%r = arith.addf %a, %c : f32", "x[l] + w_inf()"),
         ("%c = arith.constant 0.0 : f32\n%r = arith.divf %a, %c : f32", "w_over_zero(x[l])"),
         ("%c = arith.constant -0.0 : f32\n%r = arith.divf %a, %c : f32", "-w_over_zero(x[l])"),
-        ("%c = arith.constant 0x7F7FFFFF : f32\n%r = arith.addf %a, %c : f32", "x[l] + 3.4028235e+38f"),
+        ("%c = arith.constant 0x7F7FFFFF : f32\n%r = arith.addf %a, %c : f32", "x[l] + 3.402823466e+38f"),
         ("%c = arith.constant 0xFF800000 : f32\n%r = arith.addf %a, %c : f32", "x[l] + -w_inf()"),
         ("%c = arith.constant 1.000000e-01 : f32\n%r = arith.mulf %a, %c : f32", "x[l] * 0.1f"),
         ("%c = arith.constant 3.000000e+38 : f32\n%r = arith.mulf %a, %c : f32", "x[l] * 3e+38f"),
