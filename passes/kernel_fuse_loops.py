@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, MemRefType, ModuleOp, SymbolRefAttr, i64
@@ -20,7 +19,18 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from weft.dialects.gpu.wgsl_types import PACKINGS
-from weft.dialects.kernel.host import AllocOp, FuncOp, LaunchOp, ProgramOp, RepeatOp, SwitchOp, WhileOp, moves_home
+from weft.dialects.kernel.host import (
+    AllocOp,
+    Course,
+    FuncOp,
+    LaunchOp,
+    ProgramOp,
+    RepeatOp,
+    SwitchOp,
+    WhileOp,
+    moves_home,
+    rounds_of,
+)
 from weft.dialects.kernel.ops import LoadOp, NestOp, StoreOp, segments
 from weft.passes.fusion.clusters import MOST_CALLS
 from weft.passes.fusion.probe import CALLS
@@ -28,7 +38,7 @@ from weft.passes.memory.kernels import copying, outline
 from weft.passes.memory.steps import same_index
 
 THREADS = 256
-"""Invocations of a workgroup."""
+"""Invocations of the workgroup: what every adapter allows."""
 
 TOGETHER = 4
 """Steps of a reduction that take the time of one."""
@@ -38,12 +48,6 @@ NEST = 16
 
 LONGEST = 1 << 18
 """Steps of one launch."""
-
-ROUNDS = 16
-"""What a `while` is taken to run."""
-
-Course: TypeAlias = RepeatOp | WhileOp | SwitchOp
-"""A loop or a branch."""
 
 
 @dataclass(frozen=True)
@@ -205,8 +209,7 @@ class _Candidate:
     def _steps(self, op: Operation) -> int:
         """Steps of an invocation in a loop or a branch."""
         assert isinstance(op, Course)
-        times = op.times.value.data if isinstance(op, RepeatOp) else ROUNDS if isinstance(op, WhileOp) else 1
-        return times * self._round(op)
+        return rounds_of(op) * self._round(op)
 
     # -- making it one ----------------------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from weft.dialects.kernel.host import (
     AllocOp,
     ConstantOp,
     CopyOp,
+    Course,
     FuncOp,
     LaunchOp,
     ProgramOp,
@@ -33,6 +34,7 @@ from weft.dialects.kernel.host import (
     SwitchOp,
     WhileOp,
     moves_home,
+    rounds_of,
 )
 from weft.dialects.kernel.ops import LoadOp, NestOp
 from weft.dialects.wasm.abi import BARRIER_BYTES, FILLED_OFFSET, MAX_THREADS, Program, add_barrier, program_module
@@ -50,8 +52,6 @@ from weft.passes.wasm.state import REGISTER_LEVELS, Access
 ALIGNMENT = 64
 WORTH_SHARING = 20_000
 """Nanoseconds of one thread's time from which on threads share a launch: some ten barriers."""
-ROUNDS = 16
-"""What a loop is taken to run whose rounds nobody knows."""
 
 
 def aligned(size: int) -> int:
@@ -204,10 +204,9 @@ class Lowering:
         for op in block.ops:
             if isinstance(op, LaunchOp):
                 total += self._time(op) if self.shared(op) else 0
-            elif op.regions:
+            elif isinstance(op, Course):
                 works = [self._work(r.block) for r in op.regions]
-                times = op.times.value.data if isinstance(op, RepeatOp) else ROUNDS
-                total += max(works) if isinstance(op, SwitchOp) else times * sum(works)
+                total += rounds_of(op) * (max(works) if isinstance(op, SwitchOp) else sum(works))
         return total
 
     def _fill(self, constants: Sequence[ConstantOp], address: Mapping[SSAValue, Value], barrier: Value) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from math import gcd, prod
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from xdsl.dialects.builtin import (
     DenseArrayBase,
@@ -527,3 +527,17 @@ class SwitchOp(IRDLOperation):
         for region in self.cases:
             printer.print_string(" case ")
             printer.print_region(region, print_empty_block=False)
+
+
+Course: TypeAlias = RepeatOp | WhileOp | SwitchOp
+"""A loop or a branch."""
+
+ROUNDS = 16
+"""What a `kernel.while` is taken to run, for nobody knows."""
+
+
+def rounds_of(course: Course) -> int:
+    """How often a loop runs, as far as estimates of its time go; a branch runs once."""
+    if isinstance(course, SwitchOp):
+        return 1
+    return course.times.value.data if isinstance(course, RepeatOp) else ROUNDS

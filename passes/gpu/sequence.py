@@ -23,9 +23,7 @@ from weft.dialects.kernel.ops import NestOp
 from weft.passes.gpu.bounds import in_bounds
 from weft.passes.gpu.emitter import EQ, NE, SLE, SLT, Emitter, LoweringError, Scope
 from weft.passes.gpu.lowering import Lowering, bind, module_of
-
-THREADS = 256
-"""Invocations of the workgroup: what every adapter allows."""
+from weft.passes.kernel_fuse_loops import THREADS
 
 
 class Sequence(Emitter):

@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import Float32Type, i32, i64
 from weft.dialects.gpu.ops import WORDWISE
 from weft.dialects.kernel.affine import linearize
 from weft.dialects.kernel.attributes import Axis
-from weft.dialects.kernel.host import RepeatOp, SwitchOp, WhileOp
+from weft.dialects.kernel.host import Course
 from weft.dialects.kernel.ops import LoadOp, NestOp, ReduceOp
 from weft.passes.schedule.products import Adapter, contraction, movable
 from weft.passes.schedule.steps import Level, Loops, Order, Schedule, Split, Stage, Step
@@ -51,7 +51,7 @@ def choose(nest: NestOp, adapter: Adapter | None = None) -> Schedule:
         return tuple(Level(a.name, "loop") for a in view.axes.values())  # one after the other: no atomic is so wide
     if any(s.combine is not None or s.symbols for s in view.stores):
         return ()
-    if isinstance(nest.parent_op(), (RepeatOp, WhileOp, SwitchOp)):
+    if isinstance(nest.parent_op(), Course):
         return within(view)
     return (
         contraction(view, adapter)
